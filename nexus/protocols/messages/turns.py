@@ -39,25 +39,13 @@ def container_id(holder: Mapping[str, Json]) -> str:
 
 
 @dataclass(slots=True)
-class PlacedBlock:
-    """A block and the path of the part it came from."""
-
-    block: Block
-    path: str
-
-    @property
-    def kind(self) -> str:
-        return str(self.block["type"])
-
-
-@dataclass(slots=True)
 class Turn:
     role: str
     path: str
-    blocks: list[PlacedBlock] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
 
-    def of(self, *kinds: str) -> list[PlacedBlock]:
-        return [placed for placed in self.blocks if placed.kind in kinds]
+    def of(self, kind: str) -> list[Block]:
+        return [block for block in self.blocks if block["type"] == kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +67,10 @@ class Turns:
         talk = [turn for turn in self.turns if turn.role != "system"]
         if self.prefill:
             return False
-        return not talk[-1].of("tool_result") or talk[-2].blocks[0].kind in THINKING
+        return not talk[-1].of("tool_result") or talk[-2].blocks[0]["type"] in THINKING
 
     def wire(self) -> list[Json]:
-        return [{"role": turn.role, "content": [placed.block for placed in turn.blocks]} for turn in self.turns]
+        return [{"role": turn.role, "content": turn.blocks} for turn in self.turns]
 
 
 def write_turns(system: list[Block], messages: tuple[Message, ...], claude: Claude, drops: Drops) -> Turns:
@@ -94,7 +82,7 @@ def write_turns(system: list[Block], messages: tuple[Message, ...], claude: Clau
     if not turns:
         return _instructions_alone(leading)
     if turns[0].role == "assistant":
-        turns.insert(0, Turn("user", turns[0].path, [PlacedBlock({"type": "text", "text": OPENING}, turns[0].path)]))
+        turns.insert(0, Turn("user", turns[0].path, [{"type": "text", "text": OPENING}]))
     _answer_calls(turns)
     _finish(turns[-1], claude)
     return Turns(leading, turns)
@@ -104,7 +92,7 @@ def _instructions_alone(leading: list[Block]) -> Turns:
     """The API requires a turn; if there are only instructions, they become the user turn."""
     if not leading:
         raise InvalidRequest.about("messages", "there is no content to send")
-    return Turns([], [Turn("user", "messages", [PlacedBlock(block, "messages") for block in leading])])
+    return Turns([], [Turn("user", "messages", leading)])
 
 
 def _written(messages: tuple[Message, ...], claude: Claude, drops: Drops) -> tuple[list[Block], list[Turn]]:
@@ -113,7 +101,7 @@ def _written(messages: tuple[Message, ...], claude: Claude, drops: Drops) -> tup
     for at, message in enumerate(messages):
         turn = _turn(message, f"messages.{at}", claude, drops)
         if message.role == "system" and not turns:
-            leading += [placed.block for placed in turn.blocks]
+            leading += turn.blocks
         elif turn.blocks:
             turns.append(turn)
     return leading, turns
@@ -124,12 +112,11 @@ def _turn(message: Message, path: str, claude: Claude, drops: Drops) -> Turn:
         drops.add("messages.name")
     turn = Turn(message.role, path)
     for at, part in enumerate(message.parts):
-        here = f"{path}.content.{at}"
-        blocks = write_blocks(part, message.role, here, claude, drops)
-        turn.blocks += [PlacedBlock(block, here) for block in blocks]
-        if not blocks and isinstance(part, Text) and turn.blocks and turn.blocks[-1].kind not in THINKING:
+        blocks = write_blocks(part, message.role, f"{path}.content.{at}", claude, drops)
+        turn.blocks += blocks
+        if not blocks and isinstance(part, Text) and turn.blocks and turn.blocks[-1]["type"] not in THINKING:
             # The breakpoint of an empty text moves to the block before it: the cached prefix is the same.
-            turn.blocks[-1].block = write_cache(part.cache) | turn.blocks[-1].block
+            turn.blocks[-1] = write_cache(part.cache) | turn.blocks[-1]
     return turn
 
 
@@ -146,8 +133,8 @@ def _with_systems_placed(turns: list[Turn], *, takes_role: bool) -> list[Turn]:
         if takes_role and before in ("user", "system") and following[-1] == "assistant":
             placed.append(turn)
         else:
-            said = [(one.block | {"text": as_user_words(str(one.block["text"]))}, one.path) for one in turn.blocks]
-            placed.append(Turn("user", turn.path, [PlacedBlock(block, path) for block, path in said]))
+            said = [block | {"text": as_user_words(block["text"])} for block in turn.blocks]
+            placed.append(Turn("user", turn.path, said))
     return placed
 
 
@@ -156,7 +143,7 @@ def _trimmed(turns: list[Turn], drops: Drops) -> list[Turn]:
     kept: list[Turn] = []
     for turn in reversed(turns):
         is_last = not kept or kept[-1].role != "assistant"
-        while turn.role == "assistant" and is_last and turn.blocks and turn.blocks[-1].kind in THINKING:
+        while turn.role == "assistant" and is_last and turn.blocks and turn.blocks[-1]["type"] in THINKING:
             turn.blocks.pop()
             drops.add("reasoning")
         if turn.blocks:
@@ -169,14 +156,14 @@ def _merged(turns: list[Turn]) -> list[Turn]:
     return [replace(group[0], blocks=_joined([turn.blocks for turn in group], role)) for role, group in groups]
 
 
-def _joined(turns: list[list[PlacedBlock]], role: str) -> list[PlacedBlock]:
+def _joined(turns: list[list[Block]], role: str) -> list[Block]:
     """The blocks of consecutive turns: text of the assistant after calls of an earlier message goes before them."""
-    joined: list[PlacedBlock] = []
-    calls: list[PlacedBlock] = []
+    joined: list[Block] = []
+    calls: list[Block] = []
     for blocks in turns:
         after_calls = False
         for block in blocks:
-            if role == "assistant" and block.kind == "tool_use":
+            if role == "assistant" and block["type"] == "tool_use":
                 calls.append(block)
                 after_calls = True
             elif after_calls:
@@ -193,13 +180,13 @@ def _answer_calls(turns: list[Turn]) -> None:
     order: dict[str, int] = {}
     for turn in turns:
         for call in turn.of("tool_use"):
-            order[call.block["id"]] = len(order)
-            call.block["id"] = ids[call.block["id"]]
+            order[call["id"]] = len(order)
+            call["id"] = ids[call["id"]]
         if results := turn.of("tool_result"):
-            results.sort(key=lambda result: order[result.block["tool_use_id"]])
+            results.sort(key=lambda result: order[result["tool_use_id"]])
             for result in results:
-                result.block["tool_use_id"] = ids[result.block["tool_use_id"]]
-            turn.blocks = results + [placed for placed in turn.blocks if placed.kind != "tool_result"]
+                result["tool_use_id"] = ids[result["tool_use_id"]]
+            turn.blocks = results + [block for block in turn.blocks if block["type"] != "tool_result"]
 
 
 def _finish(last: Turn, claude: Claude) -> None:
@@ -210,6 +197,6 @@ def _finish(last: Turn, claude: Claude) -> None:
         raise UnsupportedFeature.about(
             last.path, "this model does not continue an assistant message; end with a user message"
         )
-    words = last.blocks[-1].block
+    words = last.blocks[-1]
     if words["type"] == "text":
         words["text"] = words["text"].rstrip()
