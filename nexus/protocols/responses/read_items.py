@@ -20,15 +20,7 @@ from nexus.protocols.responses import read_parts as content
 from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_arguments
 from nexus.protocols.responses.compact import UNREADABLE, read_compaction, wanted
 from nexus.protocols.responses.earlier_answers import NOTHING, Earlier, is_reference
-from nexus.protocols.responses.server_items import (
-    MEMBERS,
-    SERVER_ITEMS,
-    read_approval_request,
-    read_approval_response,
-    read_program,
-    read_program_output,
-    read_server_item,
-)
+from nexus.protocols.responses.server_items import SERVER_ITEMS, read_server_item
 from nexus.protocols.responses.signatures import HERE, OWN, read_carrier, read_reasoning, read_vendors
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, call_words, qualify, write_found
 from nexus.protocols.signatures import NEXT
@@ -193,21 +185,11 @@ class ItemsReader:
         self._answer(ToolResult(call_id, _held(found), is_error=outcome.failed, at=path))
 
     def _read_server_item(self, item: Body, path: str) -> None:
-        call, result = read_server_item(item, path, self._drops)
-        self._make(call)
-        self._answer(result)
-
-    def _read_approval_request(self, item: Body, path: str) -> None:
-        self._make(read_approval_request(item, path, self._drops))
-
-    def _read_approval_response(self, item: Body, path: str) -> None:
-        self._answer(read_approval_response(item, path, self._drops))
-
-    def _read_program(self, item: Body, path: str) -> None:
-        self._make(read_program(item, path, self._drops))
-
-    def _read_program_output(self, item: Body, path: str) -> None:
-        self._answer(read_program_output(item, path, self._drops))
+        for part in read_server_item(item, path, self._drops):
+            if isinstance(part, ToolCall):
+                self._make(part)
+            else:
+                self._answer(part)
 
     def _read_more_tools(self, item: Body, path: str) -> None:
         self._tools.read(item.get("tools"), f"{path}.tools")
@@ -282,11 +264,7 @@ _READERS: Mapping[str, tuple[Callable[[ItemsReader, Body, str], None], *tuple[st
     "additional_tools": (ItemsReader._read_more_tools, "tools"),
     "tool_search_call": (ItemsReader._read_search_call, "arguments", "execution"),
     "tool_search_output": (ItemsReader._read_search_output, "tools", "execution"),
-    "mcp_approval_request": (ItemsReader._read_approval_request, "arguments", "server_label"),
-    "mcp_approval_response": (ItemsReader._read_approval_response, "approval_request_id", "approve", "reason"),
-    "program": (ItemsReader._read_program, "code", "fingerprint"),
-    "program_output": (ItemsReader._read_program_output, "result"),
-    **dict.fromkeys(SERVER_ITEMS, (ItemsReader._read_server_item, *MEMBERS)),
+    **{kind: (ItemsReader._read_server_item, *members) for kind, (_, *members) in SERVER_ITEMS.items()},
     **dict.fromkeys(CALLS, (ItemsReader._read_client_call, *_ACTION)),
     **dict.fromkeys(OUTPUTS, (ItemsReader._read_client_output, *_OUTCOME)),
 }

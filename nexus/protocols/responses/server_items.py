@@ -9,7 +9,7 @@ Source: openai.types.responses.ResponseInputItemParam.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from nexus.conversation.parts import Text, ToolCall, ToolResult
 from nexus.protocols.checks import Body, Drops, a_name, maybe_bool, maybe_string
@@ -18,52 +18,50 @@ from nexus.wire import encode, mapping, sequence, text
 APPROVED = "The user approved this call. If it ran, it follows with its result."
 DECLINED = "The user did not approve this call."
 
-MEMBERS = (
+_RUN = (
     *("arguments", "output", "error", "server_label", "approval_request_id"),
     *("code", "container_id", "outputs"),
     *("queries", "results"),
 )
-"""Members of these items that are read, or say nothing to another model."""
 
 
-def read_server_item(item: Body, path: str, drops: Drops) -> tuple[ToolCall, ToolResult]:
-    """Raises InvalidRequest."""
-    kind = str(item["type"])
-    drops.add(f"input.{kind}")
-    call_id, name, failed = a_name(item, "id", path), kind.removesuffix("_call"), item.get("error") is not None
-    if kind == "mcp_call":
-        name = a_name(item, "name", path)
-    asked, words = SERVER_ITEMS[kind](item)
-    call = ToolCall(call_id, name, asked, at=path)
-    return call, ToolResult(call_id, (Text(words),) if words else (), is_error=failed, at=path)
+def read_server_item(item: Body, path: str, drops: Drops) -> Iterator[ToolCall | ToolResult]:
+    """The call that an item is, its result, or both. Raises InvalidRequest."""
+    drops.add(f"input.{item['type']}")
+    return SERVER_ITEMS[item["type"]][0](item, path)
 
 
-def read_approval_request(item: Body, path: str, drops: Drops) -> ToolCall:
-    """Raises InvalidRequest."""
-    drops.add("input.mcp_approval_request")
-    return ToolCall(a_name(item, "id", path), a_name(item, "name", path), text(item.get("arguments")), at=path)
+def _read_run(item: Body, path: str) -> Iterator[ToolCall | ToolResult]:
+    kind = item["type"]
+    call_id, failed = a_name(item, "id", path), item.get("error") is not None
+    name = a_name(item, "name", path) if kind == "mcp_call" else kind.removesuffix("_call")
+    asked, words = _SAID[kind](item)
+    yield ToolCall(call_id, name, asked, at=path)
+    yield _result(call_id, words, failed, path)
 
 
-def read_approval_response(item: Body, path: str, drops: Drops) -> ToolResult:
-    """Raises InvalidRequest."""
-    drops.add("input.mcp_approval_response")
+def _result(call_id: str, words: str | None, failed: bool, path: str) -> ToolResult:
+    return ToolResult(call_id, (Text(words),) if words else (), is_error=failed, at=path)
+
+
+def _read_request(item: Body, path: str) -> Iterator[ToolCall]:
+    yield ToolCall(a_name(item, "id", path), a_name(item, "name", path), text(item.get("arguments")), at=path)
+
+
+def _read_decision(item: Body, path: str) -> Iterator[ToolResult]:
     call_id, reason = a_name(item, "approval_request_id", path), maybe_string(item, "reason", path)
     approved = maybe_bool(item, "approve", path) is True
     words = (APPROVED if approved else DECLINED) + (f" Reason: {reason}" if reason else "")
-    return ToolResult(call_id, (Text(words),), is_error=not approved, at=path)
+    yield _result(call_id, words, not approved, path)
 
 
-def read_program(item: Body, path: str, drops: Drops) -> ToolCall:
-    """Raises InvalidRequest."""
-    drops.add("input.program")
-    return ToolCall(a_name(item, "call_id", path), "program", _code(item)[0], at=path)
+def _read_program(item: Body, path: str) -> Iterator[ToolCall]:
+    yield ToolCall(a_name(item, "call_id", path), "program", _code(item)[0], at=path)
 
 
-def read_program_output(item: Body, path: str, drops: Drops) -> ToolResult:
-    """Raises InvalidRequest."""
-    drops.add("input.program_output")
+def _read_output(item: Body, path: str) -> Iterator[ToolResult]:
     words, failed = maybe_string(item, "result", path), item.get("status") == "incomplete"
-    return ToolResult(a_name(item, "call_id", path), (Text(words),) if words else (), is_error=failed, at=path)
+    yield _result(a_name(item, "call_id", path), words, failed, path)
 
 
 def _mcp(item: Body) -> tuple[str, str]:
@@ -85,9 +83,18 @@ def _files(item: Body) -> tuple[str, str]:
     return encode({"queries": item.get("queries")}).decode(), "\n\n".join(found)
 
 
-SERVER_ITEMS: Mapping[str, Callable[[Body], tuple[str, str]]] = {
+_SAID: Mapping[str, Callable[[Body], tuple[str, str]]] = {
     "mcp_call": _mcp,
     "code_interpreter_call": _code,
     "file_search_call": _files,
 }
 """The arguments of the call, and the words of its result."""
+
+SERVER_ITEMS: Mapping[str, tuple[Callable[[Body, str], Iterator[ToolCall | ToolResult]], *tuple[str, ...]]] = {
+    **dict.fromkeys(_SAID, (_read_run, *_RUN)),
+    "mcp_approval_request": (_read_request, "arguments", "server_label"),
+    "mcp_approval_response": (_read_decision, "approval_request_id", "approve", "reason"),
+    "program": (_read_program, "code", "fingerprint"),
+    "program_output": (_read_output, "result"),
+}
+"""How each type is read, and its own members, also those that say nothing to another model."""
