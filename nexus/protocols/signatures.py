@@ -53,14 +53,11 @@ def pack_neighbours(signature: Signature, place: str, own: str) -> str:
     return pack_signature(Signature(place, f"{signature.dialect}.{signature.value}"), own)
 
 
-def pack_next(signature: Signature | None, own: str) -> str | None:
-    """For the part before a call; the dialect itself has no signature for it."""
-    return None if signature is None or signature.dialect == own else pack_neighbours(signature, NEXT, own)
-
-
-def pack_previous(signature: Signature | None, own: str) -> str | None:
-    """For the part after a text: programs that did not ask for thinking read an answer's first part as its text."""
-    return None if signature is None or signature.dialect == own else pack_neighbours(signature, PREVIOUS, own)
+def pack_foreign(signature: Signature | None, place: str, own: str) -> str | None:
+    """For the neighbour of a text or a call, because the dialect itself has no signature for them: the part before a
+    call (``NEXT``), but after a text (``PREVIOUS``): programs that did not ask for thinking read an answer's first part
+    as its text."""
+    return None if signature is None or signature.dialect == own else pack_neighbours(signature, place, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +107,12 @@ MAY_BE_TAGGED = f'"{_TAG}'.encode()
 """Bytes without which JSON contains no such string."""
 
 
-def without_items(holder: bytes, name: str, is_foreign: Callable[[Json], bool]) -> bytes | None:
-    """The verdict on an object with the array ``name``: it loses its foreign items, and goes if there are no others."""
-    items = sequence(mapping(decode(holder)).get(name))
-    if items and all(map(is_foreign, items)):
+def without_blocks(message: bytes, is_foreign: Callable[[Json], bool]) -> bytes | None:
+    """The verdict on a message: it loses the foreign blocks of its content, and goes if there are no others."""
+    blocks = sequence(mapping(decode(message)).get("content"))
+    if blocks and all(map(is_foreign, blocks)):
         return REMOVE
-    return cut(holder, {name: {ANY: lambda item: REMOVE if is_foreign(decode(item)) else None}})
+    return cut(message, {"content": {ANY: lambda block: REMOVE if is_foreign(decode(block)) else None}})
 
 
 def without_foreign(raw: bytes, rules: Rules, name: str) -> Edited:

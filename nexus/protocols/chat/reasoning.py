@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nexus.conversation.parts import Part, Reasoning, Signature, Text, ToolCall
 from nexus.dataclasses import replace
-from nexus.protocols.signatures import pack_signature, unpack_signature
+from nexus.protocols.signatures import is_tagged, pack_signature, unpack_signature
 from nexus.wire import Json, count, decode_object, encode, mapping, only, sequence, text
 
 OWN = "chat"
@@ -36,7 +36,6 @@ NAMED = Signature(OWN, "reasoning")
 rejects one."""
 
 Position = tuple[int, int]
-_TAGGED = "nexus."
 _TEXT, _SUMMARY, _ENCRYPTED = "reasoning.text", "reasoning.summary", "reasoning.encrypted"
 _THINKING, _REDACTED = "thinking", "redacted_thinking"
 _CLAUDE = "messages"
@@ -120,7 +119,7 @@ def read_detail(entry: Mapping[str, Json], bare: Signature | None) -> Reasoning:
 def detail_signature(entry: Mapping[str, Json], bare: Signature | None) -> Signature | None:
     """Everything except the text, so that a vendor gets back what it sent."""
     opaque = text(entry.get("signature")) or text(entry.get("data"))
-    if opaque.startswith(_TAGGED):
+    if is_tagged(opaque):
         return unpack_signature(opaque, OWN)
     spoken = (_text_key(entry), "position")
     rest = {name: value for name, value in sorted(entry.items()) if name not in spoken and value is not None}

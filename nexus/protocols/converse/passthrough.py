@@ -16,7 +16,7 @@ from nexus.protocols.converse.signatures import is_foreign
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.dialect import Edited, Passing
 from nexus.protocols.rewrite import ANY, cut
-from nexus.protocols.signatures import without_items
+from nexus.protocols.signatures import without_blocks
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, mapping, text
 
@@ -28,7 +28,7 @@ def edit_request(raw: bytes) -> Edited:
 
 
 def _judge(message: bytes) -> bytes | None:
-    return without_items(message, "content", is_foreign) if b'"reasoningContent"' in message else None
+    return without_blocks(message, is_foreign) if b'"reasoningContent"' in message else None
 
 
 class ConversePassthrough(Passthrough):

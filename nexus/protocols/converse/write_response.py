@@ -10,7 +10,7 @@ from nexus.protocols.codec import Envelope
 from nexus.protocols.converse.signatures import OWN, reasoning_content
 from nexus.protocols.converse.stops import write_stop
 from nexus.protocols.converse.usage import write_usage
-from nexus.protocols.signatures import pack_next, pack_previous
+from nexus.protocols.signatures import NEXT, PREVIOUS, pack_foreign
 from nexus.protocols.tidy import Room
 from nexus.protocols.tool_calls import an_object_of
 from nexus.wire import Json, only
@@ -67,14 +67,14 @@ def _write_blocks(part: Part) -> list[Json]:
                 block = {
                     "citationsContent": {"content": [block], "citations": [write_citation(one) for one in citations]}
                 }
-            return [block, *_carried(pack_previous(signature, OWN))]
+            return [block, *_carried(pack_foreign(signature, PREVIOUS, OWN))]
         case Refusal(text=words):
             return [{"text": words}]
         case Reasoning():
             return [{"reasoningContent": reasoning_content(part)}]
         case ToolCall(signature=signature):
             call = {"toolUse": {"toolUseId": part.id, "name": part.name, "input": an_object_of(part.arguments)[0]}}
-            return [*_carried(pack_next(signature, OWN)), call]
+            return [*_carried(pack_foreign(signature, NEXT, OWN)), call]
         case Image():
             kind, data = image_bytes(part)
             return [{"image": {"format": kind, "source": {"bytes": data}}}]

@@ -16,7 +16,7 @@ from nexus.protocols.converse.stops import write_stop
 from nexus.protocols.converse.usage import write_usage
 from nexus.protocols.converse.write_response import image_bytes, write_citation, write_metrics
 from nexus.protocols.ordered_writer import BlockWriter
-from nexus.protocols.signatures import pack_next, pack_previous, pack_thinking
+from nexus.protocols.signatures import NEXT, PREVIOUS, pack_foreign, pack_thinking
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
@@ -36,7 +36,7 @@ class StreamWriter(BlockWriter):
         match part:
             case ToolCall(id=id, name=name, arguments=arguments, signature=signature):
                 start = {"toolUse": {"toolUseId": id, "name": name}}
-                return self._carried(pack_next(signature, OWN)) + self._start(start) + self._say(index, arguments)
+                return self._carried(signature, NEXT) + self._start(start) + self._say(index, arguments)
             case Image():
                 kind, data = image_bytes(part)
                 return self._start({"image": {"format": kind}}) + self._delta({"image": {"source": {"bytes": data}}})
@@ -79,19 +79,18 @@ class StreamWriter(BlockWriter):
         if isinstance(part, Image | Refusal):
             return closed
         behind = late or (part.signature if isinstance(part, Text) else None)
-        return closed + self._carried(pack_previous(behind, OWN))
+        return closed + self._carried(behind, PREVIOUS)
 
     def _finish(self, stop: Stop) -> bytes:
         metadata = {"usage": write_usage(self._usage), "metrics": write_metrics(self._envelope)}
         return _event("messageStop", write_stop(stop, refused=self._refused)) + _event("metadata", metadata)
 
-    def _carried(self, signature: str | None) -> bytes:
+    def _carried(self, signature: Signature | None, place: str) -> bytes:
         """A carrier as a separate block."""
-        if signature is None:
+        if (packed := pack_foreign(signature, place, OWN)) is None:
             return b""
-        written = self._delta({"reasoningContent": {"text": ""}}) + self._delta(
-            {"reasoningContent": {"signature": signature}}
-        )
+        deltas: list[Json] = [{"text": ""}, {"signature": packed}]
+        written = b"".join(self._delta({"reasoningContent": delta}) for delta in deltas)
         self._silent = True
         return written + self._stop()
 

@@ -28,7 +28,7 @@ from nexus.protocols.messages.stops import explanation
 from nexus.protocols.messages.turns import call_ids, container_id
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, cut, fit_strings
-from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign, without_items
+from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_blocks, without_foreign
 from nexus.protocols.sse import Frame, with_data
 from nexus.wire import Json, decode, encode, mapping, sequence, text
 
@@ -65,21 +65,21 @@ def _ids(document: Mapping[str, Json]) -> Iterator[str]:
 
 
 def _judge_message(value: bytes) -> bytes | None:
-    return without_items(value, "content", _is_foreign) if MAY_BE_TAGGED in value else None
+    return without_blocks(value, _is_foreign) if MAY_BE_TAGGED in value else None
 
 
 def _without_thinking(value: bytes) -> bytes | None:
-    verdict = without_items(value, "content", lambda block: text(mapping(block).get("type")) in THINKING)
-    return encode({"role": "assistant", "content": [_THOUGHT]}) if verdict == REMOVE else verdict
+    verdict = without_blocks(value, lambda block: text(mapping(block).get("type")) in THINKING)
+    return _THOUGHT if verdict == REMOVE else verdict
 
 
 def _judge_turn(value: bytes) -> bytes | None:
-    """The same, but leaves a turn: Claude accepts a system message only before one of the assistant."""
+    """As ``_judge_message``, but leaves a turn: Claude accepts a system message only before one of the assistant."""
     verdict = _judge_message(value)
-    return encode({"role": "assistant", "content": [_THOUGHT]}) if verdict == REMOVE else verdict
+    return _THOUGHT if verdict == REMOVE else verdict
 
 
-_THOUGHT = {"type": "text", "text": "(I was only thinking.)"}
+_THOUGHT = encode({"role": "assistant", "content": [{"type": "text", "text": "(I was only thinking.)"}]})
 _CITATIONS = {ANY: lambda citation: REMOVE if is_ours(decode(citation)) else None}
 
 

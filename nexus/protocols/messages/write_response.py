@@ -12,7 +12,7 @@ from nexus.protocols.messages.client_tools import ToolsetNames
 from nexus.protocols.messages.signatures import OWN, carrier, thinking_block
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_usage
-from nexus.protocols.signatures import pack_next, pack_previous
+from nexus.protocols.signatures import NEXT, PREVIOUS, pack_foreign
 from nexus.protocols.tidy import Room
 from nexus.protocols.tool_calls import an_object_of
 from nexus.wire import Json
@@ -47,7 +47,7 @@ def _write_content(parts: Sequence[Part], members: ToolsetNames) -> list[Json]:
         blocks += [*owed, *_write_blocks(part, members)]
         # Left out at the end: programs read an answer's last block as its text, and Gemini does not require the
         # signature of a text.
-        owed = carried_behind(part.signature) if isinstance(part, Text) else []
+        owed = carried(part.signature, PREVIOUS) if isinstance(part, Text) else []
     return blocks
 
 
@@ -61,18 +61,12 @@ def _write_blocks(part: Part, members: ToolsetNames) -> list[Json]:
             return [thinking_block(part)]
         case ToolCall(signature=signature):
             named = {"id": part.id, **members.named(part.name)}
-            return [*carried_before(signature), {"type": "tool_use", **named, "input": an_object_of(part.arguments)[0]}]
+            return [*carried(signature, NEXT), {"type": "tool_use", **named, "input": an_object_of(part.arguments)[0]}]
         case _:
             raise TypeError(f"{type(part).__name__} in an answer")
 
 
-def carried_before(signature: Signature | None) -> list[dict[str, Json]]:
-    """The carrier of a call's signature; this dialect itself has none."""
-    packed = pack_next(signature, OWN)
-    return [] if packed is None else [carrier(packed)]
-
-
-def carried_behind(signature: Signature | None) -> list[dict[str, Json]]:
-    """The carrier of a text's signature."""
-    packed = pack_previous(signature, OWN)
+def carried(signature: Signature | None, place: str) -> list[dict[str, Json]]:
+    """The carrier of a text's or a call's signature; this dialect itself has none."""
+    packed = pack_foreign(signature, place, OWN)
     return [] if packed is None else [carrier(packed)]

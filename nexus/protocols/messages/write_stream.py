@@ -19,9 +19,9 @@ from nexus.protocols.messages.client_tools import ToolsetNames
 from nexus.protocols.messages.signatures import OWN, thinking_block
 from nexus.protocols.messages.stops import write_stop
 from nexus.protocols.messages.usage import write_delta_usage, write_usage
-from nexus.protocols.messages.write_response import carried_before, carried_behind, message_id
+from nexus.protocols.messages.write_response import carried, message_id
 from nexus.protocols.ordered_writer import BlockWriter
-from nexus.protocols.signatures import pack_thinking
+from nexus.protocols.signatures import NEXT, PREVIOUS, pack_thinking
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
@@ -61,7 +61,7 @@ class StreamWriter(BlockWriter):
         """The start of the part's block, after the carrier of its signature, and its first content."""
         owed, self._owed = self._owed, []
         early = part.signature if isinstance(part, ToolCall) else None
-        before = b"".join(self._whole(block) for block in [*owed, *carried_before(early)])
+        before = b"".join(self._whole(block) for block in [*owed, *carried(early, NEXT)])
         if _is_redacted(part):
             # Its block is one event, and its content may be known only at its end.
             return before
@@ -97,9 +97,9 @@ class StreamWriter(BlockWriter):
             return self._signature(pack_thinking(late or part.signature, OWN)) + self._block_stop()
         after = self._block_stop()
         if isinstance(part, Text):
-            self._owed = carried_behind(late or part.signature)
+            self._owed = carried(late or part.signature, PREVIOUS)
             return after
-        return after + b"".join(map(self._whole, carried_behind(late)))
+        return after + b"".join(map(self._whole, carried(late, PREVIOUS)))
 
     def _signature(self, signature: Json) -> bytes:
         return self._delta({"type": "signature_delta", "signature": signature})
