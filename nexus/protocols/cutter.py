@@ -26,8 +26,6 @@ def check_stops(stop: tuple[str, ...]) -> None:
     """Raises InvalidRequest for sequences that cannot be cut at."""
     if len(stop) > MOST_SEQUENCES or any(len(sequence) > LONGEST_SEQUENCE for sequence in stop):
         raise wrong("stop", f"at most {MOST_SEQUENCES} sequences of at most {LONGEST_SEQUENCE} characters")
-    if "" in stop:
-        raise wrong("stop", "sequences that are not empty")
 
 
 def write_warming(write: Callable[[Request, Target], VendorRequest], request: Request, target: Target) -> VendorRequest:

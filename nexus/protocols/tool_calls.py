@@ -59,6 +59,11 @@ def read_arguments(value: Json) -> str:
     return encode(value).decode() if value else ""
 
 
+def spelled_arguments(value: Json) -> str:
+    """The same where the dialect has JSON text, and some servers send the object. Source: cc-switch #5100."""
+    return encode(value).decode() if isinstance(value, dict) else text(value)
+
+
 def an_object_of(arguments: str) -> tuple[dict[str, Json], bool]:
     """A call's arguments as the JSON object that some dialects require, and whether they were one by themselves.
 

@@ -55,18 +55,11 @@ def _any(*takes: Takes) -> Takes:
     return lambda claude: any(one(claude) for one in takes)
 
 
-def _never(claude: ClaudeName) -> bool:
-    return False
-
-
-def _always(claude: ClaudeName) -> bool:
-    return True
-
-
 def takes_system(claude: ClaudeName) -> bool:
     return models.profile(claude.name).system_role
 
 
+_ALWAYS, _NEVER = _from((0, 0)), _any()
 _OPUS_4_5 = _from((4, 5), (4, 5), "opus")
 # Neither family nor version decides: 4.7, 4.8, Sonnet 5, Opus 5.5 and Fable 5.1 reject what older and other models
 # accept.
@@ -101,11 +94,11 @@ BETAS: Mapping[str, Takes] = {
 """Beta -> the models that accept it. Bedrock rejects every other beta, and these for other models."""
 
 IMPLIED: Mapping[str, Takes] = {
-    "claude-code-20250219": _always,
-    "oauth-2025-04-20": _always,
-    "prompt-caching-2024-07-31": _always,
-    "pdfs-2024-09-25": _always,
-    "token-counting-2024-11-01": _always,
+    "claude-code-20250219": _ALWAYS,
+    "oauth-2025-04-20": _ALWAYS,
+    "prompt-caching-2024-07-31": _ALWAYS,
+    "pdfs-2024-09-25": _ALWAYS,
+    "token-counting-2024-11-01": _ALWAYS,
     "extended-cache-ttl-2025-04-11": _from((4, 5)),
     "interleaved-thinking-2025-05-14": _from((4, 6)),
     "context-1m-2025-08-07": _from((4, 7)),
@@ -129,7 +122,7 @@ class Field:
     """
 
     path: str
-    takes: Takes = _never
+    takes: Takes = _NEVER
     beta: str | None = None
     name: str = ""
     """How a removal is reported; if empty, the path without its stars."""

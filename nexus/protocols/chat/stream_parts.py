@@ -23,8 +23,8 @@ from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
 from nexus.protocols.chat.reasoning import BARE, vendor_signature
 from nexus.protocols.growing_json import GrowingJson
-from nexus.protocols.tool_calls import NO_ARGUMENTS
-from nexus.wire import Json, encode, mapping, sequence, text
+from nexus.protocols.tool_calls import NO_ARGUMENTS, spelled_arguments
+from nexus.wire import Json, mapping, sequence, text
 
 
 def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
@@ -56,11 +56,6 @@ def _read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
             pass
         case kind:
             yield "dropped", f"content.{text(kind)}"
-
-
-def call_arguments(value: Json) -> str:
-    """Some servers send the object itself instead of its JSON text."""
-    return encode(value).decode() if isinstance(value, dict) else text(value)
 
 
 @dataclass(slots=True, eq=False)
@@ -143,7 +138,7 @@ class StreamedCalls:
     def feed(self, delta: Mapping[str, Json]) -> StreamedCall:
         function = mapping(delta.get("function"))
         call_id, name = text(delta.get("id")), text(function.get("name"))
-        piece = call_arguments(function.get("arguments"))
+        piece = spelled_arguments(function.get("arguments"))
         index = delta.get("index")
         index = index if isinstance(index, int) else None
         if (call := self._find(index, call_id, name, piece)) is None:

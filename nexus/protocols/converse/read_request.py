@@ -30,7 +30,7 @@ from nexus.protocols.converse.fields import READS
 from nexus.protocols.converse.read_parts import mark_last, read_cache_point, read_content, read_texts
 from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.openai_request import read_effort
-from nexus.wire import Json, decode, mapping, text
+from nexus.wire import decode, mapping, text
 
 _EFFORTS = get_args(Effort)
 _IN_PATH = ("model", "stream")
@@ -132,7 +132,7 @@ def _read_thinking(more: Body, output: Body) -> Thinking | None:
     for place, holder in levels.items():
         if (thinking := read_effort(holder.get(place.rpartition(".")[2]), f"{_MORE}.{place}")) is not None:
             return thinking
-    effort = _read_effort(output.get("effort"), "outputConfig.effort") or _read_model_effort(more)
+    effort = _read_effort(more, output)
     claude = mapping(more.get("thinking") or more.get("reasoning_config"))
     nova = mapping(more.get("reasoningConfig"))
     match text(claude.get("type") or nova.get("type")):
@@ -145,22 +145,17 @@ def _read_thinking(more: Body, output: Body) -> Thinking | None:
             return None if effort is None else Thinking(None, effort=effort)
 
 
-def _read_model_effort(more: Body) -> Effort | None:
-    """The effort, in the form of each model family."""
+def _read_effort(more: Body, output: Body) -> Effort | None:
+    """The first effort, in the form of the service or of a model family."""
     places = {
-        "output_config.effort": mapping(more.get("output_config")).get("effort"),
-        "reasoningConfig.maxReasoningEffort": mapping(more.get("reasoningConfig")).get("maxReasoningEffort"),
+        "outputConfig.effort": output.get("effort"),
+        f"{_MORE}.output_config.effort": mapping(more.get("output_config")).get("effort"),
+        f"{_MORE}.reasoningConfig.maxReasoningEffort": mapping(more.get("reasoningConfig")).get("maxReasoningEffort"),
     }
-    found = (_read_effort(value, f"{_MORE}.{place}") for place, value in places.items())
-    return next((effort for effort in found if effort is not None), None)
-
-
-def _read_effort(value: Json, path: str) -> Effort | None:
-    if value is None:
-        return None
-    if value not in _EFFORTS:
-        raise wrong(path, one_of(_EFFORTS))
-    return cast(Effort, value)
+    place, value = next(((place, value) for place, value in places.items() if value is not None), ("", None))
+    if value is not None and value not in _EFFORTS:
+        raise wrong(place, one_of(_EFFORTS))
+    return cast("Effort | None", value)
 
 
 def _read_top_k(more: Body) -> int | None:

@@ -14,7 +14,6 @@ from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.bedrock import PROPERTY_KEYS, TOOL_NAMES
 from nexus.protocols import cutter
-from nexus.protocols.checks import wrong
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.fields import WRITES
@@ -70,8 +69,6 @@ def _write_sampling(
 ) -> tuple[dict[str, Json], dict[str, Json]]:
     """The inferenceConfig, and top_k as an additional model field."""
     max_tokens = request.max_tokens
-    if max_tokens is not None and max_tokens < 1:
-        raise wrong("max_tokens", "a whole number of at least 1")
     if thinking.unlimited and max_tokens is not None:
         draft.drops.add("max_tokens")
         max_tokens = None

@@ -12,7 +12,6 @@ later request, it becomes text. Source: ai.google.dev/gemini-api/docs/function-c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import count
 from typing import TypeVar
 
 from nexus.conversation.parts import (
@@ -80,7 +79,6 @@ class ContentsWriter:
         self._drops = drops
         self._ids = ToolIds(_IDS)
         self._calls: dict[str, _Call] = {}
-        self._order = count()
         self._turns: list[_Turn] = []
 
     def add_system(self, parts: Iterable[Part]) -> None:
@@ -172,7 +170,7 @@ class ContentsWriter:
         return unseen(part)
 
     def _add_call(self, turn: _Turn, call: ToolCall) -> None:
-        self._calls[call.id] = _Call(call.name, next(self._order))
+        self._calls[call.id] = _Call(call.name, len(self._calls))
         arguments, whole = an_object_of(call.arguments)
         if not whole:
             self._drops.add(BROKEN)

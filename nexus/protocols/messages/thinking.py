@@ -8,10 +8,10 @@ platform.claude.com, pages on thinking, extended thinking and effort.
 
 from __future__ import annotations
 
-from nexus.conversation.parts import Effort, Request, Thinking
+from nexus.conversation.parts import Request, Thinking
 from nexus.dataclasses import dataclass
 from nexus.models.claude import Claude
-from nexus.models.efforts import COMMON, LEAST_BUDGET, claude_budget
+from nexus.models.efforts import COMMON, LEAST_BUDGET, claude_budget, nearest
 from nexus.protocols.checks import wrong
 from nexus.protocols.codec import Target
 from nexus.wire import Json, only
@@ -60,8 +60,7 @@ def plan_thinking(request: Request, target: Target, *, allows_budget: bool) -> T
 def _off(thinking: Thinking, bare: int, claude: Claude) -> ThinkingPlan:
     if claude.off == "never":
         # A client that set an effort, and did not turn thinking off, gets that effort.
-        effort = _effort_word(thinking.effort, claude)
-        return ThinkingPlan(bare, effort=effort or "low", dropped=True)
+        return ThinkingPlan(bare, effort=nearest(thinking.effort or "low", claude.efforts), dropped=True)
     # Some models reject the two highest efforts while thinking is off.
     calm = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
     effort = calm.get(thinking.effort or "") if claude.thinking in ("either", "adaptive") else None
@@ -70,7 +69,7 @@ def _off(thinking: Thinking, bare: int, claude: Claude) -> ThinkingPlan:
 
 def _adaptive(thinking: Thinking, limit: int | None, default: int, claude: Claude) -> ThinkingPlan:
     effort = COMMON.effort(thinking)
-    word = _effort_word(effort, claude)
+    word = effort and nearest(effort, claude.efforts)
     return ThinkingPlan(
         default + claude_budget(effort or "high", None) if limit is None else limit,
         config={"type": "adaptive", "display": "summarized" if thinking.visible else "omitted"},
@@ -78,12 +77,6 @@ def _adaptive(thinking: Thinking, limit: int | None, default: int, claude: Claud
         on=True,
         lost=word != effort,
     )
-
-
-def _effort_word(effort: Effort | None, claude: Claude) -> str | None:
-    if effort == "minimal":
-        return "low"
-    return "high" if effort == "xhigh" and "xhigh" not in claude.efforts else effort
 
 
 def _budgeted(thinking: Thinking, limit: int | None, default: int) -> ThinkingPlan:

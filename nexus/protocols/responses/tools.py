@@ -21,8 +21,8 @@ from nexus.late import pattern
 from nexus.protocols import tool_calls
 from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, objects_in, wrong
 from nexus.protocols.responses.client_tools import KINDS, ClientRun, description_of, run_of
-from nexus.protocols.tool_calls import ToolIds, read_input, with_grammar, write_input
-from nexus.wire import Json, decode_object, digest, encode, mapping, sequence, text
+from nexus.protocols.tool_calls import ToolIds, read_input, spelled_arguments, with_grammar, write_input
+from nexus.wire import Json, decode_object, digest, mapping, sequence, text
 
 _LONGEST = 64
 _CALL_ID = pattern(r".{1,64}", re.DOTALL)
@@ -101,12 +101,10 @@ class ClientCalls:
 
 
 def call_words(item: Mapping[str, Json]) -> str:
-    """The arguments of a call in a vendor's answer, which some servers send as an object. Source: farion1231/cc-switch,
-    pull request 5100."""
+    """The arguments of a call in a vendor's answer."""
     if item.get("type") == "custom_tool_call":
         return write_input(text(item.get("input")))
-    arguments = item.get("arguments")
-    return encode(arguments).decode() if isinstance(arguments, dict) else text(arguments)
+    return spelled_arguments(item.get("arguments"))
 
 
 def write_found(tools: Json) -> str:
