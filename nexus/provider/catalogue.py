@@ -6,9 +6,10 @@ read. ``cli.discover`` runs it, with limits on time, pages and bytes.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from urllib.parse import quote
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, replace
 from nexus.late import pattern
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import Json, mapping, sequence, text
@@ -45,7 +46,26 @@ class Listing:
     percent: int = 100
 
 
-Catalogue = Generator[UpstreamRequest, Mapping[str, Json], list[Offered]]
+Document = Mapping[str, Json]
+Catalogue = Generator[UpstreamRequest, Document, list[Offered]]
+
+
+def pages(
+    first: UpstreamRequest, size: str, following: Callable[[Document], str]
+) -> Generator[UpstreamRequest, Document, list[Document]]:
+    """Every page of a list. ``size`` is in the query of each; ``following`` makes of a page what the query of the next
+    one has in addition, "" of the last one."""
+    url = f"{first.url}{'&' if '?' in first.url else '?'}{size}"
+    found, more = list[Document](), ""
+    while True:
+        found.append((yield replace(first, url=url + more)))
+        if not (more := following(found[-1])):
+            return found
+
+
+def parameter(name: str, value: Json) -> str:
+    """A parameter of a query after others; "" without a value."""
+    return f"&{name}={quote(value, safe='')}" if text(value) else ""
 
 
 def undated(name: str) -> str:

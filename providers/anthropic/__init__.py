@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
-from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from nexus import __version__
-from nexus.dataclasses import replace
 from nexus.errors import AuthenticationFailed
 from nexus.errors.failure import VendorFailure
 from nexus.headers import forwarding
@@ -17,7 +15,7 @@ from nexus.models.claude import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
 from nexus.provider import Account, Provider, ProviderRequest, Without, configured
-from nexus.provider.catalogue import Catalogue, Offered, entries
+from nexus.provider.catalogue import Catalogue, Offered, entries, pages, parameter
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
 from nexus.providers.anthropic.refused import Refused
 from nexus.settings.auth_scheme import VendorLoginSettings
@@ -27,7 +25,7 @@ from nexus.settings.types import Location
 from nexus.settings.urls import host_of
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamRequest
-from nexus.wire import text
+from nexus.wire import Json, text
 
 VERSION = "2023-06-01"
 """The newest version that accepts temperature, top_p and top_k, which clients of other protocols send; a Messages
@@ -126,20 +124,13 @@ _PAGE = 1000
 
 
 def _pages(first: UpstreamRequest) -> Catalogue:
-    """The paged list of models. ``first`` requests the first page, without paging parameters. Source: Anthropic's API
-    reference.
-    """
-    mark = "&" if "?" in first.url else "?"
-    request = replace(first, url=f"{first.url}{mark}limit={_PAGE}")
-    found: list[Offered] = []
-    page = request
-    while True:
-        document = yield page
-        found += [Offered(text(entry.get("id"))) for entry in entries(document, "data")]
-        last = text(document.get("last_id"))
-        if document.get("has_more") is not True or not last:
-            return found
-        page = replace(request, url=f"{request.url}&after_id={quote(last, safe='')}")
+    """``first`` requests the first page, without paging parameters. Source: Anthropic's API reference."""
+
+    def following(document: Mapping[str, Json]) -> str:
+        return parameter("after_id", document.get("last_id")) if document.get("has_more") is True else ""
+
+    documents = yield from pages(first, f"limit={_PAGE}", following)
+    return [Offered(text(entry.get("id"))) for document in documents for entry in entries(document, "data")]
 
 
 PROVIDER = AnthropicProvider

@@ -6,10 +6,9 @@ ListFoundationModels and ListInferenceProfiles.
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
-from nexus.dataclasses import replace
-from nexus.provider.catalogue import Catalogue, Offered, entries, texts
+from nexus.provider.catalogue import Catalogue, Offered, entries, pages, parameter, texts
 from nexus.providers.bedrock.regions import region_of
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import mapping, sequence, text
@@ -37,17 +36,11 @@ def catalogue(models: UpstreamRequest, profiles: UpstreamRequest) -> Catalogue:
         speaks[id] = answers
         if "ON_DEMAND" in texts(entry, "inferenceTypesSupported"):
             found.append(Offered(id, answers, (text(entry.get("modelArn")),)))
-    token = ""
-    while True:
-        more = f"&nextToken={quote(token, safe='')}" if token else ""
-        document = yield replace(profiles, url=f"{profiles.url}?maxResults={PAGE}{more}")
-        for entry in entries(document, "inferenceProfileSummaries"):
-            id = text(entry.get("inferenceProfileId"))
-            behind = (
-                text(mapping(model).get("modelArn")).rpartition("/")[2] for model in sequence(entry.get("models"))
-            )
-            answers = all(speaks.get(model, True) for model in behind)
-            found.append(Offered(id, answers, (text(entry.get("inferenceProfileArn")),)))
-        token = text(document.get("nextToken"))
-        if not token:
-            return found
+    documents = yield from pages(
+        profiles, f"maxResults={PAGE}", lambda page: parameter("nextToken", page.get("nextToken"))
+    )
+    for entry in (entry for document in documents for entry in entries(document, "inferenceProfileSummaries")):
+        behind = (text(mapping(model).get("modelArn")).rpartition("/")[2] for model in sequence(entry.get("models")))
+        answers = all(speaks.get(model, True) for model in behind)
+        found.append(Offered(text(entry.get("inferenceProfileId")), answers, (text(entry.get("inferenceProfileArn")),)))
+    return found

@@ -6,14 +6,12 @@ Sources: ai.google.dev/api/models; Vertex AI's REST reference, ``publishers.mode
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
-from nexus.dataclasses import replace
-from nexus.provider.catalogue import Catalogue, Offered, entries, texts
+from nexus.provider.catalogue import Catalogue, Offered, entries, pages, parameter, texts
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import Json, text
 
-PAGE = 1000
+_SIZE = "pageSize=1000"
 """The largest page of the Gemini API; Vertex AI gives 100 and accepts any number."""
 PUBLISHERS = ("google", "anthropic")
 """The publishers on Vertex AI whose models are supported."""
@@ -23,14 +21,11 @@ _OTHER = ("embed", "imagen", "veo", "tts", "image", "lyria", "aqa", "chirp", "me
 def gemini_catalogue(first: UpstreamRequest) -> Catalogue:
     """Ids are without their ``models/`` prefix, as in settings."""
     found: list[Offered] = []
-    page: UpstreamRequest | None = _page(first, "")
-    while page is not None:
-        document = yield page
+    for document in (yield from pages(first, _SIZE, _following)):
         for entry in entries(document, "models"):
             id, methods = text(entry.get("name")).removeprefix("models/"), texts(entry, "supportedGenerationMethods")
             answers = "generateContent" in methods if methods else True
             found.append(Offered(id, answers and not _is_other(id), (f"models/{id}",)))
-        page = _next(first, document)
     return found
 
 
@@ -38,28 +33,18 @@ def vertex_catalogue(first: Mapping[str, UpstreamRequest]) -> Catalogue:
     """``first`` has the request for each publisher's first page."""
     found: list[Offered] = []
     for publisher, request in first.items():
-        page: UpstreamRequest | None = _page(request, "")
-        while page is not None:
-            document = yield page
+        for document in (yield from pages(request, _SIZE, _following)):
             # A publisher without models here has no list at all.
             for entry in entries({"publisherModels": [], **document}, "publisherModels"):
                 name = text(entry.get("name"))
                 id, version = name.rpartition("/")[2], text(entry.get("versionId"))
                 also = (f"{id}@{version}", f"publishers/{publisher}/models/{id}") if version else (name,)
                 found.append(Offered(id, not _is_other(id), also))
-            page = _next(request, document)
     return [one for one in found if one.id.startswith(("gemini", "claude")) or not one.answers]
 
 
-def _page(request: UpstreamRequest, token: str) -> UpstreamRequest:
-    mark = "&" if "?" in request.url else "?"
-    more = f"&pageToken={quote(token, safe='')}" if token else ""
-    return replace(request, url=f"{request.url}{mark}pageSize={PAGE}{more}")
-
-
-def _next(request: UpstreamRequest, document: Mapping[str, Json]) -> UpstreamRequest | None:
-    token = text(document.get("nextPageToken"))
-    return _page(request, token) if token else None
+def _following(page: Mapping[str, Json]) -> str:
+    return parameter("pageToken", page.get("nextPageToken"))
 
 
 def _is_other(id: str) -> bool:
