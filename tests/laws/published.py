@@ -13,9 +13,9 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel
 
-from nexus.protocols.extra_fields import EXTRA_FIELDS
 from nexus.wire import decode, encode
 from tests.published import published
+from tools.docs.extra_fields import EXTRA_FIELDS
 
 from .kit import frames
 

@@ -21,7 +21,6 @@ from nexus.errors import NexusError, ProtocolError, StreamInterrupted, VendorErr
 from nexus.errors.failure import VendorFailure
 from nexus.protocols import loader
 from nexus.protocols.dialect import BrokenStream
-from nexus.protocols.extra_fields import EXTRA_FIELDS
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, decode, encode
@@ -211,21 +210,3 @@ def test_only_codex_gets_its_keepalive_event_and_error_codes() -> None:
     assert codes == {"codex": "context_length_exceeded", "another": "invalid_prompt"}
     assert frames(responses.keepalive(codex, 3)) == [("keepalive", '{"type":"keepalive","sequence_number":2}')]
     assert responses.keepalive({}, 3) == b": nexus ping\n"
-
-
-@pytest.mark.parametrize("client", CLIENTS)
-def test_extra_fields_are_exactly_the_listed_ones(client: str) -> None:
-    assert {field.name for field in EXTRA_FIELDS[client]} == {
-        "chat": {
-            "reasoning_content",
-            "reasoning_details",
-            "extra_content",
-            "images",
-            "annotations",
-            "custom",
-            "stop_reason",
-            "native_finish_reason",
-        },
-        "responses": {"native_finish_reason", "store", "presence_penalty", "frequency_penalty", "keepalive"},
-        "messages": {"native_finish_reason"},
-    }[client]

@@ -15,7 +15,7 @@ from typing import get_args
 
 from nexus.protocols import loader
 from nexus.protocols.dispositions import Disposition, DispositionKind
-from nexus.protocols.extra_fields import EXTRA_FIELDS
+from tools.docs.extra_fields import EXTRA_FIELDS
 
 CLIENTS: Mapping[str, str] = MappingProxyType(
     {

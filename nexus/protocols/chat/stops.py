@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Stop, StopReason
 from nexus.dataclasses import replace
-from nexus.protocols.extra_fields import native_reason
+from nexus.protocols.native_reason import native_reason
 from nexus.wire import Json, text
 
 _READ: Mapping[str, Stop] = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from nexus.conversation.parts import Refusal, Stop, StopReason
 from nexus.protocols.checks import Drops
-from nexus.protocols.extra_fields import native_reason
+from nexus.protocols.native_reason import native_reason
 from nexus.wire import Json, mapping, text
 
 _READ: dict[str, StopReason] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Stop, StopReason
-from nexus.protocols.extra_fields import native_reason
+from nexus.protocols.native_reason import native_reason
 from nexus.wire import Json, mapping, text
 
 _READ: Mapping[str, Stop] = {"max_output_tokens": Stop("max_tokens"), "content_filter": Stop("content_filter")}

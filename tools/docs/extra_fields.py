@@ -1,15 +1,14 @@
-"""The complete list of fields in translated answers that are not in the client's published types.
+"""The complete list of fields in translated answers that are not in the client's published types, for the documentation
+and for a law: everything else that is sent to a client is in the types of its own SDK, names and values alike
+(tests/laws/published.py checks both).
 
-Everything else that is sent to a client is in the types of its own SDK, names and values alike (tests/laws/published.py
-checks both). Sources: DeepSeek's reasoning_content; OpenRouter's reasoning_details, images and native_finish_reason;
-Google's extra_content; vLLM's stop_reason; the Open Responses specification (openresponses.org), ``ResponseResource``.
+Sources: DeepSeek's reasoning_content; OpenRouter's reasoning_details, images and native_finish_reason; Google's
+extra_content; vLLM's stop_reason; the Open Responses specification (openresponses.org), ``ResponseResource``.
 """
 
 from __future__ import annotations
 
-from nexus.conversation.parts import Stop
-from nexus.dataclasses import dataclass
-from nexus.wire import Json
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +84,3 @@ EXTRA_FIELDS: dict[str, tuple[ExtraField, ...]] = {
     ),
 }
 """By client dialect."""
-
-_INEXACT = frozenset({"unknown", "pause", "context_window", "refusal", "content_filter"})
-_LONGEST_WORD = 100
-
-
-def native_reason(stop: Stop, word: str | None) -> dict[str, Json]:
-    """The vendor's own stop reason in addition to ``word``, the client's; {} if that says the same."""
-    if stop.reason not in _INEXACT or not stop.raw or stop.raw == word:
-        return {}
-    return {"native_finish_reason": stop.raw[:_LONGEST_WORD]}
