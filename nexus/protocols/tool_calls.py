@@ -39,9 +39,9 @@ class ToolIds:
         return self._forms[original]
 
 
-def openai_user(user: str) -> str:
+def openai_user(user: str | None) -> str | None:
     """``user`` shortened to the 64 characters that OpenAI accepts."""
-    return user if len(user) <= 64 else digest(user)
+    return user if user is None or len(user) <= 64 else digest(user)
 
 
 BROKEN = "messages.tool_call.arguments"

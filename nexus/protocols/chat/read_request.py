@@ -31,7 +31,8 @@ from nexus.wire import Json
 
 def read_request(body: Mapping[str, Json]) -> ReadRequest:
     drops = dropped_by(READS, body)
-    _check_choices(body)
+    if (maybe_whole(body, "n", 1) or 1) > 1:
+        raise UnsupportedFeature.about("n", "only one choice can be translated; send several requests")
     images = _read_modalities(body)
     messages = MessagesReader(drops)
     messages.read(body.get("messages"))
@@ -69,11 +70,6 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
         include_usage=_read_stream_options(body, drops),
     )
     return ReadRequest(request, drops.names)
-
-
-def _check_choices(body: Mapping[str, Json]) -> None:
-    if (maybe_whole(body, "n", 1) or 1) > 1:
-        raise UnsupportedFeature.about("n", "only one choice can be translated; send several requests")
 
 
 def _read_modalities(body: Mapping[str, Json]) -> bool | None:

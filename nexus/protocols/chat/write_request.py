@@ -9,7 +9,7 @@ from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import efforts
 from nexus.models.chat_server import ChatServer
-from nexus.models.gpt import GPT, MOST_STOPS, refused_on_chat
+from nexus.models.gpt import MOST_STOPS, refused_on_chat
 from nexus.protocols import cutter
 from nexus.protocols.chat.fields import WRITES
 from nexus.protocols.chat.tools import write_choice, write_functions
@@ -35,8 +35,17 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     answer_tool = _write_format(request, target.chat, body)
     _write_thinking(request, target, body, drops)
     _write_sampling(request, target, body, drops)
-    _write_account(request, target.chat, body, drops)
-    _write_verbosity(request, target.gpt, body, drops)
+    if request.metadata and target.chat.no_metadata:
+        drops.add("metadata")
+    account = {
+        "user": openai_user(request.user),
+        "metadata": None if target.chat.no_metadata else dict(request.metadata) or None,
+        "service_tier": tier_for(request, TIERS, drops),
+    }
+    body |= only(account)
+    if request.verbosity and target.gpt is not None and target.gpt.verbosity:
+        body["verbosity"] = request.verbosity
+        drops.discard("verbosity")
     if request.max_tokens is not None:
         body["max_completion_tokens" if target.chat.max_completion_tokens else "max_tokens"] = request.max_tokens
     cut = _write_stop(request, target, body)
@@ -140,20 +149,3 @@ def _write_sampling(request: Request, target: Target, body: dict[str, Json], dro
         raise InvalidRequest.about("temperature", "this vendor accepts 0 to 2")
     if request.seed is not None:
         body["seed"] = request.seed
-
-
-def _write_verbosity(request: Request, gpt: GPT | None, body: dict[str, Json], drops: Drops) -> None:
-    if request.verbosity and gpt is not None and gpt.verbosity:
-        body["verbosity"] = request.verbosity
-        drops.discard("verbosity")
-
-
-def _write_account(request: Request, server: ChatServer, body: dict[str, Json], drops: Drops) -> None:
-    if request.metadata and server.no_metadata:
-        drops.add("metadata")
-    account = {
-        "user": None if request.user is None else openai_user(request.user),
-        "metadata": None if server.no_metadata else dict(request.metadata) or None,
-        "service_tier": tier_for(request, TIERS, drops),
-    }
-    body |= only(account)

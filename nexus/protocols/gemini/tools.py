@@ -48,7 +48,10 @@ def write_tool_fields(request: Request, gemini: Gemini, drops: Drops) -> ToolFie
         request = _unsearched(request, drops)
     _check_names(request)
     choice = request.tool_choice or ToolChoice("auto")
-    _note_hints(request, drops)
+    if any(tool.strict for tool in request.tools):
+        drops.add("tools.strict")
+    if request.parallel_tools is False and request.tools:
+        drops.add("parallel_tools")
     tools, output = request.tools, request.output_format
     answer: Tool | None = None
     keys: Forms = {}
@@ -68,7 +71,9 @@ def write_tool_fields(request: Request, gemini: Gemini, drops: Drops) -> ToolFie
         declarations = [_declaration(tool, f"tools.{i}", gemini, drops) for i, tool in enumerate(declared)]
         body["tools"] = [{"functionDeclarations": declarations}]
         if request.tool_choice is not None or answer is not None:
-            body["toolConfig"] = {"functionCallingConfig": _config(choice)}
+            allowed = None if choice.name is None else [choice.name]
+            calling = only({"mode": _MODES[choice.mode], "allowedFunctionNames": allowed})
+            body["toolConfig"] = {"functionCallingConfig": calling}
     generation = {} if output is None else _format(output, gemini, drops)
     return ToolFields(body, generation, None if answer is None else answer.name, keys)
 
@@ -103,18 +108,6 @@ def _check_names(request: Request) -> None:
         if tool.name in seen:
             raise InvalidRequest.about(f"tools.{index}.name", f"two tools are named {tool.name}")
         seen.add(tool.name)
-
-
-def _note_hints(request: Request, drops: Drops) -> None:
-    if any(tool.strict for tool in request.tools):
-        drops.add("tools.strict")
-    if request.parallel_tools is False and request.tools:
-        drops.add("parallel_tools")
-
-
-def _config(choice: ToolChoice) -> dict[str, Json]:
-    allowed = None if choice.name is None else [choice.name]
-    return only({"mode": _MODES[choice.mode], "allowedFunctionNames": allowed})
 
 
 def _declaration(tool: Tool, path: str, gemini: Gemini, drops: Drops) -> dict[str, Json]:

@@ -102,18 +102,15 @@ def _write_generation(request: Request, gemini: Gemini, drops: Drops) -> dict[st
         config["responseModalities"] = ["TEXT", "IMAGE"]
     elif request.image_output:
         drops.add("image_output")
+    if len(request.stop) > MAX_STOPS:
+        words = f"Gemini accepts at most {MAX_STOPS} stop sequences, not {len(request.stop)}"
+        raise UnsupportedFeature.about("stop", words)
     if request.stop:
-        config["stopSequences"] = _stops(request.stop)
+        config["stopSequences"] = list(request.stop)
     if request.thinking is not None:
         thinking = write_thinking_config(request.thinking, gemini, drops)
         config |= {} if thinking is None else {"thinkingConfig": thinking}
     return config
-
-
-def _stops(stop: tuple[str, ...]) -> list[str]:
-    if len(stop) > MAX_STOPS:
-        raise UnsupportedFeature.about("stop", f"Gemini accepts at most {MAX_STOPS} stop sequences, not {len(stop)}")
-    return list(stop)
 
 
 _FLAT = ("contents", "systemInstruction", "tools", "generationConfig")

@@ -40,7 +40,8 @@ _TIERS = {"auto": "auto", "standard_only": "default"}
 
 def read_request(body: Body) -> ReadRequest:
     drops = dropped_by(READS, body)
-    options = _read_options(body, drops)
+    options = maybe_object(body, "output_config")
+    drops.unknown(options, ("effort", "format"), "output_config")
     choice, parallel = _read_tool_choice(body)
     stream = bool(maybe_bool(body, "stream"))
     request = Request(
@@ -69,12 +70,6 @@ def _read_system(body: Body, drops: Drops) -> tuple[Text, ...]:
     prefix caches, which would begin with it, would never be hit. It is not content, and not reported as dropped."""
     texts = read_texts(body.get("system"), "system", drops)
     return tuple(text for text in texts if not text.text.startswith(_BILLING))
-
-
-def _read_options(body: Body, drops: Drops) -> Body:
-    options = maybe_object(body, "output_config")
-    drops.unknown(options, ("effort", "format"), "output_config")
-    return options
 
 
 def _read_messages(body: Body, drops: Drops) -> tuple[Message, ...]:

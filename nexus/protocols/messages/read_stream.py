@@ -84,9 +84,6 @@ class StreamReader:
             raise ValueError("two answers in one stream")
         return [UsageUpdate(read_usage(self._usage))]
 
-    def _ping(self, wire: Body) -> list[Event]:
-        return [Ping()] if self._id is not None else []
-
     def _block_start(self, wire: Body) -> list[Event]:
         at, drops, held = _index(wire), Drops(), ""
         part = read_block(mapping(wire.get("content_block")), drops)
@@ -176,7 +173,7 @@ _DELTAS: dict[str, tuple[str, StreamPart]] = {
 
 _READERS: dict[str, Callable[[StreamReader, Body], list[Event]]] = {
     "message_start": StreamReader._message_start,
-    "ping": StreamReader._ping,
+    "ping": lambda reader, wire: [Ping()] if reader._id is not None else [],
     "content_block_start": StreamReader._block_start,
     "content_block_delta": StreamReader._delta,
     "content_block_stop": StreamReader._block_stop,

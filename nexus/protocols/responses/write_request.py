@@ -44,7 +44,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     optional = {
         "max_output_tokens": None if request.max_tokens is None else max(request.max_tokens, LEAST_OUTPUT),
         **_sampling(request, target.gpt, mapping(body.get("reasoning")).get("effort"), drops),
-        "user": None if request.user is None else openai_user(request.user),
+        "user": openai_user(request.user),
         "metadata": dict(request.metadata) or None,
         "service_tier": tier_for(request, _TIERS, drops),
         "safety_identifier": request.safety_identifier,
