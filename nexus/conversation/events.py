@@ -107,16 +107,23 @@ def has_content(event: Event) -> bool:
 
 def _is_filled(part: StreamPart) -> bool:
     match part:
-        case ToolCall(arguments=words):
-            return bool(words)
-        case Reasoning(text=words, signature=signature):
-            return bool(words) or (signature is not None and bool(signature.value))
-        case Text(text=words, citations=citations):
-            return bool(words) or bool(citations)
-        case Refusal(text=words):
-            return bool(words)
         case Image():
             return True
+        case Reasoning(signature=signature) if signature is not None and signature.value:
+            return True
+        case Text(citations=citations) if citations:
+            return True
+        case _:
+            return bool(words_of(part))
+
+
+def words_of(part: StreamPart) -> str:
+    """The text of a part; of a call, its arguments."""
+    match part:
+        case Text(text=words) | Reasoning(text=words) | Refusal(text=words) | ToolCall(arguments=words):
+            return words
+        case Image():
+            return ""
 
 
 RESPONSE: Mapping[tuple[str, type[Event]], str] = {

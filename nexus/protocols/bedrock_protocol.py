@@ -22,42 +22,32 @@ ERROR_TYPE = "x-amzn-errortype"
 RETRY_AFTER = "x-amz-retry-after"
 """In milliseconds; AWS's SDKs read no other such header. Source: aws/aws-sdk-go-v2#3400 (April 2026)."""
 
-_INVALID, _INTERNAL = "ValidationException", "InternalServerException"
-_UNAVAILABLE, _TIMEOUT = "ServiceUnavailableException", "ModelTimeoutException"
+_INTERNAL, _UNAVAILABLE = "InternalServerException", "ServiceUnavailableException"
 
 TYPES: Mapping[str, str] = {
-    "invalid_request": _INVALID,
-    "unsupported_feature": _INVALID,
+    **dict.fromkeys(
+        (
+            *("invalid_request", "unsupported_feature", "request_too_large", "request_timeout", "head_too_large"),
+            *("unsupported_media_type", "context_length", "content_policy"),
+        ),
+        "ValidationException",
+    ),
+    **dict.fromkeys(("not_found", "method_not_allowed", "no_websocket"), "UnknownOperationException"),
+    **dict.fromkeys(("overloaded", "unreachable"), _UNAVAILABLE),
     "authentication": "UnrecognizedClientException",
     "permission": "AccessDeniedException",
-    "not_found": "UnknownOperationException",
     "model_not_found": "ResourceNotFoundException",
-    "method_not_allowed": "UnknownOperationException",
-    "no_websocket": "UnknownOperationException",
-    "request_too_large": _INVALID,
-    "request_timeout": _INVALID,
-    "head_too_large": _INVALID,
-    "unsupported_media_type": _INVALID,
-    "context_length": _INVALID,
-    "content_policy": _INVALID,
     "rate_limit": "ThrottlingException",
     "quota": "ServiceQuotaExceededException",
-    "overloaded": _UNAVAILABLE,
-    "timeout": _TIMEOUT,
-    "unreachable": _UNAVAILABLE,
+    "timeout": "ModelTimeoutException",
 }
 """Type of an error reply, by error kind; any other kind is internal."""
 
 _IN_STREAM: Mapping[str, str] = {
-    "rate_limit": "throttlingException",
-    "quota": "throttlingException",
+    **dict.fromkeys(("rate_limit", "quota"), "throttlingException"),
+    **dict.fromkeys(("upstream", "internal"), "internalServerException"),
+    **dict.fromkeys(("timeout", "unreachable", "protocol", "stream_interrupted"), "modelStreamErrorException"),
     "overloaded": "serviceUnavailableException",
-    "upstream": "internalServerException",
-    "internal": "internalServerException",
-    "timeout": "modelStreamErrorException",
-    "unreachable": "modelStreamErrorException",
-    "protocol": "modelStreamErrorException",
-    "stream_interrupted": "modelStreamErrorException",
 }
 """Stream member for an error, by kind; the service model has no others that every stream has."""
 

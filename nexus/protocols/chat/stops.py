@@ -12,25 +12,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.parts import Stop, StopReason
-from nexus.dataclasses import replace
 from nexus.protocols.native_reason import native_reason
 from nexus.wire import Json, text
 
-_READ: Mapping[str, Stop] = {
-    "stop": Stop("end"),
-    "length": Stop("max_tokens"),
-    "tool_calls": Stop("tool_use"),
-    "function_call": Stop("tool_use", raw="function_call"),
-    "content_filter": Stop("content_filter"),
-    "eos": Stop("end", raw="eos"),
-    "eos_token": Stop("end", raw="eos_token"),
-    "end": Stop("end", raw="end"),
-    "end_turn": Stop("end", raw="end_turn"),
-    "model_length": Stop("context_window", raw="model_length"),
-    "model_context_window_exceeded": Stop("context_window", raw="model_context_window_exceeded"),
-    "max_tokens": Stop("max_tokens", raw="max_tokens"),
-    "tool_use": Stop("tool_use", raw="tool_use"),
-    "sensitive": Stop("content_filter", raw="sensitive"),
+_READ: Mapping[str, StopReason] = {
+    **dict.fromkeys(("stop", "eos", "eos_token", "end", "end_turn"), "end"),
+    **dict.fromkeys(("length", "max_tokens"), "max_tokens"),
+    **dict.fromkeys(("tool_calls", "function_call", "tool_use"), "tool_use"),
+    **dict.fromkeys(("content_filter", "sensitive"), "content_filter"),
+    **dict.fromkeys(("model_length", "model_context_window_exceeded"), "context_window"),
 }
 
 _BROKEN = frozenset(
@@ -69,7 +59,7 @@ def read_stop(choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop
     """``calls`` and ``refused`` say what the answer contains: servers send "stop" for both."""
     word = finish_word(choice)
     # Without a reason, the vendor's terminator says that the answer is complete.
-    stop = _read_word(word) if word else _READ["stop"]
+    stop = _read_word(word or "stop")
     sequence = text(choice.get("stop_reason")) or text(choice.get("matched_stop"))
     match stop.reason:
         case "end" if calls:
@@ -81,13 +71,13 @@ def read_stop(choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop
         case "tool_use" if not calls:
             return Stop("end", raw=word)
         case _:
-            return replace(stop)
+            return stop
 
 
 def _read_word(word: str) -> Stop:
     """Whatever its case is."""
-    stop = _READ.get(word) or _READ.get(word.lower()) or Stop("unknown")
-    return stop if word in _READ else replace(stop, raw=word)
+    reason = _READ.get(word.lower(), "unknown")
+    return Stop(reason, raw=None if word == _WRITE[reason] else word)
 
 
 def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:

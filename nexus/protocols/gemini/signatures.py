@@ -77,16 +77,11 @@ def read_signature(value: str) -> ReadSignature:
     found = unpack_signature(packed, OWN)
     match found.dialect:
         case "redacted":
-            return ReadSignature(_split(found.value), redacted=True)
+            return ReadSignature(_signature(found.value.partition(".")[::2]), redacted=True)
         case "carried":
             return _read_carried(found.value)
         case _:
             return ReadSignature(None if found.dialect == _NONE else found)
-
-
-def _split(packed: str) -> Signature | None:
-    dialect, _, value = packed.partition(".")
-    return None if dialect == _NONE else Signature(dialect, value)
 
 
 def _is_base64(value: str) -> bool:

@@ -10,7 +10,7 @@ anthropic.types.RawMessageStreamEvent; LiteLLM #41406, CLIProxyAPI #1700.
 from __future__ import annotations
 
 from nexus.conversation.estimate import estimate
-from nexus.conversation.events import StreamPart
+from nexus.conversation.events import StreamPart, words_of
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.dataclasses import replace
 from nexus.protocols.codec import Envelope
@@ -66,7 +66,7 @@ class StreamWriter(BlockWriter):
             # Its block is one event, and its content may be known only at its end.
             return before
         start = _frame("content_block_start", index=self._block, content_block=self._empty_block(part))
-        return before + start + self._say(index, _first_words(part))
+        return before + start + self._say(index, words_of(part))
 
     def _empty_block(self, part: StreamPart) -> dict[str, Json]:
         match part:
@@ -121,16 +121,6 @@ class StreamWriter(BlockWriter):
         delta = write_stop(stop, refused=self._refused)
         end = _frame("message_delta", delta=delta, usage=write_delta_usage(self._usage))
         return end + _frame("message_stop")
-
-
-def _first_words(part: StreamPart) -> str:
-    match part:
-        case ToolCall(arguments=arguments):
-            return arguments
-        case Image():
-            return ""
-        case _:
-            return part.text
 
 
 def _is_redacted(part: StreamPart) -> bool:
