@@ -16,7 +16,7 @@ import pytest
 from _pytest import logging as pytest_logging
 from _pytest.runner import runtestprotocol
 
-from nexus.accounting import database, ledger
+from nexus.accounting import ledger, sqlite
 from nexus.server.http import client_stream
 from nexus.settings.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
 from nexus.upstream import transport
@@ -60,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name, None)
     _share_context_of_sdks()
     # Durability does not matter in tests, and waiting for the disk when a server stops takes longer than most tests.
-    database.SYNCHRONOUS = "OFF"
+    sqlite.SYNCHRONOUS = "OFF"
     # Many tests wait for these intervals. Processes that tests start keep the product's defaults.
     client_stream.LOOK, ledger.LINGER = 0.02, 0.1
     pytest_logging.catching_logs = AtTheRoot  # type: ignore[misc]

@@ -15,7 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
-from nexus.accounting.database import SqliteDatabase, migrate
+from nexus.accounting.database import migrate
+from nexus.accounting.sqlite import SqliteDatabase
 from nexus.accounting.state import file_of
 from nexus.auth.credentials import OWN, SHARED
 from nexus.server.process.running import Running, start

@@ -7,22 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
-from nexus.accounting.database import (
-    Database,
-    DatabaseError,
-    NewerTables,
-    NoDriver,
-    PostgresDatabase,
-    SqliteDatabase,
-    migrate,
-)
+from nexus.accounting.database import Database, DatabaseError, NewerTables, NoDriver, migrate
 from nexus.accounting.tables import VERSION
 from nexus.settings import Settings
 from nexus.settings.types import needs
@@ -36,12 +26,12 @@ def open_store(store: str, patience: float = 60.0) -> Database | None:
     NoDriver."""
     if store == NONE:
         return None
-    if store == MEMORY:
-        return SqliteDatabase(None)
-    if (file := file_of(store)) is not None:
-        return SqliteDatabase(file, patience)
+    if store == MEMORY or (file := file_of(store)) is not None:
+        from nexus.accounting.sqlite import SqliteDatabase
+
+        return SqliteDatabase(None) if store == MEMORY else SqliteDatabase(file, patience)
     try:
-        import psycopg  # noqa: F401
+        from nexus.accounting.postgres import PostgresDatabase
     except ImportError:
         raise NoDriver(needs("psycopg", "postgres")) from None
     return PostgresDatabase(store, patience)
@@ -105,23 +95,13 @@ def problem_of(settings: Settings) -> str | None:
     file = file_of(settings.origin.store)
     if file is None:
         return None
-    if (version := _version_in(file)) > VERSION:
+    from nexus.accounting.sqlite import version_in
+
+    if (version := version_in(file)) > VERSION:
         return f"{file} is of a newer Nexus: its tables are of version {version}, this one knows {VERSION}"
     if settings.usage.store is not None and not _is_writable(file):
         return f"{file} cannot be written"
     return None
-
-
-def _version_in(file: Path) -> int:
-    """The version of the tables in a file; 0 if there are none."""
-    if not os.path.isfile(file):
-        return 0
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=1.0)) as connection:
-            found = connection.execute("SELECT version FROM schema_version").fetchone()
-    except sqlite3.Error:
-        return 0
-    return int(found[0]) if found else 0
 
 
 def _is_writable(file: Path) -> bool:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nexus.accounting.database import Database, PostgresDatabase, SqliteDatabase
+from nexus.accounting.database import Database
+from nexus.accounting.sqlite import SqliteDatabase
 from tests.accounting.postgres_server import PostgresServer, require
 
 
@@ -25,4 +26,6 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
             return SqliteDatabase(tmp_path / "state" / "usage.sqlite3")
         case _:
             server: PostgresServer = request.getfixturevalue("postgres")
+            from nexus.accounting.postgres import PostgresDatabase
+
             return PostgresDatabase(server.fresh())

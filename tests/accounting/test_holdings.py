@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from nexus.accounting.database import Database, DatabaseError, PostgresDatabase, SqliteDatabase, Transaction, migrate
+from nexus.accounting.database import Database, DatabaseError, Transaction, migrate
 from nexus.accounting.holdings import LONGEST_STATE, Held, Holdings
 from nexus.accounting.ledger import Ledger
 from nexus.accounting.retention import Cleanup, Retention
+from nexus.accounting.sqlite import SqliteDatabase
 from nexus.accounting.tables import MIGRATIONS
 from nexus.errors import Overloaded
 from tests.peers import Job
@@ -103,6 +104,8 @@ def test_objects_unused_for_a_long_time_are_deleted(database: Database) -> None:
 
 def test_only_one_thread_waits_for_a_postgresql_that_hangs() -> None:
     pytest.importorskip("psycopg")
+    from nexus.accounting.postgres import PostgresDatabase
+
     with socket.create_server(("127.0.0.1", 0)) as server:
         database = PostgresDatabase(f"postgresql://nexus@127.0.0.1:{server.getsockname()[1]}/x", patience=0.05)
 

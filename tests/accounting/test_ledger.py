@@ -15,12 +15,13 @@ import pytest
 from nexus.accounting import earlier
 from nexus.accounting.books import Books
 from nexus.accounting.calendar import Calendar
-from nexus.accounting.database import Database, DatabaseError, NewerTables, SqliteDatabase, Transaction, migrate
+from nexus.accounting.database import Database, DatabaseError, NewerTables, Transaction, migrate
 from nexus.accounting.ledger import BATCH, ROOM, Ledger
 from nexus.accounting.record import Charge
 from nexus.accounting.report import Sums, usage
 from nexus.accounting.retention import Cleanup, Retention
 from nexus.accounting.rows import Row
+from nexus.accounting.sqlite import SqliteDatabase
 from nexus.accounting.tables import VERSION
 from nexus.accounting.writing import Item
 from nexus.settings.usage import MEMORY
@@ -336,7 +337,7 @@ def test_rows_dropped_from_a_full_queue_are_counted(caplog: pytest.LogCaptureFix
 CHILD = """
 import sys, time
 from pathlib import Path
-from nexus.accounting.database import SqliteDatabase
+from nexus.accounting.sqlite import SqliteDatabase
 from nexus.accounting.ledger import Ledger
 from nexus.accounting.writing import Item
 from nexus.settings.usage import MEMORY

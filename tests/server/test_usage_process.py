@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from nexus.accounting.database import SqliteDatabase, migrate
+from nexus.accounting.database import migrate
+from nexus.accounting.sqlite import SqliteDatabase
 from nexus.accounting.tables import VERSION
 from nexus.cli import main as cli
 from tests.server.fleet import Fleet, fleet

@@ -1,0 +1,57 @@
+"""The ledger's database in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from nexus.accounting.database import BUSY_SECONDS, Cursor, DatabaseError, RowsRefused, Transaction, turn
+from nexus.accounting.turns import Turns
+
+
+class PostgresDatabase:
+    """Connects on first use, and again after losing a connection. ``patience`` is the statement timeout in seconds, and
+    how long others wait for a running transaction: only one thread hangs with the server."""
+
+    alone: str | None = "SELECT pg_advisory_xact_lock(7235419)"
+    has_tables = (
+        "SELECT 1 FROM pg_tables WHERE tablename = 'schema_version' AND schemaname = ANY (current_schemas(false))"
+    )
+
+    def __init__(self, url: str, patience: float = 60.0) -> None:
+        self._url = url
+        limit = int(patience * 1000)
+        # Of the two timeouts the second is for a server that vanished.
+        self._options: Any = {"options": f"-c statement_timeout={limit}", "tcp_user_timeout": limit}
+        self._turns = Turns(patience)
+        self._connection: Any = None
+
+    @contextmanager
+    def transaction(self, *, write: bool = True) -> Iterator[Transaction]:
+        with turn(self._turns):
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = psycopg.connect(
+                        self._url, connect_timeout=int(BUSY_SECONDS), client_encoding="utf8", **self._options
+                    )
+                with self._connection.transaction(), self._connection.cursor() as cursor:
+                    yield Cursor(cursor, "%s")
+            except (psycopg.DataError, psycopg.IntegrityError, UnicodeError) as error:
+                raise RowsRefused(_first_line(str(error))) from error
+            except psycopg.Error as error:
+                raise DatabaseError(_first_line(str(error)) or type(error).__name__) from error
+
+    def look(self) -> None:
+        """Nothing to do: the next query notices a lost server."""
+
+    def close(self) -> None:
+        with self._turns.last() as is_free:
+            if is_free and self._connection is not None:
+                self._connection.close()
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
