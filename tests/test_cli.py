@@ -421,7 +421,7 @@ def test_init_refuses_to_overwrite(command: Command, tmp_path: Path) -> None:
     (tmp_path / "nexus.toml").write_text("mine")
     run = command(tmp_path, "init", "--offline", **KEYS)
     assert (run.returncode, run.stdout) == (1, "")
-    assert run.stderr == "nexus: nexus.toml already exists and was not changed\n"
+    assert run.stderr == "nexus: nexus.toml already exists and was not changed; remove it to start anew\n"
     assert (tmp_path / "nexus.toml").read_text() == "mine"
 
 

@@ -104,7 +104,8 @@ def codex(line: str) -> dict[str, Any]:
     options = [word for before, word in pairwise(words) if before == "-c"]
     (name, table) = options[1].split("=", 1)
     assert (options[0], name) == ("model_provider=nexus", "model_providers.nexus")
-    return {**tomllib.loads(f"nexus = {table}")["nexus"], "model": words[words.index("-m") + 1]}
+    others = tomllib.loads("\n".join(options[2:]))
+    return {**tomllib.loads(f"nexus = {table}")["nexus"], **others, "model": words[words.index("-m") + 1]}
 
 
 def test_codex(tmp_path: Path) -> None:
@@ -114,6 +115,15 @@ def test_codex(tmp_path: Path) -> None:
         "wire_api": "responses",
         "model": "openai/gpt-4.1",
     }
+
+
+def test_codex_gets_the_context_size_of_its_model(tmp_path: Path) -> None:
+    """It would assume 272,000 tokens, and compact a conversation only after the vendor has rejected it."""
+    small = TWO.replace('models."gpt-4.1" = {}', 'models."gpt-4.1" = { context = 32768 }')
+    file = tmp_path / "nexus.toml"
+    file.write_text(small.replace("MORE", KEY))
+    found = dict(line.split(": ", 1) for line in what_to_paste(load(file, {}), "http://127.0.0.1:8000"))
+    assert codex(found["Codex"])["model_context_window"] == 32768
 
 
 def test_with_keys(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""The command line: its parser, every command except serving, the agent launcher and the smoke test."""
+"""The command line: its parser and its commands, with folders for the agent launcher and the smoke test."""

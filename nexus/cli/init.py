@@ -82,7 +82,7 @@ def write(
     which models they offer and writes the most useful ones, or with ``every`` all of them.
     """
     if os.path.lexists(path):
-        sys.stderr.write(f"nexus: {path} already exists and was not changed\n")
+        sys.stderr.write(f"nexus: {path} already exists and was not changed; remove it to start anew\n")
         return 1
     home = home_of(environ)
     found = Machine(environ, home, servers).vendors()
