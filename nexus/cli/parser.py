@@ -115,7 +115,9 @@ def _add_agents(commands: Any, config: Parser) -> None:
         )
         _add_model(agent)
     env = commands.add_parser("env", help="print the variables that point a client at this gateway", parents=[config])
-    env.add_argument("client", choices=("claude", "codex", "openai", "anthropic"))
+    env.add_argument(
+        "client", choices=("claude", "openai", "anthropic"), help="Codex reads no such variables: run nexus codex"
+    )
     _add_model(env)
 
 

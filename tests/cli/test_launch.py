@@ -213,6 +213,7 @@ REFUSED: dict[str, tuple[str, list[str], str]] = {
     "no such model": (DEMO, ["claude", "-m", "demo/ecko"], "does not exist; did you mean 'demo/echo'?"),
     "no key": (KEYS, ["claude"], "requires a key: set NEXUS_KEY to yours"),
     "no protocol": (DEMO + "[llm.protocols.openai]\nenabled = false\n", ["codex"], "disable llm.protocols.openai"),
+    "variables for Codex, which would call OpenAI": (DEMO, ["env", "codex"], "invalid choice: 'codex'"),
     "words of the agent's": (DEMO, ["claude", "-p", "hi"], "arguments for claude go after --"),
 }
 
@@ -285,7 +286,6 @@ ENV: dict[str, set[str]] = {
         "ANTHROPIC_DEFAULT_HAIKU_MODEL",
         "CLAUDE_CODE_AUTO_MODE_SERVER",
     },
-    "codex": {"OPENAI_BASE_URL", "OPENAI_API_KEY"},
     "openai": {"OPENAI_BASE_URL", "OPENAI_API_KEY"},
     "anthropic": {"ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"},
 }

@@ -69,7 +69,6 @@ AGENTS: Mapping[str, Launch] = {
 
 CLIENTS: Mapping[str, Callable[[Access, str], dict[str, str]]] = {
     "claude": claude_code,
-    "codex": lambda gateway, model: openai_sdk(gateway) | codex(gateway, model)[0],
     "openai": lambda gateway, model: openai_sdk(gateway),
     "anthropic": lambda gateway, model: anthropic_sdk(gateway),
 }
@@ -94,7 +93,7 @@ def show(options: Options, settings: Settings, source: Source) -> int:
     """Prints shell exports that point a client at the gateway of the settings, which need not run; returns the exit
     code."""
     client, model = options.client, options.model
-    protocol = "anthropic" if client in ("claude", "anthropic") else "openai"
+    protocol = "openai" if client == "openai" else "anthropic"
     checked(settings, protocol, model)
     key = key_of(settings, os.environ)
     base = served_at(settings) or _address(settings)
