@@ -116,15 +116,6 @@ def refused(lane: Lane, body: dict[str, Any]) -> list[str]:
     return list(fits.gemini_problems(body.get("contents", [])))
 
 
-def test_the_judges_reject_the_original_request() -> None:
-    """Each judge rejects the request as the client wrote it."""
-    image = {"inlineData": {"mimeType": "image/gif", "data": GIF}}
-    told = {"functionResponse": {"name": "f", "response": json.loads(RESULT)}}
-    assert len(list(fits.openai_problems(list(SCHEMAS.items())))) == 6
-    assert len(list(fits.claude_problems(messages_request()["tools"]))) == 4
-    assert len(list(fits.gemini_problems([{"parts": [image, told]}]))) == 2
-
-
 def _answer(upstream: FakeUpstream, nexus: Nexus, path: str, body: dict[str, Any]) -> Behaviour:
     """A call of the tool, with the name and the key that the vendor received for it."""
     assert nexus.post(path, body).status == 200

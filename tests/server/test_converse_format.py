@@ -117,14 +117,6 @@ class TestEveryVendor:
         answer = ask(vendor, streaming, messages=again, toolConfig=TOOLS)
         assert answer["output"]["message"]["content"][-1] == {"text": HELLO}
 
-    def test_an_image_and_a_document(self, vendor: Vendor, streaming: bool) -> None:
-        if vendor.lane.vendor == "openai":
-            pytest.skip("the fake of a chat server accepts no PDF")
-        document = {"document": {"format": "pdf", "name": "facts", "source": {"bytes": b"%PDF-1.4 x"}}}
-        content = [{"text": "See"}, image(), document]
-        assert ask(vendor, streaming, messages=[{"role": "user", "content": content}])["stopReason"] == "end_turn"
-        assert PIXEL in vendor.upstream.requests[-1].body.decode()
-
     def test_errors(self, vendor: Vendor, streaming: bool) -> None:
         # Longer than Nexus waits itself (``retries.max_delay``).
         wait = (("retry-after", "70"),)
@@ -138,19 +130,6 @@ class TestEveryVendor:
 
 def image() -> dict[str, Any]:
     return {"image": {"format": "png", "source": {"bytes": base64.b64decode(PIXEL)}}}
-
-
-@streaming
-def test_thinking_is_returned_and_accepted_back(vendor: Vendor, streaming: bool) -> None:
-    if vendor.lane.vendor == "openai" or vendor.lane.name == "bedrock converse":
-        pytest.skip("this dialect has no thinking")
-    vendor.upstream.next(Behaviour(thinking="Let me see."))
-    more = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
-    asked: dict[str, Any] = {"inferenceConfig": {"maxTokens": 4096}, "additionalModelRequestFields": more}
-    said = ask(vendor, streaming, messages=USER, **asked)["output"]["message"]
-    thoughts = [block["reasoningContent"]["reasoningText"] for block in said["content"] if "reasoningContent" in block]
-    assert "Let me see." in [thought["text"] for thought in thoughts]
-    ask(vendor, streaming, messages=[*USER, said, *USER], **asked)
 
 
 def test_a_count(vendor: Vendor) -> None:

@@ -1,6 +1,5 @@
 """The Gemini API for clients: Google's own SDK in front of every vendor lane, streams, tools, thinking and errors."""
 
-import base64
 import json
 import logging
 import ssl
@@ -16,12 +15,11 @@ from google.genai import errors, types
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import CALLS, DIALECTS, HELLO, LANES, PIXEL, Lane, Stand, Standing
+from tests.server.vendors import CALLS, DIALECTS, HELLO, LANES, Lane, Stand, Standing
 from tests.server.vendors import claude as claude
 from tests.serving import Nexus, anthropic_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.google import gemini, vertex
-from tools.fake_upstream.parts import SIGNATURES
 
 GOOGLE = "/llm/google/v1beta/models"
 BODY: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
@@ -78,10 +76,6 @@ class Answer:
         return "".join(part.text or "" for part in self.parts if not part.thought)
 
     @property
-    def thoughts(self) -> str:
-        return "".join(part.text or "" for part in self.parts if part.thought)
-
-    @property
     def calls(self) -> list[types.FunctionCall]:
         return [part.function_call for part in self.parts if part.function_call is not None]
 
@@ -128,51 +122,11 @@ class TestEveryVendor:
         sent = vendor.upstream.requests[-1].body.decode()
         assert "blue" in sent and "no such place" in sent
 
-    def test_an_image_and_a_document(self, vendor: Vendor, streaming: bool) -> None:
-        if vendor.lane.vendor == "openai":
-            pytest.skip("the fake of a chat server accepts no PDF")
-        image = types.Part.from_bytes(data=base64.b64decode(PIXEL), mime_type="image/png")
-        document = types.Part.from_bytes(data=b"%PDF-1.4 x", mime_type="application/pdf")
-        assert ask(vendor, streaming, [user(types.Part(text="See"), image, document)]).text == HELLO
-        sent = vendor.upstream.requests[-1].body.decode()
-        assert PIXEL in sent or PIXEL.replace("+", "-").replace("/", "_") in sent
-
     def test_errors(self, vendor: Vendor, streaming: bool) -> None:
         vendor.upstream.default = Behaviour(status=429, message="so the vendor said")
         with pytest.raises(errors.ClientError, match="so the vendor said") as caught:
             ask(vendor, streaming)
         assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
-
-
-@streaming
-def test_thinking_is_returned_and_accepted_back(vendor: Vendor, streaming: bool) -> None:
-    if vendor.lane.vendor == "openai" or vendor.lane.name == "bedrock converse":
-        pytest.skip("this dialect has no thinking")
-    vendor.upstream.next(Behaviour(thinking="Let me see.", tool_calls=CALLS[:1]))
-    asked: dict[str, Any] = {
-        "tools": [WEATHER],
-        "max_output_tokens": 4096,
-        "thinking_config": types.ThinkingConfig(include_thoughts=True, thinking_budget=2048),
-    }
-    said = ask(vendor, streaming, **asked)
-    assert said.thoughts == "Let me see."
-    (call,) = said.calls
-    result = types.FunctionResponse(id=call.id, name="weather", response={"sky": "blue"})
-    history = [HI, *said.turn(vendor), user(types.Part(function_response=result))]
-    for kept in (history, without_thoughts(history)):
-        ask(vendor, streaming, kept, **asked)
-        if vendor.lane.passes == "messages":
-            sent = vendor.upstream.requests[-1].json["messages"][1]["content"]
-            assert sent[0] == {"type": "thinking", "thinking": "Let me see.", "signature": SIGNATURES["anthropic"]}
-            assert [block["type"] for block in sent] == ["thinking", "tool_use"]
-
-
-def without_thoughts(history: list[types.Content]) -> list[types.Content]:
-    """As Gemini CLI keeps it."""
-    kept = [
-        types.Content(role=one.role, parts=[part for part in one.parts or [] if not part.thought]) for one in history
-    ]
-    return [content for content in kept if content.parts]
 
 
 def test_a_count(vendor: Vendor) -> None:

@@ -57,6 +57,17 @@ def instruction(host: Host) -> str:
 DIALECTS = pytest.mark.parametrize("dialect", ["chat", "responses"])
 
 
+def test_a_strict_schema_is_enforced_or_rejected_naming_model_and_host(host: Host) -> None:
+    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA, "strict": True}}
+    reply = host.ask("chat", response_format=schema)
+    if has_format(host):
+        assert reply.status == 200
+        return
+    error = reply.json["error"]
+    assert (reply.status, error["param"].startswith("response_format")) == (400, True)
+    assert "us.anthropic.claude-opus-5-5 on Amazon Bedrock" in error["message"]
+
+
 def forced(dialect: str) -> dict[str, Any]:
     function = {"name": NAME, "description": "d", "parameters": PARAMETERS}
     if dialect == "chat":

@@ -169,23 +169,6 @@ def echoed(message: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in message.items() if name not in ("annotations", "parsed", "refusal")}
 
 
-class TestThinking:
-    def test_messages(self, vendor: Vendor, claude: Claude) -> None:
-        if vendor.lane.vendor == "openai":
-            pytest.skip("OpenAI's chat dialect has no thinking")
-        vendor.upstream.next(Behaviour(thinking="Let me see."))
-        with claude.messages.stream(
-            model="v/m", max_tokens=4096, messages=user("Hi"), thinking={"type": "enabled", "budget_tokens": 2048}
-        ) as stream:
-            final = stream.get_final_message()
-        assert next(block.thinking for block in final.content if block.type == "thinking") == "Let me see."
-        echo = [block.model_dump(exclude_none=True) for block in final.content]
-        again: list[Any] = [*user("Hi"), {"role": "assistant", "content": echo}, *user("And now?")]
-        claude.messages.create(
-            model="v/m", max_tokens=4096, messages=again, thinking={"type": "enabled", "budget_tokens": 2048}
-        )
-
-
 class TestStructuredOutput:
     def test_chat(self, vendor: Vendor) -> None:
         forced = Behaviour(text='{"city": "Paris"}', tool_calls=())

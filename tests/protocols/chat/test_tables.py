@@ -140,21 +140,6 @@ def test_errors_without_a_message_are_classified_by_status(body: bytes) -> None:
     assert read.request_id is None and read.retry_after is None
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({"retry-after": "1.5"}, 1.5),
-        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
-        ({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, 0.0),
-        ({"retry-after": "-1"}, None),
-        ({"retry-after": "nan"}, None),
-        ({"retry-after": "inf"}, None),
-    ],
-)
-def test_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> None:
-    assert read_error(429, headers, b"{}").retry_after == seconds
-
-
 def test_every_kind_is_known_and_has_a_status() -> None:
     assert set(error_words.STATUS_OF) == set(get_args(FailureKind))
 

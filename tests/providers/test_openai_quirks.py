@@ -1,0 +1,104 @@
+"""Quirks of compatible servers that are not configured: which one a refusal reveals, in the words of each server."""
+
+from dataclasses import replace
+
+import pytest
+
+from nexus.models.chat_server import FACTS
+from nexus.protocols.chat.read_error import read_error
+from nexus.providers.openai.refused import holds_always, quirk_of
+from nexus.wire import encode
+
+EFFORT, HISTORY, LIMIT, PARTS = "no_reasoning_effort", "no_reasoning_history", "max_completion_tokens", "string_content"
+
+SENT = {
+    EFFORT: b'"reasoning_effort":"high"',
+    HISTORY: b'"reasoning_content":"hm","extra_content":{}',
+    LIMIT: b'"max_tokens":64',
+    PARTS: b'"content":[{"type":"text","text":"hi"}]',
+    "json_arguments": b'"arguments":"{"',
+    "mistral_tool_ids": b'"tool_call_id":"toolu_1"',
+    "no_json_schema": b'"type":"json_schema"',
+    "no_stop": b'"stop":["END"]',
+    "no_stream_usage": b'"stream_options":{}',
+    "no_user_after_tool": b'"role":"tool"',
+    "system_first": b'"role":"system"',
+}
+"""The part of the request without which the words mean something else."""
+
+Body = str | bytes
+REVEALED: dict[str, tuple[str | None, int, Body]] = {
+    # The quirk, the status, and the server's message or its whole error.
+    "effort, Ollama": (EFFORT, 400, '"qwen2.5-coder:1.5b" does not support thinking'),
+    "effort, xAI": (EFFORT, 400, b'{"error": "Model grok does not support parameter reasoningEffort."}'),
+    "effort, Mistral": (EFFORT, 422, b'{"detail": [{"loc": ["body", "reasoning_effort"], "msg": "Extra inputs"}]}'),
+    "limit": (LIMIT, 400, "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."),
+    "system": ("system_first", 500, "Jinja Exception: System message must be at the beginning."),
+    "user after tool": ("no_user_after_tool", 400, "Unexpected role 'user' after role 'tool'"),
+    "ids": ("mistral_tool_ids", 400, "Tool call id was toolu_1 but must be a-z, A-Z, 0-9, with a length of 9."),
+    "reasoning": (
+        "reasoning_with_calls",
+        400,
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1",
+    ),
+    "sampling": ("no_sampling", 400, "Model grok-4.6 does not support parameter temperature."),
+    "stop": ("no_stop", 400, "Argument not supported on this model: stop"),
+    "usage": ("no_stream_usage", 422, "body.stream_options: Extra inputs are not permitted"),
+    "schema": ("no_json_schema", 400, "This response_format type is unavailable now"),
+    "parts, serde": (PARTS, 422, "messages[0].content: invalid type: sequence, expected a string at line 1 column 29"),
+    "parts, Groq": (PARTS, 400, "'messages.0' : [('messages.0.content' : value must be a string)]"),
+    "parts, Azure": (PARTS, 400, "Invalid type for 'messages[0].content': expected a string, but got an array."),
+    "parts, Volcengine": (PARTS, 400, "`messages.content` are not valid: expected a string, but got `[{...}]` instead"),
+    "parts, FastAPI": (
+        PARTS,
+        400,
+        b'{"detail": [{"loc": ["body", "messages", 0, "content"], "msg": "Input should be a valid string"}]}',
+    ),
+    "parts, pydantic 1": (
+        PARTS,
+        400,
+        b'{"detail": [{"loc": ["body", "messages", 0, "content"], "msg": "str type expected"}]}',
+    ),
+    "history, Groq": (HISTORY, 400, "('messages.1.tool_calls.0' : property 'extra_content' is unsupported)"),
+    "history, Mistral": (HISTORY, 400, "messages.1.tool_calls.0.extra_content: Extra inputs are not permitted"),
+    "history, OpenAI": (HISTORY, 400, "Unknown parameter: 'messages[1].tool_calls[0].extra_content'."),
+    "history, jsonschema": (HISTORY, 400, "Additional properties are not allowed ('extra_content' was unexpected)"),
+    "history, reasoning": (HISTORY, 400, "'messages.1' : property 'reasoning_content' is unsupported"),
+    "arguments, vLLM": ("json_arguments", 400, "Expecting ',' delimiter: line 1 column 54 (char 53)"),
+    "arguments, SGLang": ("json_arguments", 400, "unexpected end of data: line 1 column 10 (char 9)"),
+    "arguments, llama.cpp": ("json_arguments", 400, "Failed to parse tool call arguments as JSON: [json.exception]"),
+    "arguments, Synthetic": ("json_arguments", 400, "Assistant tool call function.arguments must be valid JSON"),
+    "nothing": (None, 400, "No."),
+    "another word for thinking": (None, 400, "thinking is wonderful"),
+    "another problem with the system message": (None, 400, "the system message is too long"),
+    "null in place of text": (None, 400, "Invalid value for 'content': expected a string, got null."),
+    "a status that says something else": (None, 429, "Argument not supported on this model: stop"),
+}
+ALL = b"{%b}" % b",".join(SENT.values())
+
+
+@pytest.mark.parametrize("case", REVEALED)
+def test_a_refusal_reveals_a_quirk_of_the_server(case: str) -> None:
+    quirk, status, said = REVEALED[case]
+    failure = read_error(status, {}, said if isinstance(said, bytes) else encode({"error": {"message": said}}))
+    assert quirk_of(failure, "chat", ALL) == quirk
+    if quirk in SENT:
+        assert quirk_of(failure, "chat", ALL.replace(SENT[quirk], b"")) is None, "nothing of it was sent"
+    on_responses = quirk if quirk in (EFFORT, "json_arguments") else None
+    assert quirk_of(failure, "responses", ALL) == on_responses
+
+
+def test_every_quirk_that_is_learned_is_a_fact_about_servers() -> None:
+    assert {quirk for quirk, _, _ in REVEALED.values()} - {None} <= set(FACTS)
+
+
+def test_a_field_that_the_vendor_blames_reveals_it_too() -> None:
+    failure = replace(read_error(400, {}, b'{"error":{"message":"Unsupported parameter."}}'), vendor_param=EFFORT[3:])
+    assert quirk_of(failure, "chat", ALL) == EFFORT
+
+
+def test_a_rejected_value_of_an_effort_says_nothing_about_other_values() -> None:
+    words = 'invalid reasoning value: \'xhigh\' (must be "high", "low" or "none")'
+    failure = read_error(400, {}, encode({"error": {"message": words}}))
+    assert quirk_of(failure, "chat", ALL) == EFFORT
+    assert not holds_always(EFFORT, failure) and holds_always(LIMIT, failure)
