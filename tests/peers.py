@@ -375,3 +375,21 @@ LARGE = b" " * (32 * 1024 * 1024)
 
 def addresses_of(*ports: int) -> list[tuple[Any, ...]]:
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+
+
+def join(near: socket.socket, port: int, greeting: bytes) -> None:
+    """As proxies do: connects to ``port``, sends the greeting, and passes on what either side sends."""
+    with socket.create_connection(("127.0.0.1", port)) as far:
+        near.sendall(greeting)
+        back = threading.Thread(target=_pump, args=(far, near))
+        back.start()
+        _pump(near, far)
+        back.join(HARD_LIMIT)
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while piece := source.recv(65536):
+            target.sendall(piece)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)

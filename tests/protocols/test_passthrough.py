@@ -16,7 +16,6 @@ from nexus.models.gpt import known, on_chat
 from nexus.protocols.answer_relay import Tap
 from nexus.protocols.chat.passthrough import ChatPassthrough
 from nexus.protocols.chat.passthrough import edit_request as edit_chat
-from nexus.protocols.chat.usage import read_usage as read_chat_usage
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.gemini.passthrough import GeminiPassthrough
@@ -379,43 +378,6 @@ def test_answers_that_nexus_cannot_read_pass_unchanged(relay: Callable[[], Answe
     one = relay()
     assert one.body(raw) == raw
     assert one.complete
-
-
-@pytest.mark.parametrize(
-    ("usage", "expected"),
-    [
-        pytest.param({"prompt_tokens": 5, "completion_tokens": 2}, Usage(input=5, output=2), id="no details"),
-        pytest.param(
-            {
-                "prompt_tokens": 20,
-                "completion_tokens": 9,
-                "prompt_tokens_details": {"cached_tokens": 16, "audio_tokens": 1},
-                "completion_tokens_details": {"reasoning_tokens": 4},
-            },
-            COUNTED,
-            id="cached and reasoning are included",
-        ),
-        pytest.param(
-            {"prompt_tokens": 3, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 9}},
-            Usage(input=3, cache_read=9, output=1),
-            id="more cached than the input is counted separately",
-        ),
-        pytest.param(
-            {"prompt_tokens": 3, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 9}},
-            Usage(input=3, output=1, reasoning=9),
-            id="more reasoning than the output is counted separately",
-        ),
-        pytest.param(
-            {"prompt_tokens": None, "completion_tokens": "7", "prompt_tokens_details": None},
-            Usage(),
-            id="unexpected types",
-        ),
-        pytest.param({"prompt_tokens": -1, "completion_tokens": True}, Usage(), id="invalid counts"),
-    ],
-)
-def test_chat_usage_is_read(usage: dict[str, Any], expected: Usage) -> None:
-    read = read_chat_usage(usage)
-    assert read == expected
 
 
 # -- messages: requests --------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""``tools/claude_code_conformance.py`` against the real Nexus: every rule of Claude Code by name.
+"""``tools/claude_code_conformance.py`` against the real Nexus: every rule of Claude Code.
 
 The tests assert the tool's own verdicts, so that users run what is tested here.
 """
@@ -6,9 +6,7 @@ The tests assert the tool's own verdicts, so that users run what is tested here.
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,77 +20,21 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 
-Judge = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def judge(capsys: pytest.CaptureFixture[str]) -> Judge:
-    """Runs one rule against a Nexus that the tool starts; the failure message lists what is broken."""
-
-    def run(rule: str) -> dict[str, Any]:
-        code = main(["--nexus", "--json", "--rule", rule, "--silence", "15"], {})
-        (verdict,) = json.loads(capsys.readouterr().out)["rules"]
-        assert verdict["problems"] == []
-        assert (code, verdict["rule"]) == (0, rule)
-        found: dict[str, Any] = verdict
-        return found
-
-    return run
-
-
-HOLDING = {
-    "C1": "paths and probes",
-    "C2": "open lists go up",
-    "C4": "system stays an array",
-    "C5": "cache marks stay",
-    "C6": "history is not rewritten",
-    "C7": "streams and silence",
-    "C8": "errors come back unmodified",
-    "C9": "what the client waits by",
-    "C10": "tokens are counted",
-    "C12": "what Claude Code says of itself goes up",
-    "C14": "credentials in either header",
-}
-NOTED = ("C1", "C10", "C14")
-"""Rules whose notes say what they saw."""
-
-
-@pytest.mark.parametrize("rule", HOLDING, ids=HOLDING.values())
-def test_a_rule_holds(judge: Judge, rule: str) -> None:
-    verdict = judge(rule)
-    assert verdict["verdict"] == "holds"
-    assert rule in NOTED or verdict["notes"] == []
-
-
-def test_c03_beta_pairs_reach_anthropic_bedrock_and_vertex(judge: Judge) -> None:
-    verdict = judge("C3")
-    assert (verdict["verdict"], verdict["not_judged"]) == ("holds", [])
-    bedrock, vertex = verdict["notes"]
-    assert bedrock.startswith("Bedrock: ") and vertex.startswith("Vertex AI: ")
-    assert "context_management" in bedrock and "context_management" not in vertex
-
-
-def test_c11_models_are_listed(judge: Judge) -> None:
-    verdict = judge("C11")
-    assert verdict["verdict"] == "holds"
-    assert verdict["notes"] == ["Claude Code's picker keeps 1 of 1 ids"]
-
-
-def test_c13_bedrocks_event_stream_is_relayed(judge: Judge) -> None:
-    verdict = judge("C13")
-    assert (verdict["verdict"], verdict["not_judged"]) == ("holds", [])
-
 
 class TestCommand:
-    def test_one_command_judges_nexus(self) -> None:
+    def test_nexus_keeps_every_rule(self) -> None:
+        """What breaks one is in the failure's words."""
         command = [sys.executable, str(ROOT / "tools/claude_code_conformance.py"), "--nexus"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
         lines = done.stdout.splitlines()
-        assert [line.split()[0] for line in lines if line.startswith("C")] == [f"C{n}" for n in range(1, 15)]
-        assert "C3   holds        header and field travel as a pair" in lines
-        assert "C13  holds        Bedrock's event stream is relayed" in lines
-        assert lines[-1] == "14 holds, 0 broken"
+        rules = [line.split()[:2] for line in lines if line.startswith("C")]
+        assert rules == [[f"C{number}", "holds"] for number in range(1, 15)]
+        assert lines[-1] == "14 holds, 0 broken" and "not judged" not in done.stdout
+        bedrock, vertex, picker = (line.strip() for line in lines if line.startswith(" "))
+        assert bedrock.startswith("note: Bedrock: ") and "context_management" in bedrock
+        assert vertex.startswith("note: Vertex AI: ") and "context_management" not in vertex
+        assert picker == "note: Claude Code's picker keeps 3 of 3 ids"
 
     def test_a_running_gateway_with_an_upstream(
         self, serve: Serve, capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -34,6 +34,7 @@ from tests.peers import (
     chunk,
     echo,
     fetch,
+    join,
     post,
     read_all,
     read_request,
@@ -491,23 +492,9 @@ def socks_proxy(to: int, seen: list[bytes]) -> Handler:
         sock.recv(64)
         sock.sendall(b"\x05\x00")
         seen.append(sock.recv(300))
-        with socket.create_connection(("127.0.0.1", to)) as far:
-            sock.sendall(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")
-            back = threading.Thread(target=_pump, args=(far, sock))
-            back.start()
-            _pump(sock, far)
-            back.join(HARD_LIMIT)
+        join(sock, to, b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")
 
     return handler
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while piece := source.recv(65536):
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        return
 
 
 def test_a_socks_proxy(no_leak: None, tls: Tls) -> None:

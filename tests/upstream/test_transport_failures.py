@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from tests.peers import (
     chunk,
     echo,
     fetch,
+    join,
     mute,
     once,
     post,
@@ -397,12 +398,7 @@ def test_a_configured_proxy_tunnels_https(no_leak: None, tls: Tls) -> None:
 
     def proxy(sock: socket.socket) -> None:
         asked.append(read_request(sock).partition(b"\r\n")[0])
-        with socket.create_connection(("127.0.0.1", vendor.port)) as far:
-            sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            back = threading.Thread(target=_pump, args=(far, sock))
-            back.start()
-            _pump(sock, far)
-            back.join(HARD_LIMIT)
+        join(sock, vendor.port, b"HTTP/1.1 200 Connection established\r\n\r\n")
 
     with Peer(echo, tls.server) as vendor, Peer(proxy) as peer:
         with transport(proxy=f"http://127.0.0.1:{peer.port}", ca_file=tls.ca_file) as one:
@@ -410,14 +406,6 @@ def test_a_configured_proxy_tunnels_https(no_leak: None, tls: Tls) -> None:
             assert fetch(one, vendor.url, b"again") == b"again"
         assert peer.accepted == 1
         assert [line.split()[:2] for line in asked] == [[b"CONNECT", b"127.0.0.1:%d" % vendor.port]]
-
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while piece := source.recv(65536):
-            target.sendall(piece)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
 
 
 @pytest.mark.parametrize(

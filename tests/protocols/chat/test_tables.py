@@ -39,6 +39,15 @@ def test_the_ttl_of_a_cache_write_is_lost() -> None:
 DETAILS: dict[str, tuple[dict[str, Json], Usage]] = {
     "nothing": ({}, Usage()),
     "nulls": ({"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": None}, Usage(5, output=2)),
+    "cached tokens and reasoning are included": (
+        {
+            "prompt_tokens": 20,
+            "completion_tokens": 9,
+            "prompt_tokens_details": {"cached_tokens": 16, "audio_tokens": 1},
+            "completion_tokens_details": {"reasoning_tokens": 4},
+        },
+        Usage(4, 16, output=5, reasoning=4),
+    ),
     "LiteLLM's writes": (
         {"prompt_tokens": 9, "completion_tokens": 1, "cache_creation_input_tokens": 4},
         Usage(5, cache_write_5m=4, output=1),
