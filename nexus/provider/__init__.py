@@ -183,7 +183,7 @@ class Provider(ABC):
         sent |= {"user-agent": f"nexus/{__version__}"} | self.credentials(request)
         url = f"{parts.scheme}://{parts.netloc}{request.path}"
         query = f"?{request.query}" if request.query else ""
-        return UpstreamRequest(url + query, sent, request.body, request.method, upload=request.upload)
+        return request.sent_to(url + query, sent)
 
     def credentials(self, request: ProviderRequest) -> dict[str, str]:
         """The headers that carry the request's key, except those that ``send`` adds."""

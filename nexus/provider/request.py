@@ -10,6 +10,7 @@ from nexus.dataclasses import dataclass, field
 from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
 from nexus.settings.model import ModelSettings
+from nexus.upstream.request import UpstreamRequest
 from nexus.upstream.upload import Upload
 
 Labels = tuple[tuple[str, str], ...]
@@ -52,6 +53,9 @@ class ProviderRequest:
         if self.upload is not None:
             return {"content-type": self.upload.content_type}
         return {"content-type": "application/json"} if self.body or self.method == "POST" else {}
+
+    def sent_to(self, url: str, headers: dict[str, str]) -> UpstreamRequest:
+        return UpstreamRequest(url, headers, self.body, self.method, upload=self.upload)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,16 +108,9 @@ class AnthropicProvider(Provider):
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:
         sent = {"anthropic-version": VERSION} | forwarding.forwarded(request.headers, _TRAVEL)
         sent |= request.content_type | {"user-agent": f"nexus/{__version__}"}
-        if request.key is not None:
-            sent |= self.settings.credential(request.key)
+        sent |= self.credentials(request)
         path = _PATHS.get(request.action, request.path)
-        return UpstreamRequest(
-            url=self.settings.with_query(self.base_url + path, request.query),
-            headers=sent,
-            body=request.body,
-            method=request.method,
-            upload=request.upload,
-        )
+        return request.sent_to(self.settings.with_query(self.base_url + path, request.query), sent)
 
 
 _PAGE = 1000

@@ -51,7 +51,7 @@ def invoke_body(
     claude, takes = claude_of(model), profile(model)
     raw, unknown = fit_host(raw, extra, KNOWN, takes_systems=takes.system_role)
     raw, served = without_server_tools(raw)
-    raw, unthought = fit_thinking(raw, mapping(decode(raw)), takes)
+    raw, unthought = fit_thinking(raw, takes)
     draft = _Draft(answers, Drops((*unknown, *served, *unthought)))
 
     def first() -> bytes:

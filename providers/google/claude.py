@@ -139,7 +139,7 @@ class FittedRequest:
 def fit(request: ProviderRequest, extra: Extra = NOTHING) -> FittedRequest:
     claude = profile(request.model)
     raw, unknown = fit_host(request.body, extra, KNOWN, takes_systems=claude.system_role)
-    raw, unthought = fit_thinking(raw, mapping(decode(raw)), claude)
+    raw, unthought = fit_thinking(raw, claude)
     document = mapping(decode(raw))
     given = betas_in(request.headers.get(BETA, ""), sequence(document.get("anthropic_beta")))
     counts = request.action == "count_tokens"

@@ -209,16 +209,9 @@ class OpenAIProvider(Provider):
         sent |= request.content_type | {"user-agent": f"nexus/{__version__}"}
         if isinstance(request.key, ChatGptLogin):
             sent |= forwarding.forwarded(request.headers, ("x-codex-",), TRAVELS)
-        if request.key is not None:
-            sent |= self.settings.credential(request.key)
+        sent |= self.credentials(request)
         path = _PATHS.get((request.dialect, request.action), request.path)
-        return UpstreamRequest(
-            url=self.settings.with_query(self._base(request) + path, request.query),
-            headers=sent,
-            body=request.body,
-            method=request.method,
-            upload=request.upload,
-        )
+        return request.sent_to(self.settings.with_query(self._base(request) + path, request.query), sent)
 
     def _base(self, request: ProviderRequest) -> str:
         """On Azure's classic API the URL contains the deployment, which only serves chat completions."""

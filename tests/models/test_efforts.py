@@ -72,7 +72,7 @@ def test_a_claude_gets_the_same_budget_through_every_dialect(effort: Effort | No
             "thinking": {"type": "adaptive"},
             "output_config": {"effort": effort},
         }
-        assert decode(fit_thinking(encode(document), document, own)[0]).get("thinking") == direct
+        assert decode(fit_thinking(encode(document), own)[0]).get("thinking") == direct
 
 
 @pytest.mark.parametrize("ladder", [COMMON, GOOGLE])

@@ -15,16 +15,17 @@ from nexus.protocols.checks import Body
 from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.turn_controls import with_effort
 from nexus.protocols.rewrite import REMOVE, cut
-from nexus.wire import Json, count, encode, mapping, sequence, text
+from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 _FORCING = ("any", "tool")
 
 
-def fit_thinking(raw: bytes, document: Body, claude: Claude) -> tuple[bytes, tuple[str, ...]]:
+def fit_thinking(raw: bytes, claude: Claude) -> tuple[bytes, tuple[str, ...]]:
     """The body as the model accepts it, and the names of the changed settings."""
     if not claude.known:
         return raw, ()
     rules: dict[str, Any] = {}
+    document = mapping(decode(raw))
     wire, lost = mapping(document.get("thinking")), []
     effort = mapping(document.get("output_config")).get("effort")
     fitted = _fitted(wire, document, claude, effort) if wire.get("type") else wire

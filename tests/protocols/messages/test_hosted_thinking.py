@@ -97,7 +97,7 @@ def test_thinking_is_fitted_to_the_model(case: str) -> None:
     model, said, left, named = CASES[case]
     document = {"max_tokens": 32000, "messages": [HI]} | said
     raw = json.dumps(document).encode()
-    body, dropped = fit_thinking(raw, document, profile(model))
+    body, dropped = fit_thinking(raw, profile(model))
     beside = {name: value for name, value in document.items() if name not in ("thinking", "output_config")}
     assert json.loads(body) == beside | left
     assert dropped == named
