@@ -76,31 +76,8 @@ def claude_budget(effort: str, limit: int | None) -> int:
     return budget if budget >= LEAST_BUDGET else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """``level`` is what to request from the model, None if the model decides; ``lost`` names what it cannot do as
-    requested.
-    """
-
-    level: str | None
-    lost: str | None = None
-
-
 def nearest(wanted: str, offered: Sequence[str]) -> str:
     """The nearest level of ``offered``, the lower one of two; never ``none`` unless wanted."""
     at = LEVELS.index(wanted)
     thinking = [level for level in offered if level != OFF or wanted == OFF]
     return min(thinking, key=lambda level: (abs(LEVELS.index(level) - at), LEVELS.index(level)))
-
-
-def choose(thinking: Thinking, offered: Sequence[str]) -> Chosen:
-    """What to request from a model with the levels ``offered``.
-
-    Disabled thinking becomes the vendor's off, or else its lowest level.
-    """
-    if not thinking.enabled:
-        return Chosen(OFF) if OFF in offered else Chosen(nearest("minimal", offered), "thinking")
-    if (asked := COMMON.effort(thinking)) is None:
-        return Chosen(None)
-    level = nearest(asked, offered)
-    return Chosen(level, None if level == asked or thinking.effort is None else "thinking.effort")

@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 from nexus.conversation.parts import Request, Thinking
 from nexus.dataclasses import dataclass
 from nexus.errors import UnsupportedFeature
-from nexus.models import efforts
+from nexus.models.efforts import COMMON, OFF, nearest
 from nexus.protocols.checks import Body, Drops, asks_for
 
 T = TypeVar("T")
@@ -85,10 +85,19 @@ def tier_for(request: Request, tiers: Mapping[str, T], drops: Drops) -> T | None
 
 
 def effort_level(thinking: Thinking, offered: Sequence[str], drops: Drops) -> str | None:
-    """The level of thinking to request; anything the model cannot do as requested is reported as dropped."""
-    chosen = efforts.choose(thinking, offered)
-    drops.add(*filter(None, [chosen.lost]))
-    return chosen.level
+    """The level of thinking to request from a model that has the levels ``offered``; None if the model decides. What it
+    cannot do as requested is reported as dropped; disabled thinking becomes its off, or else its lowest level."""
+    if not thinking.enabled:
+        if OFF in offered:
+            return OFF
+        drops.add("thinking")
+        return nearest("minimal", offered)
+    if (asked := COMMON.effort(thinking)) is None:
+        return None
+    level = nearest(asked, offered)
+    if level != asked and thinking.effort is not None:
+        drops.add("thinking.effort")
+    return level
 
 
 def refused(note: str) -> Disposition:

@@ -15,7 +15,7 @@ from typing import ClassVar
 from nexus.cancel import Cancel
 from nexus.conversation.events import Event, PartDelta
 from nexus.conversation.fold import unfold
-from nexus.conversation.parts import Message, Request, Response, Stop, Text, ToolCall, ToolResult
+from nexus.conversation.parts import Request, Response, Stop, Text, ToolCall, ToolResult
 from nexus.conversation.usage import Usage
 from nexus.protocols import loader
 from nexus.protocols.codec import Envelope
@@ -63,7 +63,9 @@ def answer_to(asked: Request, model: str) -> Response:
     """The echo: the last user text, or the result of the tool that was called for it."""
     words = _last_words(asked)
     allowed = asked.tool_choice is None or asked.tool_choice.mode != "none"
-    called = "tools" in model and asked.tools and allowed and not _has_result(asked.messages[-1:])
+    last = [part for message in asked.messages[-1:] for part in message.parts]
+    answered = any(isinstance(part, ToolResult) for part in last)
+    called = "tools" in model and asked.tools and allowed and not answered
     part = _call(asked, words) if called else Text(f"You said: {words}" if words else "You said nothing.")
     usage = Usage(input=_tokens("".join(_texts(asked))), output=_tokens(part.text if isinstance(part, Text) else words))
     return Response(
@@ -108,10 +110,6 @@ def _last_words(asked: Request) -> str:
             ]
             return " ".join(own or results)
     return ""
-
-
-def _has_result(messages: tuple[Message, ...]) -> bool:
-    return any(isinstance(part, ToolResult) for message in messages for part in message.parts)
 
 
 def _texts(asked: Request) -> Iterator[str]:

@@ -107,7 +107,8 @@ class GoogleSettings(CloudSettings):
             yield ("forward_token",), "belongs to the Gemini API; Vertex AI takes no key from callers; remove it"
         if self.credentials is not None and not self._readable():
             yield ("credentials",), f"is not a Google credentials file, whose type is one of {', '.join(_KINDS)}"
-        if not _has_google_auth():
+        # Without importing it: validating a settings file makes no network calls.
+        if importlib.util.find_spec("google") is None or importlib.util.find_spec("google.auth") is None:
             yield ("project",), "needs the Python package google-auth, which is not installed; pip install google-auth"
 
     def _readable(self) -> bool:
@@ -117,8 +118,3 @@ class GoogleSettings(CloudSettings):
             return mapping(decode(self.credentials.read_bytes())).get("type") in _KINDS
         except (OSError, ValueError):
             return False
-
-
-def _has_google_auth() -> bool:
-    """Checks without importing: validating a settings file makes no network calls."""
-    return importlib.util.find_spec("google") is not None and importlib.util.find_spec("google.auth") is not None

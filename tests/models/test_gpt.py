@@ -3,8 +3,10 @@
 import pytest
 
 from nexus.conversation.parts import Effort, Thinking
-from nexus.models.efforts import choose, nearest
+from nexus.models.efforts import nearest
 from nexus.models.gpt import GPT, UNKNOWN, known, refused_on_chat
+from nexus.protocols.checks import Drops
+from nexus.protocols.dispositions import effort_level
 
 THREE, FOUR, FIVE = (
     ("low", "medium", "high"),
@@ -144,5 +146,6 @@ def test_the_nearest_level_is_chosen(wanted: str, offered: tuple[str, ...], foun
 def test_off_becomes_off_or_the_lowest_level_and_the_loss_is_reported(
     effort: Effort | None, offered: tuple[str, ...], level: str, lost: str | None
 ) -> None:
-    chosen = choose(Thinking(False, effort=effort), offered)
-    assert (chosen.level, chosen.lost) == (level, lost)
+    drops = Drops()
+    assert effort_level(Thinking(False, effort=effort), offered, drops) == level
+    assert drops.names == tuple(filter(None, [lost]))

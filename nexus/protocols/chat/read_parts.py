@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nexus.conversation.parts import CacheHint, Image, Inline, Part, Refusal, Text, placed
-from nexus.protocols.checks import a_name, an_object, maybe_string, wrong
+from nexus.protocols.checks import a_name, an_object, maybe_string, objects_in, wrong
 from nexus.protocols.media import as_data_url, file_part, read_url
 from nexus.protocols.openai_request import known_type, read_audio, read_breakpoint, refuse_stored
 from nexus.wire import Json
@@ -39,13 +39,8 @@ def read_parts(value: Json, path: str, allowed: frozenset[str]) -> list[Part]:
         return [Text(value, at=path)]
     if not isinstance(value, list):
         raise wrong(path, "a string or an array of content parts")
-    parts = [read_part(entry, f"{path}.{index}", allowed) for index, entry in enumerate(value)]
+    parts = (placed(_READERS[known_type(part, at, allowed)](part, at), at) for part, at in objects_in(value, path))
     return [part for part in parts if part != Text("")]
-
-
-def read_part(entry: Json, path: str, allowed: frozenset[str]) -> Part:
-    part = an_object(entry, path)
-    return placed(_READERS[known_type(part, path, allowed)](part, path), path)
 
 
 def _read_text(part: Mapping[str, Json], path: str) -> Part:

@@ -178,8 +178,9 @@ class _Merge:
             for name, schema in mapping(branch.get("properties")).items():
                 # By their bytes: Python takes 1 and true for the same.
                 properties.setdefault(name, {}).setdefault(encode(schema), schema)
+        told = {name: [*known.values()] for name, known in properties.items()}
         merged: dict[str, Json] = {
-            "properties": {name: _any_of(list(known.values())) for name, known in properties.items()}
+            "properties": {name: {"anyOf": known} if len(known) > 1 else known[0] for name, known in told.items()}
         }
         first, *rest = (dict.fromkeys(required_of(branch)) for branch in branches)
         shared = [name for name in first if all(name in one for one in rest)]
@@ -196,7 +197,3 @@ class _Merge:
             raise UnsupportedFeature.about(
                 self._path, "the schema's alternatives have too many properties for this vendor"
             )
-
-
-def _any_of(schemas: list[Json]) -> Json:
-    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}

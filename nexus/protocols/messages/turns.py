@@ -79,20 +79,16 @@ def write_turns(system: list[Block], messages: tuple[Message, ...], claude: Clau
     leading = system + leading
     turns = _trimmed(turns, drops)
     turns = _merged(_with_systems_placed(turns, takes_role=claude.system_role))
+    if not (turns or leading):
+        raise InvalidRequest.about("messages", "there is no content to send")
     if not turns:
-        return _instructions_alone(leading)
+        # The API requires a turn: if there are only instructions, they become it.
+        return Turns([], [Turn("user", "messages", leading)])
     if turns[0].role == "assistant":
         turns.insert(0, Turn("user", turns[0].path, [{"type": "text", "text": OPENING}]))
     _answer_calls(turns)
     _finish(turns[-1], claude)
     return Turns(leading, turns)
-
-
-def _instructions_alone(leading: list[Block]) -> Turns:
-    """The API requires a turn; if there are only instructions, they become the user turn."""
-    if not leading:
-        raise InvalidRequest.about("messages", "there is no content to send")
-    return Turns([], [Turn("user", "messages", leading)])
 
 
 def _written(messages: tuple[Message, ...], claude: Claude, drops: Drops) -> tuple[list[Block], list[Turn]]:
