@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.dataclasses import replace
 from nexus.errors import AuthenticationFailed
@@ -31,6 +30,7 @@ from nexus.provider.accounts import accounts_of, renewed_key
 from nexus.provider.bound_thinking import without_bound
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.catalogue import Listing as Listing
+from nexus.provider.request import USER_AGENT as USER_AGENT
 from nexus.provider.request import Labels as Labels
 from nexus.provider.request import ProviderRequest as ProviderRequest
 from nexus.provider.request import Without as Without
@@ -180,7 +180,7 @@ class Provider(ABC):
         """A request for any other path of the vendor, at its own host and with its own key; pure, as ``prepare`` is."""
         parts = urlsplit(self.base_url)
         sent = {name: request.headers[name] for name in forwarding.RAW_NAMES if name in request.headers}
-        sent |= {"user-agent": f"nexus/{__version__}"} | self.credentials(request)
+        sent |= USER_AGENT | self.credentials(request)
         url = f"{parts.scheme}://{parts.netloc}{request.path}"
         query = f"?{request.query}" if request.query else ""
         return request.sent_to(url + query, sent)

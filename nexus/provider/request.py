@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 
 from pydantic import SecretStr
 
+from nexus import __version__
 from nexus.dataclasses import dataclass, field
 from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
 from nexus.settings.model import ModelSettings
 from nexus.upstream.request import UpstreamRequest
 from nexus.upstream.upload import Upload
+
+USER_AGENT: dict[str, str] = {"user-agent": f"nexus/{__version__}"}
 
 Labels = tuple[tuple[str, str], ...]
 """Labels of a call in a cloud's own bill: names and values."""

@@ -7,14 +7,13 @@ from typing import ClassVar, Literal
 
 from pydantic import SecretStr
 
-from nexus import __version__
 from nexus.errors import AuthenticationFailed
 from nexus.errors.failure import VendorFailure
 from nexus.headers import forwarding
 from nexus.models.claude import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
-from nexus.provider import Account, Provider, ProviderRequest, Without, configured
+from nexus.provider import USER_AGENT, Account, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue, Offered, entries, pages, parameter
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
 from nexus.providers.anthropic.refused import Refused
@@ -91,7 +90,7 @@ class AnthropicProvider(Provider):
         return dialect == "messages"
 
     def catalogue(self, key: SecretStr | None) -> Catalogue:
-        headers = {"anthropic-version": VERSION, "user-agent": f"nexus/{__version__}"}
+        headers = {"anthropic-version": VERSION, **USER_AGENT}
         headers |= {} if key is None else self.settings.credential(key)
         url = self.settings.with_query(f"{self.base_url}/models", "")
         return _pages(UpstreamRequest(url, headers, b"", "GET"))
@@ -107,7 +106,7 @@ class AnthropicProvider(Provider):
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:
         sent = {"anthropic-version": VERSION} | forwarding.forwarded(request.headers, _TRAVEL)
-        sent |= request.content_type | {"user-agent": f"nexus/{__version__}"}
+        sent |= request.content_type | USER_AGENT
         sent |= self.credentials(request)
         path = _PATHS.get(request.action, request.path)
         return request.sent_to(self.settings.with_query(self.base_url + path, request.query), sent)

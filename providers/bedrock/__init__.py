@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.dataclasses import replace
 from nexus.errors.failure import VendorFailure
@@ -24,7 +23,7 @@ from nexus.protocols.converse import read_error
 from nexus.protocols.embeddings import Format
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merge_members
-from nexus.provider import Listing, Provider, ProviderRequest, configured
+from nexus.provider import USER_AGENT, Listing, Provider, ProviderRequest, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.bedrock.bodies import count_invoke_body, invoke_body
 from nexus.providers.bedrock.catalogue import LISTS, catalogue, control_url
@@ -122,7 +121,7 @@ class BedrockProvider(Provider):
         return Listing(base_url_of(region), _known_as(model, settings))
 
     def catalogue(self, key: SecretStr | None) -> Catalogue:
-        headers = {"accept": "application/json", "user-agent": f"nexus/{__version__}"}
+        headers = {"accept": "application/json", **USER_AGENT}
         headers |= {} if key is None else {"authorization": f"Bearer {key.get_secret_value()}"}
         base = control_url(self.base_url)
         listed = (UpstreamRequest(f"{base}/{name}", headers, b"", "GET") for name in LISTS)
@@ -140,7 +139,7 @@ class BedrockProvider(Provider):
         sent = {
             "content-type": "application/json",
             "accept": EVENT_STREAM if action.endswith("-stream") else "application/json",
-            "user-agent": f"nexus/{__version__}",
+            **USER_AGENT,
         }
         if request.key is not None:
             sent["authorization"] = f"Bearer {request.key.get_secret_value()}"

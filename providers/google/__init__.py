@@ -14,7 +14,6 @@ from typing import ClassVar
 
 from pydantic import SecretStr
 
-from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.dataclasses import replace
 from nexus.errors import AuthenticationFailed
@@ -27,7 +26,7 @@ from nexus.protocols.embeddings import Format
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merge_members
-from nexus.provider import Account, Labels, Listing, Provider, ProviderRequest, configured
+from nexus.provider import USER_AGENT, Account, Labels, Listing, Provider, ProviderRequest, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.google import catalogue as models
 from nexus.providers.google import claude, endpoints
@@ -175,7 +174,7 @@ def _labelled(labels: Labels) -> dict[str, str]:
 
 
 def _own_headers() -> dict[str, str]:
-    return {"content-type": "application/json", "user-agent": f"nexus/{__version__}"}
+    return {"content-type": "application/json", **USER_AGENT}
 
 
 def _is_googles(body: bytes) -> bool:

@@ -13,7 +13,6 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
-from nexus import __version__
 from nexus.cancel import Cancel
 from nexus.dataclasses import replace
 from nexus.errors import AuthenticationFailed, UpstreamError
@@ -24,7 +23,7 @@ from nexus.models import claude, gpt
 from nexus.models.chat_server import FACTS, ChatServer
 from nexus.protocols.codec import Target
 from nexus.protocols.operation import ENDPOINTS, HELD, Action
-from nexus.provider import Account, Listing, Provider, ProviderRequest, Without, configured
+from nexus.provider import USER_AGENT, Account, Listing, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.openai import catalogue as models
 from nexus.providers.openai.endpoints import endpoints_of
@@ -194,7 +193,7 @@ class OpenAIProvider(Provider):
     def catalogue(self, key: SecretStr | None) -> Catalogue:
         found = _DEPLOYMENT.search(self.base_url)
         base = self.base_url if found is None else self.base_url[: found.start()]
-        headers = {"user-agent": f"nexus/{__version__}"} | ({} if key is None else self.settings.credential(key))
+        headers = USER_AGENT | ({} if key is None else self.settings.credential(key))
         return models.catalogue(UpstreamRequest(self.settings.with_query(f"{base}/models", ""), headers, b"", "GET"))
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
@@ -206,7 +205,7 @@ class OpenAIProvider(Provider):
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:
         sent = forwarding.forwarded(request.headers, (), ("openai-beta", "x-client-request-id"))
-        sent |= request.content_type | {"user-agent": f"nexus/{__version__}"}
+        sent |= request.content_type | USER_AGENT
         if isinstance(request.key, ChatGptLogin):
             sent |= forwarding.forwarded(request.headers, ("x-codex-",), TRAVELS)
         sent |= self.credentials(request)

@@ -17,7 +17,6 @@ from nexus.errors import UnsupportedFeature
 from nexus.models.bedrock import PROPERTY_KEYS
 from nexus.protocols.checks import wrong
 from nexus.protocols.converse.draft import Draft
-from nexus.protocols.converse.turns import has_tool_parts
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
 from nexus.protocols.json_schema.property_names import Forms
@@ -64,10 +63,9 @@ def plan_tools(request: Request, draft: Draft) -> ToolPlan:
 
 
 def _chosen(request: Request, draft: Draft) -> ToolPlan:
-    choice = request.tool_choice or ToolChoice("auto")
-    tools = request.tools
-    if has_tool_parts(request):
-        tools = tools or tuple(map(Tool, dict.fromkeys(called(request)) or ["unknown"]))
+    choice, tools = request.tool_choice or ToolChoice("auto"), request.tools
+    if names := dict.fromkeys(called(request)):
+        tools = tools or tuple(map(Tool, names))
         if choice.mode == "none":
             draft.drops.add("tool_choice")
     elif choice.mode == "none":

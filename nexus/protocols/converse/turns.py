@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nexus.conversation.parts import Message, Request, ToolCall, ToolResult
+from nexus.conversation.parts import Message, Request
 from nexus.dataclasses import dataclass, field
 from nexus.models.bedrock import MOST_CACHE_POINTS
 from nexus.protocols.checks import wrong
@@ -136,7 +136,3 @@ def _limit_cache_points(contents: list[list[Json]], draft: Draft) -> None:
     for blocks, block in found[:-MOST_CACHE_POINTS]:
         blocks[:] = [other for other in blocks if other is not block]
         draft.drops.add("cache")
-
-
-def has_tool_parts(request: Request) -> bool:
-    return any(isinstance(part, (ToolCall, ToolResult)) for message in request.messages for part in message.parts)

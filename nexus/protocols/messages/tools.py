@@ -119,13 +119,11 @@ _FORCING = ("any", "tool")
 @dataclass(slots=True)
 class Tooling:
     """What goes into the body. ``answer_tool`` is the tool whose call is the answer, ``answer_keys`` the replaced names
-    of its properties, ``answer_call`` the tool whose arguments are the answer; ``instruction`` ends the system text."""
+    of its properties."""
 
-    tools: list[Block] = field(default_factory=list)
-    choice: Block | None = None
-    format: Block | None = None
-    instruction: str | None = None
-    answer_call: str | None = None
+    form: AnswerForm
+    tools: list[Block]
+    choice: Block | None
     answer_tool: str | None = None
     answer_keys: Forms = field(default_factory=dict)
 
@@ -136,11 +134,8 @@ class Tooling:
 
 def write_tooling(request: Request, target: Target, drops: Drops) -> Tooling:
     form = plan_form(request, target, drops)
-    tooling = Tooling(_write_tools(request.tools, form.format, target.claude, drops))
-    tooling.instruction, tooling.answer_call = form.instruction, form.call
-    tooling.choice = _write_choice(request) if form.choice is None else {"type": form.choice}
-    if form.format is not None:
-        tooling.format = {"type": "json_schema", "schema": form.format.schema}
+    tools = _write_tools(request.tools, form.format, target.claude, drops)
+    tooling = Tooling(form, tools, _write_choice(request) if form.choice is None else {"type": form.choice})
     if form.by_tool and request.output_format is not None:
         _answer_by_tool(request.output_format, request, tooling, drops)
     if not tooling.tools:

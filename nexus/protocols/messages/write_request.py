@@ -35,7 +35,9 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     system = [block for part in request.system if (block := write_text(part, drops)) is not None]
     turns = write_turns(system, request.messages, target.claude, drops)
     tooling = write_tooling(request, target, drops)
-    words = [{"type": "text", "text": tooling.instruction}] if tooling.instruction else []
+    form = tooling.form
+    words = [{"type": "text", "text": form.instruction}] if form.instruction else []
+    format = None if form.format is None else {"type": "json_schema", "schema": form.format.schema}
     plan = plan_thinking(request, target, allows_budget=turns.allows_budget and not tooling.forced)
     if plan.dropped:
         drops.add("thinking")
@@ -49,26 +51,21 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "tools": tooling.tools or None,
         "tool_choice": tooling.choice,
         "thinking": plan.config,
-        "output_config": only({"effort": plan.effort, "format": tooling.format}) or None,
+        "output_config": only({"effort": plan.effort, "format": format}) or None,
         # Arguments of calls are not searched for stop sequences.
-        "stop_sequences": None if tooling.answer_call else _write_stops(request.stop) or None,
+        "stop_sequences": None if form.call else _write_stops(request.stop) or None,
         "metadata": {"user_id": request.user} if request.user is not None else None,
         "service_tier": tier_for(request, _TIERS, drops),
         "stream": True if request.stream else None,
     }
     if target.claude.calls_need_thinking and lacks_thinking(members["messages"]):
-        members |= {"thinking": OFF, "output_config": only({"format": tooling.format}) or None}
+        members |= {"thinking": OFF, "output_config": only({"format": format}) or None}
         drops.add("thinking")
     body = only(members) | _write_sampling(request, plan, target.claude, drops)
     _limit_breakpoints(body, drops)
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
     return VendorRequest(
-        body,
-        drops.names,
-        tooling.answer_tool,
-        wants_thinking=plan.budgeted,
-        renaming=renaming,
-        answer_call=tooling.answer_call,
+        body, drops.names, tooling.answer_tool, wants_thinking=plan.budgeted, renaming=renaming, answer_call=form.call
     )
 
 
