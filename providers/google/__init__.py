@@ -23,6 +23,7 @@ from nexus.models import gemini
 from nexus.protocols import embeddings
 from nexus.protocols.codec import Target
 from nexus.protocols.embeddings import Format
+from nexus.protocols.error_words import decode_error
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merge_members
@@ -36,7 +37,7 @@ from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest
-from nexus.wire import Json, decode, encode, mapping
+from nexus.wire import encode, mapping
 
 LABELS = "x-vertex-ai-labels"
 _VERBS = {"generate": "generateContent", "count_tokens": "countTokens"}
@@ -179,10 +180,7 @@ def _own_headers() -> dict[str, str]:
 
 def _is_googles(body: bytes) -> bool:
     """Whether an error is a ``google.rpc.Status``, rather than one of Anthropic's, which has a top-level ``type``."""
-    try:
-        wire: Json = decode(body)
-    except ValueError:
-        return False
+    wire = decode_error(body)
     error = read_error.find_error(wire)
     return error is not None and "type" not in mapping(wire) and ("code" in error or "status" in error)
 

@@ -8,19 +8,7 @@ bedrock-runtime service model.
 from __future__ import annotations
 
 from nexus.conversation.cache_hints import with_hint_outside
-from nexus.conversation.parts import (
-    IN_WORDS,
-    Audio,
-    Document,
-    Image,
-    Part,
-    Reasoning,
-    Refusal,
-    Role,
-    Text,
-    ToolCall,
-    ToolResult,
-)
+from nexus.conversation.parts import Audio, Document, Image, Part, Reasoning, Refusal, Role, Text, ToolCall, ToolResult
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.media import write_audio, write_document, write_image
@@ -109,8 +97,6 @@ def _write_result(result: ToolResult, path: str, draft: Draft) -> list[Json]:
                 media.append(write_image(part, f"{path}.content.{number}", draft))
             case Document():
                 media += write_document(part, f"{path}.content.{number}", draft)
-            case _:
-                raise UnsupportedFeature.about(path, f"{IN_WORDS[type(part)]} cannot be sent in a tool result")
     block: dict[str, Json] = {"toolUseId": draft.ids[result.call_id]}
     if beside:
         beside.insert(0, {"text": from_result(block["toolUseId"])})

@@ -45,7 +45,7 @@ class Grounding:
     def hear(self, part: int, wire: int, words: str) -> None:
         """Text of the answer's part ``part``, the vendor's part number ``wire``."""
         self._pieces.append(_Piece(part, wire, len(self._whole), words))
-        self._whole += _encoded(words)
+        self._whole += encoded(words)
 
     def read(self, candidate: Mapping[str, Json]) -> Iterator[Cited | str]:
         if not (candidate.get("groundingMetadata") or candidate.get("citationMetadata")):
@@ -109,17 +109,17 @@ class Grounding:
         number = count(segment.get("partIndex"))
         bases = [piece.start for piece in self._pieces if number and piece.wire == number]
         for base in (*bases, 0):
-            if not words or self._whole[base + start : base + end] == _encoded(words):
+            if not words or self._whole[base + start : base + end] == encoded(words):
                 return self._within(base + start, base + end)
-        at = self._whole.find(_encoded(words))
-        return None if at < 0 else self._within(at, at + len(_encoded(words)))
+        at = self._whole.find(encoded(words))
+        return None if at < 0 else self._within(at, at + len(encoded(words)))
 
     def _within(self, start: int, end: int) -> tuple[int, int, int] | None:
         if not start < end <= len(self._whole):
             return None
         part = next(piece.part for piece in reversed(self._pieces) if piece.start <= start)
         inside = [piece for piece in self._pieces if piece.part == part]
-        first, last = inside[0].start, inside[-1].start + len(_encoded(inside[-1].words))
+        first, last = inside[0].start, inside[-1].start + len(encoded(inside[-1].words))
         return part, _characters(self._whole[first:start]), _characters(self._whole[first : min(end, last)])
 
 
@@ -132,7 +132,7 @@ def _source(chunk: Mapping[str, Json]) -> Citation | str:
     return _CHUNKS
 
 
-def _encoded(words: str) -> bytes:
+def encoded(words: str) -> bytes:
     return words.encode("utf-8", "surrogatepass")
 
 

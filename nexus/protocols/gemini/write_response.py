@@ -18,6 +18,7 @@ from nexus.conversation.parts import (
 )
 from nexus.conversation.usage import Usage
 from nexus.protocols.codec import Envelope
+from nexus.protocols.gemini.grounding import encoded
 from nexus.protocols.gemini.signatures import write_signature
 from nexus.protocols.gemini.stops import write_stop
 from nexus.protocols.gemini.usage import write_usage
@@ -96,8 +97,8 @@ class Rests:
             if not quote:
                 continue
             at = self._chunks.setdefault((cited.url, cited.title), len(self._chunks))
-            start = base + len(_encoded(before))
-            segment: dict[str, Json] = {"startIndex": start, "endIndex": start + len(_encoded(quote)), "text": quote}
+            start = base + len(encoded(before))
+            segment: dict[str, Json] = {"startIndex": start, "endIndex": start + len(encoded(quote)), "text": quote}
             if part:
                 segment = {"partIndex": part, **segment}
             self._supports.append({"segment": segment, "groundingChunkIndices": [at]})
@@ -107,7 +108,3 @@ class Rests:
             return {}
         chunks = [{"web": {"uri": url} | ({"title": title} if title else {})} for url, title in self._chunks]
         return {"groundingMetadata": {"groundingChunks": chunks, "groundingSupports": self._supports}}
-
-
-def _encoded(words: str) -> bytes:
-    return words.encode("utf-8", "surrogatepass")

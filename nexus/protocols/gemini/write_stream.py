@@ -12,6 +12,7 @@ from nexus.conversation.events import StreamPart
 from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
 from nexus.dataclasses import dataclass, field, replace
 from nexus.protocols.codec import Envelope
+from nexus.protocols.gemini.grounding import encoded
 from nexus.protocols.gemini.stops import write_stop
 from nexus.protocols.gemini.write_response import (
     Rests,
@@ -72,7 +73,7 @@ class StreamWriter(BlockWriter):
             case _:
                 if index in self._texts:
                     self._texts[index].words.append(words)
-                self._bytes += len(words.encode("utf-8", "surrogatepass"))
+                self._bytes += len(encoded(words))
                 return self._write_part({"text": words})
 
     def _close(self, index: int, late: Signature | None) -> bytes:
