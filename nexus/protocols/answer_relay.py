@@ -24,8 +24,7 @@ class Tap:
 
     ``events`` counts those that the client gets, in dialects that number them. ``ids`` are those that the vendor gave
     to what it keeps, and the names of what it sealed, until somebody takes them; True for what it keeps even if asked
-    not to store the answer. ``units`` is what the vendor says of
-    usage in other units than tokens, such as seconds.
+    not to store the answer. ``units`` is what the vendor says of usage in other units than tokens, such as seconds.
     """
 
     model: str | None = None

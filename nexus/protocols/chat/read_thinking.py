@@ -2,9 +2,8 @@
 
 OpenAI's field is ``reasoning_effort``. Two fields of compatible servers are read in addition: OpenRouter's
 ``reasoning``, and ``thinking`` of Anthropic's own chat endpoint, DeepSeek, Kimi, GLM and LiteLLM; Google's
-``thinking_config`` comes last. A field that
-contradicts an earlier one is reported as dropped. Sources: openrouter.ai, "Reasoning tokens"; platform.claude.com,
-"OpenAI SDK compatibility"; api-docs.deepseek.com.
+``thinking_config`` comes last. A field that contradicts an earlier one is reported as dropped. Sources: openrouter.ai,
+"Reasoning tokens"; platform.claude.com, "OpenAI SDK compatibility"; api-docs.deepseek.com.
 """
 
 from __future__ import annotations

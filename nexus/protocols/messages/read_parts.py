@@ -1,10 +1,10 @@
 """A client's content blocks, read into neutral parts.
 
 A block is one of a closed list; anything else is refused by its type and exact path. What Anthropic's servers did in
-earlier turns is read in server_tools.py. Search results become text
-documents (title kept, source as context), tool references and document content become text: nothing is lost. Requested
-citations are refused, because no other vendor returns them. Carriers of signatures are removed (see signatures.py).
-Source: anthropic.types.ContentBlockParam and the beta's.
+earlier turns is read in server_tools.py. Search results become text documents (title kept, source as context), tool
+references and document content become text: nothing is lost. Requested citations are refused, because no other vendor
+returns them. Carriers of signatures are removed (see signatures.py). Source: anthropic.types.ContentBlockParam and the
+beta's.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A client's content parts, read into neutral parts, and annotations of an answer.
 
 Every part type is read, or refused by its name; files stored at OpenAI (``file_id``) are refused. Empty text is not a
-part, unless it is the first and has a hint. Text files become plain-text documents. Of an
-answer's annotations only web pages have an equivalent; ``end_index`` is after the last character. Sources:
-openai.types.responses input and output content params, ResponseOutputText.
+part, unless it is the first and has a hint. Text files become plain-text documents. Of an answer's annotations only web
+pages have an equivalent; ``end_index`` is after the last character. Sources: openai.types.responses input and output
+content params, ResponseOutputText.
 """
 
 from __future__ import annotations

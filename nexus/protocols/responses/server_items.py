@@ -3,8 +3,7 @@
 A client may continue at another vendor a conversation that began at OpenAI. Such an item has both a call and its
 result; they become a call of a function, which no client declared, and its result, with everything in it that is text.
 A request for approval of an MCP call becomes a call too, and the user's decision its result; so do a program that
-called the client's functions, and its output.
-Source: openai.types.responses.ResponseInputItemParam.
+called the client's functions, and its output. Source: openai.types.responses.ResponseInputItemParam.
 """
 
 from __future__ import annotations
