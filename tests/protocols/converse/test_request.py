@@ -421,8 +421,6 @@ def test_tool_choice_none_removes_tools_unless_the_history_needs_them() -> None:
 def test_a_history_with_calls_declares_its_tools() -> None:
     tools = body(Request(HISTORY))["toolConfig"]["tools"]
     assert [tool["toolSpec"]["name"] for tool in tools] == ["weather"]
-    orphan = body(Request((Message("user", (result(),)),)))
-    assert len(orphan["toolConfig"]["tools"]) == 1
 
 
 def test_disabling_parallel_tools_is_reported_as_dropped() -> None:
