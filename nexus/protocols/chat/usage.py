@@ -3,7 +3,7 @@
 Cached and written tokens count inside ``prompt_tokens`` and reasoning inside ``completion_tokens``; servers that count
 them separately are recognized by sums that would not match. This dialect does not have the lifetime of a cache write:
 it is read as five minutes. Sources: OpenAI's API reference; DeepSeek (``prompt_cache_hit_tokens``), Moonshot
-(``cached_tokens`` on top), LiteLLM (``cache_creation_input_tokens``).
+(``cached_tokens`` on top), LiteLLM and Databricks (Anthropic's names on top).
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping
 from nexus.conversation.usage import Usage
 from nexus.wire import Json, count, mapping, only, sequence, text
 
+_READS = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
+
 
 def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
     """``service_tier`` is that of the answer, which has it next to its usage."""
     prompt, completion = count(wire.get("prompt_tokens")), count(wire.get("completion_tokens"))
     details = mapping(wire.get("prompt_tokens_details"))
-    read = _first(details.get("cached_tokens"), wire.get("prompt_cache_hit_tokens"), wire.get("cached_tokens"))
+    read = _first(details.get("cached_tokens"), *(wire.get(name) for name in _READS))
     written = _first(
         details.get("cache_write_tokens"), details.get("cache_creation_tokens"), wire.get("cache_creation_input_tokens")
     )
