@@ -72,6 +72,9 @@ class Claude:
     refuses_system: bool = False
     """Whether the server rejected that role, so that requests which pass through must do without it too."""
 
+    fetches_links: bool = True
+    """Whether images and documents may be URLs, which clouds reject (litellm 18430, anthropic-sdk-typescript 1038)."""
+
     structured_output: bool = False
     """Whether it accepts ``output_config.format``."""
 

@@ -192,4 +192,5 @@ def profile(model_id: str) -> models.Claude:
         structured_output=own.structured_output and held,
         strict_tools=own.strict_tools and held,
         tool_names=models.SHORT_TOOL_NAMES,
+        fetches_links=False,
     )

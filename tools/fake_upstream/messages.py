@@ -101,6 +101,24 @@ def hosted_problems(body: dict[str, Any], model: str) -> Iterator[str]:
         for index, block in enumerate(said["content"] if isinstance(said.get("content"), list) else ()):
             if block.get("type") in ("tool_addition", "tool_removal"):
                 yield f"messages.{turn}.content.{index}: Input tag '{block['type']}' does not match any expected tag"
+    yield from _linked(body.get("messages"), "messages")
+
+
+def _linked(value: Any, place: str) -> Iterator[str]:
+    """Problems with sources by URL or file id: clouds fetch no URLs and have no Files API."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _linked(item, f"{place}.{index}")
+    elif isinstance(value, dict):
+        source = value.get("source")
+        if (
+            value.get("type") in ("image", "document")
+            and isinstance(source, dict)
+            and source.get("type") in ("url", "file")
+        ):
+            yield f"{place}.source.type: {source['type']} sources are not supported"
+        yield from _linked(value.get("content"), f"{place}.content")
+        yield from _linked(source.get("content") if isinstance(source, dict) else None, f"{place}.source.content")
 
 
 def message(body: dict[str, Any], model: Any, behaviour: Behaviour, serial: int) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def write_cache(hint: CacheHint | None) -> Block:
 def write_blocks(part: Part, role: str, path: str, claude: Claude, drops: Drops) -> list[Block]:
     """The blocks of ``part``: usually one, none if nothing of it can or needs to be sent."""
     if isinstance(part, ToolResult):
-        return _write_result(part, path, drops)
+        return _write_result(part, path, claude, drops)
     block = _write_one(part, role, path, claude, drops)
     return [] if block is None else [block]
 
@@ -70,7 +70,7 @@ def _write_one(part: _Single, role: str, path: str, claude: Claude, drops: Drops
         case Image() | Document():
             if role != "user":
                 raise UnsupportedFeature.about(path, "Claude accepts documents only in user messages; move it there")
-            return _write_media(part, path, drops)
+            return _write_media(part, path, claude, drops)
         case Audio():
             raise UnsupportedFeature.about(path, "Claude does not accept audio; send its text instead")
 
@@ -102,12 +102,13 @@ def _write_call(call: ToolCall, drops: Drops) -> Block:
     return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments} | write_cache(call.cache)
 
 
-def _write_result(result: ToolResult, path: str, drops: Drops) -> list[Block]:
+def _write_result(result: ToolResult, path: str, claude: Claude, drops: Drops) -> list[Block]:
     """A failed result contains only text: its images and documents follow it as the user's."""
     content: list[Block] = []
     result = with_hint_outside(result)
     for at, part in enumerate(result.parts):
-        block = write_text(part, drops) if isinstance(part, Text) else _write_media(part, f"{path}.content.{at}", drops)
+        here = f"{path}.content.{at}"
+        block = write_text(part, drops) if isinstance(part, Text) else _write_media(part, here, claude, drops)
         if block is not None:
             content.append(block)
     wire: Block = {"type": "tool_result", "tool_use_id": result.call_id}
@@ -122,7 +123,9 @@ def _write_result(result: ToolResult, path: str, drops: Drops) -> list[Block]:
     return [wire | write_cache(result.cache), *media]
 
 
-def _write_media(part: Image | Document, path: str, drops: Drops) -> Block:
+def _write_media(part: Image | Document, path: str, claude: Claude, drops: Drops) -> Block:
+    if isinstance(part.source, Link) and not claude.fetches_links:
+        raise UnsupportedFeature.about(path, "Claude fetches no links on this host; send the content inline")
     if isinstance(part, Image):
         if part.detail not in (None, "auto"):
             drops.add("image.detail")

@@ -1,6 +1,7 @@
 """Writing to an Anthropic vendor: every body is checked against the SDK's own types."""
 
 import base64
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -27,12 +28,13 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
-from nexus.models.claude import profile
+from nexus.models.claude import Claude, profile
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.messages.turns import OPENING
 from nexus.protocols.messages.write_parts import NO_WORDS
 from nexus.protocols.messages.write_request import write_count, write_request
 from nexus.providers.bedrock.claude import profile as profile_at_bedrock
+from nexus.providers.google.claude import profile as profile_at_vertex
 from nexus.wire import encode
 
 from .kit import check_count, check_request
@@ -263,6 +265,20 @@ def test_media_are_written() -> None:
     # A breakpoint cannot stand inside a result; it goes at the end of the result.
     assert last["content"][0]["cache_control"] == {"type": "ephemeral"}
     assert "image.detail" in written.dropped
+
+
+@pytest.mark.parametrize("at_host", [profile_at_bedrock, profile_at_vertex], ids=["Bedrock", "Vertex AI"])
+def test_a_link_is_refused_by_path_on_hosts_that_fetch_none(at_host: Callable[[str], Claude]) -> None:
+    """So another target can answer; the host's own 400 would end the call."""
+    target = Target("claude-sonnet-4-5", claude=at_host("claude-sonnet-4-5"))
+    image = Image(Link("https://e.org/a.png"))
+    for linked in (image, Document(Link("https://e.org/a.pdf"))):
+        with pytest.raises(UnsupportedFeature) as refusal:
+            write_request(ask(user("see", linked)), target)
+        assert refusal.value.param == "messages.0.content.1"
+    with pytest.raises(UnsupportedFeature) as refusal:
+        write_request(ask(user("a"), assistant(CALL_A), user(ToolResult("a", (image,)))), target)
+    assert refusal.value.param == "messages.2.content.0.content.0"
 
 
 def test_a_failed_result_holds_text_only_and_its_media_follow() -> None:
@@ -606,7 +622,7 @@ REFUSED: dict[str, tuple[Request, type[NexusError], str]] = {
         Unsupported,
         "tool_choice",
     ),
-    "array answer": (ask(output_format=OutputFormat({"type": "array"})), Unsupported, "output_format"),
+    "array answer": (ask(output_format=OutputFormat({"type": "array"})), Unsupported, "output_format.schema"),
     "parameters": (ask(tools=(Tool("f", parameters=[]),)), Invalid, "tools.0.parameters"),
     "array tool": (ask(tools=(Tool("f", parameters={"type": "array"}),)), Unsupported, "tools.0.parameters"),
     "small budget": (ask(thinking=Thinking(True, budget=1000)), Invalid, "thinking"),

@@ -62,7 +62,6 @@ def invoke_problems(body: dict[str, Any], model: str, rules: Rules) -> Iterator[
     yield from messages.body_problems(
         shaped | {"model": model}, beta=bool(betas), allow=rules.extra_fields, bedrock=True
     )
-    yield from _linked(shaped.get("messages"), "messages")
 
 
 def event_payloads(whole: dict[str, Any], behaviour: Behaviour) -> Iterator[bytes]:
@@ -93,20 +92,3 @@ def _metrics(behaviour: Behaviour) -> dict[str, int]:
         "cacheReadInputTokenCount": behaviour.cached_tokens,
         "cacheWriteInputTokenCount": behaviour.cache_write_tokens,
     }
-
-
-def _linked(value: Any, place: str) -> Iterator[str]:
-    """Problems with sources by URL or file id: Bedrock fetches no URLs and has no Files API."""
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _linked(item, f"{place}.{index}")
-    elif isinstance(value, dict):
-        source = value.get("source")
-        if (
-            value.get("type") in ("image", "document")
-            and isinstance(source, dict)
-            and source.get("type") in ("url", "file")
-        ):
-            yield f"{place}.source.type: {source['type']} sources are not supported"
-        yield from _linked(value.get("content"), f"{place}.content")
-        yield from _linked(source.get("content") if isinstance(source, dict) else None, f"{place}.source.content")
