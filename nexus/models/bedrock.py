@@ -41,6 +41,10 @@ class ConverseModel:
     tool_choice: Literal["named", "any", "auto"] = "named"
     """What it can be forced to do: call a certain tool, call some tool, or neither."""
 
+    bare_schemas: bool = False
+    """Whether a tool's schema has only ``type``, ``properties`` and ``required`` at its root: AWS's guide of Nova, tool
+    definition; the service's ``extraneous key [$defs] is not permitted`` (zed 28521, mcp-agent 126)."""
+
     json_results: bool = False
     """Whether tool results should be JSON objects."""
 
@@ -100,7 +104,9 @@ def _amazon(model: str) -> ConverseModel:
     if not model.startswith("nova"):
         return _BARE
     thinking: Literal["nova"] | None = "nova" if model.startswith("nova-2") else None
-    return ConverseModel(cache=True, result_status=True, result_media=True, top_k=True, thinking=thinking)
+    return ConverseModel(
+        bare_schemas=True, cache=True, result_status=True, result_media=True, top_k=True, thinking=thinking
+    )
 
 
 def _openai(model: str) -> ConverseModel:

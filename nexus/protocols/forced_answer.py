@@ -11,7 +11,9 @@ from nexus.conversation.parts import OutputFormat, Stop, Text, Tool, ToolCall
 from nexus.dataclasses import replace
 from nexus.models.tool_rules import NameRule
 from nexus.protocols.codec import NewId
+from nexus.protocols.json_schema.closed import FORMAT
 from nexus.protocols.json_schema.property_names import Forms
+from nexus.protocols.json_schema.roots import modern_root
 from nexus.protocols.renaming import rename_keys
 from nexus.wire import Json
 
@@ -29,8 +31,10 @@ def answer_tool(
 ) -> tuple[Tool, Forms]:
     """The tool whose call is the answer, under a ``name`` that no other tool has, and the new names of its properties.
 
-    ``about`` describes it if the client gives no description; ``keys`` is the vendor's rule for property names.
+    ``about`` describes it if the client gives no description; ``keys`` is the vendor's rule for property names. Raises
+    UnsupportedFeature for a schema that allows no object.
     """
+    modern_root(wanted.schema, FORMAT)
     taken = {tool.name for tool in others}
     while name in taken:
         name += "_"

@@ -116,7 +116,7 @@ def _check_tools(vendor: str, target: Target, said: Request, picture: Observatio
             continue
         described, schema = picture.tools[renamed(vendor, tool.name)]
         assert described == tool.description
-        if target.gemini.openapi_schemas:
+        if target.gemini.openapi_schemas or target.converse.bare_schemas:
             lost = {name.rpartition(".")[2] for name in dropped if name.startswith("tools")}
             assert set(_properties(tool.parameters)) - set(strings(schema)) <= lost
         elif tool.parameters is not None:

@@ -24,7 +24,12 @@ CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 HELLO = {"role": "user", "content": [{"text": "Hello!"}]}
 USE = {"toolUse": {"toolUseId": "t1", "name": "weather", "input": {"city": "Paris"}}}
 RESULT = {"toolResult": {"toolUseId": "t1", "content": [{"text": "22 C"}], "status": "success"}}
-SPEC = {"name": "weather", "description": "x", "inputSchema": {"json": {"type": "object", "x-any": [1]}}}
+DEFINING = {"type": "object", "$defs": {}}
+SPEC = {
+    "name": "weather",
+    "description": "x",
+    "inputSchema": {"json": {"type": "object", "properties": {"x": {"any": [1]}}}},
+}
 TOOLS = {"tools": [{"toolSpec": SPEC}]}
 DOCUMENT = {"document": {"name": "a-1", "format": "pdf", "source": {"bytes": "aGk="}}}
 TALK: dict[str, Any] = {
@@ -140,6 +145,10 @@ NAME, BYTES = "toolConfig.tools.0.toolSpec.name", "messages.0.content.0.image.so
         (
             talk(HELLO, toolConfig={"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": {}}}}]}),
             "toolConfig.tools.0.toolSpec.inputSchema.json.type: must be object",
+        ),
+        (
+            talk(HELLO, toolConfig={"tools": [{"toolSpec": {"name": "f", "inputSchema": {"json": DEFINING}}}]}),
+            "#/toolConfig/tools/0/toolSpec/inputSchema/json: extraneous key [$defs] is not permitted",
         ),
         (talk(user(DOCUMENT)), "messages.0.content: a text block must go with a document"),
         (talk(user(DOCUMENT, DOCUMENT, {"text": "x"})), "messages.0.content: two documents have the same name"),

@@ -20,7 +20,7 @@ from nexus.protocols.converse.draft import Draft
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
 from nexus.protocols.json_schema.property_names import Forms
-from nexus.protocols.json_schema.roots import describe, modern_root
+from nexus.protocols.json_schema.roots import bare_root, describe, modern_root
 from nexus.protocols.tool_calls import called
 from nexus.wire import Json, encode, only
 
@@ -118,7 +118,8 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> Json:
     tools: list[Json] = []
     held = _held_tools(plan, draft)
     for number, tool in enumerate(plan.tools):
-        tools.append({"toolSpec": _spec(tool, f"tools.{number}", held.get(number), draft)})
+        path = FORMAT if tool.name == plan.answer_tool else f"tools.{number}.parameters"
+        tools.append({"toolSpec": _spec(tool, path, held.get(number), draft)})
         if tool.cache is not None:
             draft.drops.add("cache")
     config: dict[str, Json] = {"tools": tools}
@@ -144,10 +145,11 @@ def _held_tools(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
 
 
 def _spec(tool: Tool, path: str, held: Mapping[str, Json] | None, draft: Draft) -> Json:
+    """``path`` is that of the schema."""
     if not tool.name:
-        raise wrong(f"{path}.name", "a non-empty string")
-    root = modern_root(tool.parameters, f"{path}.parameters")
-    draft.drops.add(*(f"{path}.parameters.{keyword}" for keyword in root.lost))
+        raise wrong(f"{path.removesuffix('.parameters')}.name", "a non-empty string")
+    root = (bare_root if draft.model.bare_schemas else modern_root)(tool.parameters, path)
+    draft.drops.add(*(f"{path}.{keyword}" for keyword in root.lost))
     described = describe(tool.description if (tool.description or "").strip() else None, root.in_words)
     schema = {"json": root.schema if held is None else held}
     strict = None if held is None else True

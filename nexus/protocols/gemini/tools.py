@@ -21,7 +21,7 @@ from nexus.protocols.json_schema.property_names import Forms
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.roots import describe, object_root
 from nexus.protocols.web_search import without_search
-from nexus.wire import Json, mapping, only
+from nexus.wire import Json, only
 
 _MODES: Mapping[str, str] = {"auto": "AUTO", "none": "NONE", "required": "ANY", "tool": "ANY"}
 
@@ -156,11 +156,5 @@ def _described(output: OutputFormat) -> Json:
 
 
 def _answer_tool(output: OutputFormat, tools: tuple[Tool, ...], gemini: Gemini) -> tuple[Tool, Forms]:
-    schema = output.schema
-    if schema is not None and mapping(schema).get("type", "object") != "object":
-        raise UnsupportedFeature.about(
-            "output_format.schema",
-            "this model accepts structured output beside tools only if the schema describes an object",
-        )
     about = "Give the final answer to the user. Call this once nothing else is left to do."
     return answer_tool(output, tools, gemini.property_keys, name="final_answer", about=about)

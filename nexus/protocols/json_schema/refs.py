@@ -92,6 +92,40 @@ class _Hoist:
         return self._names[reference]
 
 
+MOST_INLINED = 5000
+"""Maximum size of a schema with its references inlined: references to references double at every step."""
+
+_DEEPEST = 32
+
+
+def inlined(schema: Schema) -> tuple[Schema, bool]:
+    """``schema`` with what its references lead to in their place, and whether that is all: where a reference leads to
+    itself, to nothing, or to too much, any value is allowed."""
+    inline = _Inline(schema)
+    return mapping(inline.write(schema, ())), inline.whole
+
+
+class _Inline:
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._size = 0
+        self.whole = True
+
+    def write(self, node: Json, seen: tuple[str, ...]) -> Json:
+        if not isinstance(node, dict):
+            return node
+        here: Schema = node
+        while isinstance(reference := here.get("$ref"), str):
+            target = resolved(self._root, reference)
+            if reference in seen or len(seen) == _DEEPEST or self._size > MOST_INLINED or target in (None, False):
+                self.whole, target = False, {}
+            seen = (*seen, reference)
+            here = {**mapping(target), **{name: value for name, value in here.items() if name != "$ref"}}
+        self._size += size_of(here)
+        rest = {name: value for name, value in here.items() if name not in ("$defs", "definitions")}
+        return rebuilt(rest, lambda one, path: self.write(one, seen))
+
+
 class Conflict(Exception):
     """The schemas have values of one keyword that a single schema cannot express; the text is the keyword."""
 

@@ -13,15 +13,17 @@ from collections.abc import Iterable, Sequence
 from nexus.dataclasses import dataclass
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import wrong
-from nexus.protocols.json_schema.refs import definition, hoisted
+from nexus.protocols.json_schema.refs import definition, hoisted, inlined
 from nexus.protocols.json_schema.remembered import remembered
-from nexus.protocols.json_schema.walk import Schema, rebuilt, required_of, types_of
+from nexus.protocols.json_schema.walk import ANNOTATIONS, Schema, rebuilt, required_of, types_of
 from nexus.wire import Json, encode, mapping, sequence
 
 _EITHER = ("anyOf", "oneOf")
 _UNIONS = (*_EITHER, "allOf")
 _CHANGED = frozenset({"exclusiveMinimum", "exclusiveMaximum", "items", "required"})
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
+_NO_OBJECT = "this vendor accepts only a schema whose root is an object"
+
 _MOST_TOLD = 4000
 """Maximum number of characters of alternatives in a description."""
 
@@ -84,6 +86,19 @@ def modern_root(schema: Json, path: str) -> ObjectRoot:
     return object_root(modern(schema), path)
 
 
+_BARE = ("type", "properties", "required")
+
+
+@remembered
+def bare_root(schema: Json, path: str) -> ObjectRoot:
+    """The object root of a schema of any draft, with these three keywords alone and without references."""
+    root = modern_root(schema, path)
+    whole, complete = inlined(root.schema)
+    lost = [name for name, value in whole.items() if name not in (*_BARE, *ANNOTATIONS) and value not in (True, {})]
+    bare = {name: whole[name] for name in _BARE if name in whole}
+    return ObjectRoot(bare, (*root.lost, *lost, *(() if complete else ("$ref",))), root.in_words)
+
+
 def describe(description: str | None, in_words: str) -> str | None:
     """A description plus the lost restrictions of a schema."""
     return "\n\n".join(filter(None, (description, in_words))) or None
@@ -97,7 +112,7 @@ def keywords_in_words(keywords: Schema) -> str:
 def _typed(schema: Schema, path: str) -> dict[str, Json]:
     types = types_of(schema)
     if types and "object" not in types:
-        raise UnsupportedFeature.about(path, "this vendor accepts only tools whose arguments are an object")
+        raise UnsupportedFeature.about(path, _NO_OBJECT)
     return {**schema, "type": "object", "properties": mapping(schema.get("properties"))}
 
 
@@ -136,9 +151,7 @@ class _Merge:
             branches = [self.flat(mapping(one), seen) for one in sequence(schema.get(keyword))]
             objects = [one for one in branches if not types_of(one) or "object" in types_of(one)]
             if branches and not objects:
-                raise UnsupportedFeature.about(
-                    self._path, "this vendor accepts only tools whose arguments are an object"
-                )
+                raise UnsupportedFeature.about(self._path, _NO_OBJECT)
             if len(objects) > 1:
                 self.unions.append((keyword, schema[keyword]))
             if objects:

@@ -196,11 +196,6 @@ def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling, dr
     if tooling.forced:
         drops.add("output_format")
         return
-    schema = {} if format.schema is None else format.schema
-    if not isinstance(schema, dict) or schema.get("type", "object") != "object":
-        raise UnsupportedFeature.about(
-            "output_format", "this model answers with a JSON object only; wrap the schema in an object"
-        )
     about = "Gives the final answer. Call it exactly once, with the whole answer."
     tool, tooling.answer_keys = answer_tool(format, request.tools, PROPERTY_KEYS, name=ANSWER_TOOL, about=about)
     if format.strict:

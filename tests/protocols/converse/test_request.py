@@ -380,6 +380,31 @@ def test_tools_are_written() -> None:
     assert refused(Request((HI,), tools=(Tool("a", parameters=[]),))).param == "tools.0.parameters"
 
 
+def test_novas_schemas_have_three_keywords_at_the_root_and_no_references() -> None:
+    """The keywords that zod, pydantic and agents write there are a 400 for every call with the tool."""
+    tree = {"type": "object", "properties": {"next": {"$ref": "#/$defs/tree"}, "at": {"$ref": "#/$defs/at"}}}
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Find",
+        "type": "object",
+        "properties": {"tree": {"$ref": "#/$defs/tree"}, "at": {"$ref": "#/$defs/at", "description": "Where"}},
+        "required": ["at"],
+        "additionalProperties": False,
+        "$defs": {"tree": tree, "at": {"type": "string"}},
+    }
+    for model in (NOVA, NOVA_2):
+        written = write(Request((HI,), tools=(Tool("find", parameters=schema),)), model)
+        assert written.body["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"]["json"] == {
+            "type": "object",
+            "properties": {
+                "tree": {"type": "object", "properties": {"next": {}, "at": {"type": "string"}}},
+                "at": {"type": "string", "description": "Where"},
+            },
+            "required": ["at"],
+        }
+        assert written.dropped == ("tools.0.parameters.additionalProperties", "tools.0.parameters.$ref")
+
+
 TOOLS = Request((HI,), tools=(WEATHER, TIME))
 
 
@@ -472,6 +497,8 @@ def test_json_mode_becomes_an_answer_tool_too() -> None:
 def test_structured_output_is_rejected_or_dropped() -> None:
     assert refused(Request((HI,), output_format=SCHEMA), LLAMA).param == "output_format"
     assert refused(Request((HI,), output_format=SCHEMA), TITAN).param == "output_format"
+    array = OutputFormat({"anyOf": [{"type": "array"}]})
+    assert refused(Request((HI,), output_format=array)).param == "output_format.schema"
     moot = write(replace(TOOLS, tool_choice=ToolChoice("required"), output_format=SCHEMA))
     assert moot.dropped == ("output_format",) and moot.answer_tool is None
 

@@ -22,6 +22,7 @@ ONLY = {"toolUse": "assistant", "reasoningContent": "assistant", "toolResult": "
 
 
 SEES_RESULTS = re.compile(r"anthropic\.claude|amazon\.nova|meta\.llama4")
+NOVAS_KEYS = {"type", "properties", "required"}
 
 
 def semantic_problems(body: Mapping[str, Any], model: str) -> Iterator[str]:
@@ -32,7 +33,7 @@ def semantic_problems(body: Mapping[str, Any], model: str) -> Iterator[str]:
     for turn, message in enumerate(messages):
         yield from _content(message, f"messages.{turn}")
     yield from _tool_turns(messages)
-    yield from _tool_config(body.get("toolConfig"), messages)
+    yield from _tool_config(body.get("toolConfig"), messages, model)
     for index, block in enumerate(body.get("system") or ()):
         if "text" in block and not block["text"].strip():
             yield f"system.{index}: The text field in the ContentBlock object is blank."
@@ -113,7 +114,7 @@ def _ids(message: Mapping[str, Any], kind: str) -> list[str]:
     return [block[kind]["toolUseId"] for block in message["content"] if kind in block]
 
 
-def _tool_config(config: Mapping[str, Any] | None, messages: list[Any]) -> Iterator[str]:
+def _tool_config(config: Mapping[str, Any] | None, messages: list[Any], model: str) -> Iterator[str]:
     if config is None:
         if any("toolUse" in block or "toolResult" in block for message in messages for block in message["content"]):
             yield ("toolConfig: The toolConfig field must be defined when using toolUse and toolResult content blocks.")
@@ -127,6 +128,8 @@ def _tool_config(config: Mapping[str, Any] | None, messages: list[Any]) -> Itera
         schema = tool.get("toolSpec", {}).get("inputSchema", {}).get("json", {})
         if "toolSpec" in tool and (not isinstance(schema, dict) or schema.get("type") != "object"):
             yield f"toolConfig.tools.{index}.toolSpec.inputSchema.json.type: must be object"
+        for key in schema.keys() - NOVAS_KEYS if "amazon.nova" in model else ():
+            yield f"#/toolConfig/tools/{index}/toolSpec/inputSchema/json: extraneous key [{key}] is not permitted"
     wanted = config.get("toolChoice", {}).get("tool", {}).get("name")
     if wanted is not None and wanted not in names:
         yield f"toolConfig.toolChoice.tool.name: {wanted!r} is not among the tools"
