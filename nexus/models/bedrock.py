@@ -38,6 +38,10 @@ class ConverseModel:
     tools: bool = True
     """Whether it accepts toolConfig."""
 
+    streams_tools: bool = True
+    """Whether it accepts toolConfig in ConverseStream; the service's ``This model doesn't support tool use in streaming
+    mode`` (pi 3739, llama_index 19655, langchain-aws 140)."""
+
     tool_choice: Literal["named", "any", "auto"] = "named"
     """What it can be forced to do: call a certain tool, call some tool, or neither."""
 
@@ -126,7 +130,7 @@ def _mistral(model: str) -> ConverseModel:
     if model.startswith(("mistral-7b", "mixtral")):
         return _BARE
     if model.startswith(("mistral-large-24", "mistral-small-24", "pixtral")):
-        return ConverseModel(json_results=True, tool_choice="any")
+        return ConverseModel(json_results=True, streams_tools=False, tool_choice="any")
     return _HELD
 
 
@@ -136,7 +140,7 @@ _VENDORS: Mapping[str, Callable[[str], ConverseModel]] = {
     "cohere": lambda model: _AUTO if model.startswith("command-r") else _BARE,
     "deepseek": _deepseek,
     "google": lambda model: _HELD,
-    "meta": lambda model: replace(_AUTO, result_media=model.startswith("llama4")),
+    "meta": lambda model: replace(_AUTO, streams_tools=False, result_media=model.startswith("llama4")),
     "minimax": lambda model: _UNSIGNED,
     "mistral": _mistral,
     "moonshot": lambda model: replace(_UNSIGNED, wide_ids=True),

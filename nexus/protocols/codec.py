@@ -89,7 +89,8 @@ class VendorRequest:
     ``answer_tool`` is the name of a tool that was forced instead of structured output: its call in the answer is the
     content. ``wants_thinking`` says that the vendor will not continue thinking after a tool result without the thinking
     that came before the call. ``renaming`` has the client's own names of everything that was renamed. ``answer_call``
-    is the tool, by the vendor's name, whose arguments are in the text of the answer.
+    is the tool, by the vendor's name, whose arguments are in the text of the answer. ``whole``: the vendor answers this
+    request as a whole only.
     """
 
     body: dict[str, Json]
@@ -99,6 +100,7 @@ class VendorRequest:
     cut: Cut = Cut()
     renaming: Renaming = field(default_factory=Renaming)
     answer_call: str | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ def _translate(attempt: Attempt, dialect: str, without: Sequence[Without]) -> La
         body = encode(written.body)
     sent = request_for(attempt, dialect, body, {}, "")
     # To the vendor, a summary is an ordinary generation.
-    sent = replace(sent, action=GENERATE.action)
+    sent = replace(sent, action=GENERATE.action, stream=sent.stream and not written.whole)
     asked = (name for name in call.headers if name in client.headers)
     dropped = (*read.dropped, *client.lost((*lost, *written.dropped), call.document, request), *asked)
     tries = route.provider.settings.retries.attempts

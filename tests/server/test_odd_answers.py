@@ -81,6 +81,19 @@ def test_a_whole_answer_to_a_streaming_call_is_accepted(lane: Lane, tmp_path: Pa
             assert reply.headers["content-type"].startswith("text/event-stream")
 
 
+def test_a_model_that_calls_no_tools_in_a_stream_is_asked_for_a_whole_answer(tmp_path: Path) -> None:
+    """Agents always stream, and Llama on Bedrock rejects every stream with tools."""
+    lane = Lane("llama", "bedrock", "us.meta.llama3-3-70b-instruct-v1:0", None)
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+    with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
+        for tools, path in ({"tools": [tool]}, "/converse"), ({}, "/converse-stream"):
+            upstream.default = Behaviour(tool_call=bool(tools), tool_arguments="{}")
+            reply = nexus.chat({"model": "v/m", "messages": CHAT["messages"], "stream": True, **tools})
+            assert (upstream.requests[-1].path.endswith(path), upstream.violations) == (True, [])
+            assert (b'"finish_reason":"tool_calls"' in reply.body) is bool(tools)
+            assert reply.body.endswith(b"data: [DONE]\n\n")
+
+
 @pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
 def test_an_unrequested_encoding_is_an_error_and_not_retried(lane: Lane, tmp_path: Path) -> None:
     config = lane.config

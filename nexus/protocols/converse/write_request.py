@@ -61,7 +61,8 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     draft.drops.add(*(name for name in left_out(WRITES, request) if name != "parallel_tools"))
     cut = Cut() if draft.model.stop else Cut(request.stop)
     renaming = renaming.with_keys(tools.answer_tool, tools.answer_keys)
-    return VendorRequest(only(body), draft.drops.names, tools.answer_tool, cut=cut, renaming=renaming)
+    whole = tool_config is not None and not draft.model.streams_tools
+    return VendorRequest(only(body), draft.drops.names, tools.answer_tool, cut=cut, renaming=renaming, whole=whole)
 
 
 def _write_sampling(

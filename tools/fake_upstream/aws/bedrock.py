@@ -175,6 +175,8 @@ def _problems(body: dict[str, Any], model: str, operation: str, rules: Rules) ->
         return
     if operation.startswith("Converse"):
         yield from turns.semantic_problems(judged, model)
+        if operation == "ConverseStream" and "toolConfig" in judged and "meta.llama" in model:
+            yield "This model doesn't support tool use in streaming mode."
     elif "converse" in judged["input"]:
         yield from turns.semantic_problems(judged["input"]["converse"], model)
     else:
