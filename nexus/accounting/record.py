@@ -19,6 +19,7 @@ from nexus.errors import (
     Cancelled,
     ClientError,
     Draining,
+    ErrorAnswer,
     NexusError,
     ProtocolError,
     UpstreamError,
@@ -80,7 +81,7 @@ def outcome_of(error: NexusError | None) -> Outcome:
             return Outcome.TIMEOUT
         case UpstreamError(in_band=True):
             return Outcome.IN_BAND_ERROR
-        case UpstreamStatus() | VendorError() | ProtocolError():
+        case ErrorAnswer() | ProtocolError():
             return Outcome.VENDOR_ERROR
         case UpstreamError():
             return Outcome.CUT
@@ -246,7 +247,7 @@ def log_level_of(error: NexusError | None) -> int:
     match error:
         case None | Cancelled():
             return logging.INFO
-        case UpstreamStatus() | VendorError() if error.status in _CLIENTS_FAULT:
+        case ErrorAnswer() if error.status in _CLIENTS_FAULT:
             return logging.INFO
         case UpstreamError():
             return logging.WARNING

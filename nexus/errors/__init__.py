@@ -235,21 +235,27 @@ class ProtocolError(UpstreamError):
     kind = "protocol"
 
 
-class UpstreamStatus(UpstreamError):
-    """The vendor answered with an error status in the client's dialect; status, headers and body are the vendor's own,
-    ``failure`` is what they say."""
+class ErrorAnswer(UpstreamError):
+    """The vendor answered with an error; ``failure`` is what it says."""
 
-    kind = "answered"
-
-    def __init__(self, failure: VendorFailure, *, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def __init__(self, message: str, failure: VendorFailure) -> None:
         super().__init__(
-            f"{failure.provider} answered {status}",
+            message,
             provider=failure.provider,
             retry_after=failure.retry_after,
             retryable=failure.retryable,
             in_band=failure.in_band,
         )
         self.failure = failure
+
+
+class UpstreamStatus(ErrorAnswer):
+    """An error status in the client's dialect; status, headers and body are the vendor's own."""
+
+    kind = "answered"
+
+    def __init__(self, failure: VendorFailure, *, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        super().__init__(f"{failure.provider} answered {status}", failure)
         self.status = status
         self.headers = headers
         self.body = body
@@ -258,18 +264,11 @@ class UpstreamStatus(UpstreamError):
         return {name: value for name, value in self.headers.items() if name != "retry-after"} | _wait(self.retry_after)
 
 
-class VendorError(UpstreamError):
-    """A vendor's error in neutral terms: for a client of another dialect, or in place of an answer."""
+class VendorError(ErrorAnswer):
+    """The error in neutral terms: for a client of another dialect, or in place of an answer."""
 
     def __init__(self, failure: VendorFailure) -> None:
-        super().__init__(
-            failure.message,
-            provider=failure.provider,
-            retry_after=failure.retry_after,
-            retryable=failure.retryable,
-            in_band=failure.in_band,
-        )
-        self.failure = failure
+        super().__init__(failure.message, failure)
         self.param, self.kind, self.status = failure.param, failure.kind, failure.status
 
     def reply_headers(self, dialect: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from nexus.errors import (
     Cancelled,
     ClientError,
     Draining,
+    ErrorAnswer,
     InternalError,
     InvalidRequest,
     NexusError,
@@ -24,9 +25,7 @@ from nexus.errors import (
     ProtocolError,
     Unreachable,
     UnsupportedFeature,
-    UpstreamStatus,
     UpstreamTimeout,
-    VendorError,
 )
 from nexus.errors.failure import FailureKind, has_failed
 from nexus.protocols.loader import DIALECTS
@@ -157,11 +156,7 @@ _GOOGLES_FILES = b"://generativelanguage.googleapis.com/"
 def is_about_stored(error: NexusError, call: Call) -> bool:
     """Whether a vendor's refusal may be about something that the request names: a file that does not exist, or is
     another account's, is a 403 or 404 of the caller, and neither the key nor the model is at fault."""
-    if (
-        not isinstance(error, UpstreamStatus | VendorError)
-        or error.status not in (403, 404)
-        or not call.operation.writes
-    ):
+    if not isinstance(error, ErrorAnswer) or error.status not in (403, 404) or not call.operation.writes:
         return False
     return _GOOGLES_FILES in call.body or DIALECTS[call.dialect].names_stored(call.path, call.document)
 
@@ -181,7 +176,7 @@ def failure_of(error: NexusError, *, own: bool) -> Failure:
             return "silence"
         case ProtocolError():
             return "missing"
-        case UpstreamStatus() | VendorError():
+        case ErrorAnswer():
             return _answered(error.failure.kind, error.status, own=own)
         case _:
             return "breakdown"

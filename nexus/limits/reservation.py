@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import DEAREST, Usage
 from nexus.dataclasses import replace
-from nexus.errors import UpstreamStatus, VendorError
+from nexus.errors import ErrorAnswer
 from nexus.limits.accounts import BudgetAccount
 from nexus.limits.demands import LARGEST, Ask
 from nexus.limits.learned import Learned
@@ -138,7 +138,7 @@ class Reservation:
         """
         if error is None:
             self.settle(usage, earlier)
-        elif not streamed and isinstance(error, (UpstreamStatus, VendorError)) and error.status in CALLERS_FAULT:
+        elif not streamed and isinstance(error, ErrorAnswer) and error.status in CALLERS_FAULT:
             self.refuse(earlier)
         elif billed or streamed:
             self.cut_off(usage, streamed, earlier)

@@ -14,7 +14,7 @@ from nexus.accounting.record import Charge, KeyClass, Outcome, Phase, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
 from nexus.dataclasses import dataclass, field, replace
-from nexus.errors import Cancelled, NexusError, UpstreamStatus, UpstreamTimeout, VendorError
+from nexus.errors import Cancelled, ErrorAnswer, NexusError, UpstreamStatus, UpstreamTimeout
 from nexus.headers.tracing import REQUEST_ID, CallTrace, new_span_id
 from nexus.protocols.answer_relay import Tap
 from nexus.protocols.error_words import decode_error, error_words
@@ -94,7 +94,7 @@ class Attempt:
     @property
     def vendor_status(self) -> int | None:
         """The vendor's status; for an error inside a successful response, the status that the error stands for."""
-        return self.error.status if isinstance(self.error, (UpstreamStatus, VendorError)) else self.status
+        return self.error.status if isinstance(self.error, ErrorAnswer) else self.status
 
     @property
     def outcome_text(self) -> str:
@@ -130,7 +130,7 @@ def _shorten(error: NexusError) -> None:
     if isinstance(error, UpstreamStatus) and len(error.body) > LONGEST_ERROR:
         words = error_words(decode_error(error.body), error.body)
         error.body = encode({"error": {"message": words[:LONGEST_ERROR]}})
-    if isinstance(error, UpstreamStatus | VendorError):
+    if isinstance(error, ErrorAnswer):
         error.failure = replace(error.failure, message=error.failure.message[:LONGEST_ERROR], verbatim=b"")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from nexus.conversation.estimate import estimate
-from nexus.errors import UpstreamError, UpstreamStatus, VendorError
+from nexus.errors import ErrorAnswer, UpstreamError, VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.headers import own
 from nexus.protocols import loader
@@ -82,7 +82,7 @@ def cannot_count(error: UpstreamError, attempt: Attempt, lane: Lane | None) -> b
     """Whether an error means that the vendor cannot count tokens."""
     if isinstance(error, VendorError) and error.failure.uncountable:
         return True
-    if isinstance(error, UpstreamStatus | VendorError) and error.status in _NOT_COUNTED:
+    if isinstance(error, ErrorAnswer) and error.status in _NOT_COUNTED:
         return True
     # The server answered in a dialect that it does not promise to support.
     route = attempt.route

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from nexus.accounting.record import ATTEMPT_FAILED, reason
 from nexus.dataclasses import replace
-from nexus.errors import Overloaded, UpstreamError, UpstreamStatus, VendorError
+from nexus.errors import ErrorAnswer, Overloaded, UpstreamError, UpstreamStatus, VendorError
 from nexus.errors.failure import VendorFailure, has_failed
 from nexus.headers.forwarding import returned
 from nexus.headers.redaction import Redactor
@@ -50,7 +50,7 @@ def log_attempt(state: CallState, error: BaseException | None, then: str) -> Non
         "host": host or None,
         "phase": phase,
         "error": error.kind,
-        "status": error.status if isinstance(error, UpstreamStatus | VendorError) else None,
+        "status": error.status if isinstance(error, ErrorAnswer) else None,
         "why": cause or reason(error),
         "attempt": len(state.attempts),
         "of": max(len(state.attempts) + (then != GIVEN_UP), tries),

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from nexus.errors import UpstreamError, UpstreamStatus, VendorError
+from nexus.errors import ErrorAnswer, UpstreamError
 from nexus.headers.forwarding import credentials_in
 from nexus.protocols.embeddings import OPENAI
 from nexus.protocols.loader import DIALECTS
@@ -55,7 +55,7 @@ def _generate(attempt: Attempt, without: tuple[Without, ...] = ()) -> OpenedRepl
     lane = choose(attempt, without)
     try:
         return _open_lane(attempt, partial(choose, without=without), lane)
-    except (UpstreamStatus, VendorError, EmptyAnswer) as refused:
+    except (ErrorAnswer, EmptyAnswer) as refused:
         more = _refused_part(attempt, lane, refused)
         if more is None or more.name in {one.name for one in without}:
             raise
@@ -67,7 +67,7 @@ def _generate(attempt: Attempt, without: tuple[Without, ...] = ()) -> OpenedRepl
     return opened
 
 
-def _refused_part(attempt: Attempt, lane: Lane, refused: UpstreamStatus | VendorError | EmptyAnswer) -> Without | None:
+def _refused_part(attempt: Attempt, lane: Lane, refused: ErrorAnswer | EmptyAnswer) -> Without | None:
     """A part of a translated request, or of the history in one that passes through."""
     if isinstance(refused, EmptyAnswer):
         return ASKED_AGAIN
@@ -107,7 +107,7 @@ def _held(attempt: Attempt) -> OpenedReply:
         try:
             with _open_lane(attempt, partial(choose_listed, row)).reply as reply:
                 drain(reply)
-        except (UpstreamStatus, VendorError) as error:
+        except ErrorAnswer as error:
             if error.status != 404:
                 raise
             # It expired, or was deleted outside Nexus.
@@ -139,7 +139,7 @@ def _open_lane(attempt: Attempt, pick: Callable[[Attempt], Lane | None], lane: L
         key = renewed.get(cancel).value
     try:
         return _send(attempt, lane.with_key(key))
-    except (UpstreamStatus, VendorError) as refused:
+    except ErrorAnswer as refused:
         if not _refuses_key(refused):
             raise
         with waiting():

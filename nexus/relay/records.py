@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from nexus.accounting.record import LONGEST_NAME, AttemptRecord, CallRecord, Outcome, TokensKnown, outcome_of
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import replace
-from nexus.errors import UNSENT, ClientError, Draining, UpstreamError, UpstreamStatus, VendorError
+from nexus.errors import UNSENT, ClientError, Draining, ErrorAnswer, UpstreamError
 from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.held_state import Booked
 
@@ -145,7 +145,7 @@ def _is_lost(attempt: Attempt) -> bool:
     if attempt.phase != "sent" or attempt.status is not None:
         return False
     match attempt.error:
-        case UpstreamStatus() | VendorError():
+        case ErrorAnswer():
             return False
         case UpstreamError():
             return attempt.error.phase not in UNSENT

@@ -11,7 +11,7 @@ from typing import Literal
 
 from nexus.accounting.record import AttemptRecord, CallRecord
 from nexus.dataclasses import dataclass, field
-from nexus.errors import Cancelled, NexusError, UpstreamStatus, VendorError
+from nexus.errors import Cancelled, ErrorAnswer, NexusError
 from nexus.headers.tracing import CallTrace
 from nexus.telemetry.metrics.catalog import NANO
 from nexus.telemetry.otel.names import Conventions
@@ -144,7 +144,7 @@ def error_type(error: NexusError | None) -> str | None:
     match error:
         case None | Cancelled():
             return None
-        case UpstreamStatus() | VendorError():
+        case ErrorAnswer():
             return str(error.status)
         case _:
             return error.kind
