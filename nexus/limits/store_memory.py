@@ -18,7 +18,7 @@ from nexus.limits.quota import Demand, Granted, Loop, Refused
 from nexus.limits.window import Window, at_least, book, reserve
 
 MAX_KEYS = 100_000
-"""At 1.5 kB per window."""
+"""At 1.6 kB per window."""
 
 SWEPT_FOR_NEW = 4
 """Windows checked for each one that is added, so that expired ones never pile up; other decisions check one."""
