@@ -193,9 +193,10 @@ def sealed_id(content: str) -> str:
 
 def given_ids(document: Mapping[str, Json]) -> dict[str, bool]:
     """The ids in an answer or event, as a tap holds them; containers live on even if the answer is not stored."""
-    holders = [document, mapping(document.get("response")), mapping(document.get("item"))]
+    response = mapping(document.get("response"))
+    holders = [document, *filter(None, (response, mapping(document.get("item"))))]
     for name in ("output", "data"):
-        holders += [mapping(item) for holder in holders[:2] for item in sequence(holder.get(name))]
+        holders += [mapping(item) for holder in (document, response) for item in sequence(holder.get(name))]
     found = {id: False for holder in holders if (id := text(holder.get("id")))}
     found |= {id: True for holder in holders if (id := _container(holder))}
     if document.get("type") != "response.output_item.added":
