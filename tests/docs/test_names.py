@@ -1,8 +1,9 @@
-"""What pages name of Nexus exists: settings, headers and metrics."""
+"""What pages name of Nexus exists: settings, headers, metrics and tools."""
 
 import re
 from collections.abc import Callable, Collection, Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,13 @@ def test_metrics_exist() -> None:
     known = {metric.name for metric in METRICS}
     named = unknown(
         lambda text: re.findall(r"\bnexus_[a-z_]+", text), lambda name: re.sub("_(total|bucket)$", "", name) in known
+    )
+    assert named == {}
+
+
+def test_tools_exist() -> None:
+    named = unknown(
+        lambda text: re.findall(r"python3? -m (tools[\w.]*)", text), lambda name: find_spec(name) is not None
     )
     assert named == {}
 
