@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from nexus.dataclasses import dataclass
-from nexus.settings.oauth import is_loopback
+from nexus.settings.listen import is_loopback_host
 from nexus.settings.urls import host_of
 from nexus.wire import Json, text
 
@@ -59,7 +59,7 @@ def _endpoint(document: Mapping[str, Json], name: str, issuer: str, hosts: Colle
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise ValueError(f"{name} has credentials or a fragment")
     own = urlsplit(issuer)
-    here = parts.scheme == "http" and is_loopback(host) and is_loopback(own.hostname or "")
+    here = parts.scheme == "http" and is_loopback_host(host) and is_loopback_host(own.hostname or "")
     if parts.scheme != "https" and not here:
         raise ValueError(f"{name} is not https")
     same = host == host_of(issuer) and (port or _port(parts.scheme)) == (own.port or _port(own.scheme))

@@ -1,13 +1,12 @@
 """``[server.oauth]``: accepts tokens of an identity provider."""
 
-import ipaddress
 from collections.abc import Iterator
 from typing import Annotated, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 
-from nexus.settings.listen import HostName
+from nexus.settings.listen import HostName, is_loopback_host
 from nexus.settings.types import DAY, Duration, FilePath, Label, Location, Table
 from nexus.settings.urls import host_of, read_base_url
 
@@ -30,7 +29,7 @@ def read_issuer(value: str) -> str:
     """The URL that identifies an identity provider; a trailing slash is significant. Raises ValueError."""
     text = value.strip()
     url = read_base_url(text)
-    if not url.startswith("https:") and not (url.startswith("http:") and is_loopback(host_of(url) or "")):
+    if not url.startswith("https:") and not (url.startswith("http:") and is_loopback_host(host_of(url) or "")):
         raise ValueError("must begin with https://: otherwise anyone on the network path could issue tokens")
     return url + ("/" if text.endswith("/") else "")
 
@@ -119,23 +118,13 @@ class OAuthSettings(Table):
             yield ("login",), "needs issuer, whose discovery document has the login endpoints"
 
 
-def oauth_warnings(oauth: OAuthSettings | None) -> tuple[str, ...]:
+def oauth_warnings(oauth: OAuthSettings | None) -> Iterator[str]:
     """Warnings about allowed but risky settings."""
     if oauth is None:
-        return ()
-    risks = []
-    if oauth.url is not None and oauth.url.startswith("http:") and not is_loopback(host_of(oauth.url) or ""):
-        risks.append("server.oauth.url is not https: anyone on the network path can issue tokens")
+        return
+    if oauth.url is not None and oauth.url.startswith("http:") and not is_loopback_host(host_of(oauth.url) or ""):
+        yield "server.oauth.url is not https: anyone on the network path can issue tokens"
     if oauth.expected_audience is None:
-        risks.append("server.oauth has no expected_audience: tokens for other services are accepted")
+        yield "server.oauth has no expected_audience: tokens for other services are accepted"
     if oauth.claimed_issuer is None:
-        risks.append("server.oauth has no expected_issuer: the iss claim of tokens is not checked")
-    return tuple(risks)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is a loopback address or "localhost"."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        yield "server.oauth has no expected_issuer: the iss claim of tokens is not checked"

@@ -42,14 +42,6 @@ def pattern_problems(keys: Mapping[str, GatewayKey], llm: LlmSettings) -> Iterat
                 yield ("server", "keys", name, "models", place), NO_MODEL_NAME
 
 
-def hidden_aliases(llm: LlmSettings) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each virtual model whose name is also an alias, with the models that the alias no longer reaches."""
-    for name in llm.models if llm.enabled else ():
-        owners = tuple(f"{provider}/{name}" for provider, table in llm.providers.items() if name in table.models)
-        if owners:
-            yield name, owners
-
-
 def _unknown(target: str, known: Mapping[str, ModelSettings], llm: LlmSettings) -> str:
     if target in llm.models:
         return "is a virtual model; a target must be a model of a provider"

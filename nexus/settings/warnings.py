@@ -3,70 +3,56 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from nexus.settings.hints import hints
 from nexus.settings.keys import matches
 from nexus.settings.oauth import oauth_warnings
 from nexus.settings.root import Settings, limit_tables
-from nexus.settings.targets import hidden_aliases
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:
     """Warnings of one sentence each, for the log at start and for ``nexus check``."""
     return (
         *_open_to_the_network(settings),
-        *_metrics_open_to_the_network(settings),
-        *_believed_headers(settings),
-        *_callers_told_apart_by_default(settings),
+        *_callers(settings),
         *oauth_warnings(settings.server.oauth),
-        *_keys_without_a_model(settings),
-        *_idle_providers(settings),
-        *_hidden_aliases(settings),
+        *_models(settings),
         *hints(settings),
         *settings.origin.notes,
         *_ignored_environment(settings, os.environ),
     )
 
 
-def _open_to_the_network(settings: Settings) -> tuple[str, ...]:
-    server = settings.server
-    if server.is_local or not settings.llm.enabled or server.asks_who_calls:
-        return ()
-    return tuple(
-        f"listening on {address} without authentication: anyone who can reach this port can use every "
-        "configured key; issue keys (nexus key new NAME), or listen on 127.0.0.1"
-        for address in server.listen_address
-        if not address.is_loopback
-    )
+def _open_to_the_network(settings: Settings) -> Iterator[str]:
+    server, metrics = settings.server, settings.server.metrics
+    is_open = settings.llm.enabled and not server.asks_who_calls
+    for address in server.listen_address if is_open else ():
+        if not address.is_loopback:
+            yield (
+                f"listening on {address} without authentication: anyone who can reach this port can use every "
+                "configured key; issue keys (nexus key new NAME), or listen on 127.0.0.1"
+            )
+    for address in metrics.listen_address or () if metrics.enabled else ():
+        if not address.is_loopback:
+            yield (
+                f"metrics are served on {address} without authentication: anyone who can reach this port sees which "
+                "models are used, how much, and what they cost"
+            )
 
 
-def _metrics_open_to_the_network(settings: Settings) -> tuple[str, ...]:
-    metrics = settings.server.metrics
-    return tuple(
-        f"metrics are served on {address} without authentication: anyone who can reach this port sees which models "
-        "are used, how much, and what they cost"
-        for address in (metrics.listen_address or () if metrics.enabled else ())
-        if not address.is_loopback
-    )
-
-
-def _believed_headers(settings: Settings) -> tuple[str, ...]:
-    identification = settings.server.client_identification
+def _callers(settings: Settings) -> Iterator[str]:
+    """About how callers are told apart."""
+    server, identification = settings.server, settings.server.client_identification
     source = identification.client_id
-    if not identification.enabled or source is None or source.http_header is None:
-        return ()
-    return (
-        f"client ids are taken from the header {source.http_header}, which any caller can forge: issue keys (nexus "
-        "key new NAME) and use gateway_key = true instead, or make sure that a proxy in front sets it",
-    )
-
-
-def _callers_told_apart_by_default(settings: Settings) -> tuple[str, ...]:
-    server = settings.server
+    if identification.enabled and source is not None and source.http_header is not None:
+        yield (
+            f"client ids are taken from the header {source.http_header}, which any caller can forge: issue keys (nexus "
+            "key new NAME) and use gateway_key = true instead, or make sure that a proxy in front sets it"
+        )
     limited = {path[2] for path, _ in limit_tables(settings)} if settings.llm.enabled else set()
-    if server.client_identification.enabled or not limited:
-        return ()
+    if identification.enabled or not limited:
+        return
     ways = [
         *(["the name of their gateway key"] if server.keys else []),
         *(["their token's sub"] if server.oauth else []),
@@ -79,48 +65,42 @@ def _callers_told_apart_by_default(settings: Settings) -> tuple[str, ...]:
             "callers behind one address share its limits. Issue keys (nexus key new NAME), or set enabled = true there "
             "with a header that your proxy sets"
         )
-    return (
+    yield (
         "rate limits per user without [server.client_identification]: callers are told apart by "
-        f"{', else by '.join(ways)}; {advice}",
+        f"{', else by '.join(ways)}; {advice}"
     )
 
 
-def _keys_without_a_model(settings: Settings) -> tuple[str, ...]:
-    names = [f"{name}/{alias}" for name, provider in settings.llm.served.items() for alias in provider.models]
-    names += settings.llm.models
-    return tuple(
-        f"server.keys.{name}.models: {pattern} is not a configured model"
-        for name, key in settings.server.keys.items()
-        for pattern in key.models or ()
-        if names and not any(matches(pattern, model) for model in names)
-    )
-
-
-def _idle_providers(settings: Settings) -> tuple[str, ...]:
-    idle = [name for name, provider in settings.llm.served.items() if not provider.models]
-    return tuple(f"provider {name} has no models, so it serves nothing" for name in idle)
-
-
-def _hidden_aliases(settings: Settings) -> tuple[str, ...]:
-    return tuple(
-        f"llm.models.{name} is also an alias: a call of {name} alone goes to the virtual model, to {', '.join(owners)} "
-        "by its full name only"
-        for name, owners in hidden_aliases(settings.llm)
-    )
+def _models(settings: Settings) -> Iterator[str]:
+    """About names without a model, providers without one, and aliases that a virtual model hides."""
+    served, virtual = settings.llm.served, settings.llm.models
+    names = [*(f"{name}/{alias}" for name, provider in served.items() for alias in provider.models), *virtual]
+    for name, key in settings.server.keys.items() if names else ():
+        for pattern in key.models or ():
+            if not any(matches(pattern, model) for model in names):
+                yield f"server.keys.{name}.models: {pattern} is not a configured model"
+    for name, provider in served.items():
+        if not provider.models:
+            yield f"provider {name} has no models, so it serves nothing"
+    for name in virtual:
+        if owners := [f"{provider}/{name}" for provider, table in served.items() if name in table.models]:
+            yield (
+                f"llm.models.{name} is also an alias: a call of {name} alone goes to the virtual model, to "
+                f"{', '.join(owners)} by its full name only"
+            )
 
 
 _FOR_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _FOR_AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-def _ignored_environment(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
+def _ignored_environment(settings: Settings, environ: Mapping[str, str]) -> Iterator[str]:
     """Warns about proxy and CA variables that other programs read from the environment and Nexus does not."""
     calls = [provider for provider in settings.llm.served.values() if provider.type != "echo"]
     ignored = [name for name in _FOR_PROXIES if environ.get(name) and any(one.proxy is None for one in calls)]
     ignored += [name for name in _FOR_AUTHORITIES if environ.get(name) and any(one.ca_file is None for one in calls)]
-    if not ignored:
-        return ()
-    return (f"{', '.join(ignored)}: set, but ignored; use llm.proxy and llm.ca_file",)
+    if ignored:
+        yield f"{', '.join(ignored)}: set, but ignored; use llm.proxy and llm.ca_file"
 
 
 def exposure(settings: Settings) -> str | None:
