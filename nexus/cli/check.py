@@ -58,7 +58,7 @@ def _report(settings: Settings, source: str, *, running: bool) -> Iterator[str]:
     if routes:
         yield from aligned([COLUMNS, *routes])
         yield ""
-        yield from aligned([PRICE_COLUMNS, *price_rows(prices)])
+        yield from aligned([PRICE_COLUMNS, *(_priced(name, price) for name, price in prices.items())])
         yield ""
     if virtual := list(_virtual(settings)):
         yield from aligned([VIRTUAL_COLUMNS, *virtual])
@@ -166,7 +166,6 @@ def _key(provider: ProviderSettings) -> str:
 
 
 PRICE_COLUMNS = ("PRICE OF", "USD PER MILLION TOKENS", "SOURCE")
-UNKNOWN = "unknown"
 
 
 def known_prices(vendors: Iterable[Provider]) -> Mapping[str, Price | None]:
@@ -176,19 +175,16 @@ def known_prices(vendors: Iterable[Provider]) -> Mapping[str, Price | None]:
     return {route.name: book.now(route.name) for route in routes}
 
 
-def price_rows(prices: Mapping[str, Price | None]) -> Iterator[Sequence[str]]:
-    """Table rows with the price of short calls in the standard service tier."""
-    for name, price in prices.items():
-        yield (name, UNKNOWN, "-") if price is None else (name, _in_words(price), price.source)
-
-
-def _in_words(price: Price) -> str:
+def _priced(name: str, price: Price | None) -> Sequence[str]:
+    """The table row with the price of short calls in the standard service tier."""
+    if price is None:
+        return name, "unknown", "-"
     parts = price.rates.parts
     sums = [f"{usd(parts[part])} {part}" for part in ("input", "output") if part in parts]
     more = [f"more above {start} tokens" for start, _ in price.above[:1]]
     if price.rates.per_request:
         more.append(f"{in_dollars(price.rates.per_request)} a call")
-    return ", ".join([*sums, *more]) or "nothing"
+    return name, ", ".join([*sums, *more]) or "nothing", price.source
 
 
 def budget_lines(settings: Settings, prices: Mapping[str, Price | None]) -> Iterator[str]:

@@ -7,12 +7,14 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import nexus
 from nexus.accounting.report_options import BY, FORMATS, check_by
 from nexus.cli.words import hint
 from nexus.telemetry.lines import LEVELS, STYLES
+
+Value = TypeVar("Value")
 
 
 class Parser(argparse.ArgumentParser):
@@ -163,37 +165,37 @@ def _add_usage(usage: argparse.ArgumentParser) -> None:
     usage.add_argument(
         "--since",
         metavar="WHEN",
-        type=_checked(_check_since),
+        type=typed(_since),
         default=argparse.SUPPRESS,
         help="a duration such as 24h or 7d, today, month, a date or a time; days are in UTC (default 24h)",
     )
     usage.add_argument(
         "--by",
         metavar="WHAT",
-        type=_checked(check_by),
+        type=typed(check_by),
         default=argparse.SUPPRESS,
         help=f"{', '.join(BY)}; tag:NAME for the values of one tag (default model)",
     )
     usage.add_argument("--format", dest="written", choices=FORMATS, default=argparse.SUPPRESS, help="(default table)")
 
 
-def _check_since(text: str) -> None:
+def _since(text: str) -> str:
     from nexus.accounting.report import since_of
 
     since_of(text, time.time())
+    return text
 
 
-def _checked(check: Callable[[str], object]) -> Callable[[str], str]:
-    """An argparse type that returns the text unchanged if ``check`` raises no ValueError."""
+def typed(read: Callable[[str], Value]) -> Callable[[str], Value]:
+    """An argparse type whose errors are the messages of ``read``'s ValueErrors."""
 
-    def read(text: str) -> str:
+    def value(text: str) -> Value:
         try:
-            check(text)
+            return read(text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
-        return text
 
-    return read
+    return value
 
 
 class _Once(argparse.Action):

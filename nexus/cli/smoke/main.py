@@ -14,13 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import NoReturn
 from urllib.parse import urlsplit
 
 from nexus.cli.colours import is_coloured, render
 from nexus.cli.configured import source_of
 from nexus.cli.options import Options, read_options
 from nexus.cli.output import put
+from nexus.cli.parser import typed
 from nexus.cli.smoke.caller import Caller, UsageError, read_caller
 from nexus.cli.smoke.capabilities import CHECKS
 from nexus.cli.smoke.http import CheckFailed
@@ -115,7 +115,14 @@ def try_all(options: argparse.Namespace, settings: Settings | None, caller: Call
 def run(site: Site, options: argparse.Namespace, redact: logs.Redact) -> SmokeReport:
     named: list[str] = options.capability
     capabilities = list(CHECKS) if EVERYTHING in named else named
-    progress = watcher(not options.json and sys.stderr.isatty())
+    shows = not options.json and sys.stderr.isatty()
+
+    def progress(text: str) -> None:
+        """Replaces the line of the terminal."""
+        if shows:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
     began = time.monotonic()
     rows: list[ResultRow] = []
     interrupted = False
@@ -130,17 +137,6 @@ def run(site: Site, options: argparse.Namespace, redact: logs.Redact) -> SmokeRe
     return SmokeReport(rows, capabilities, needed, time.monotonic() - began, interrupted)
 
 
-def watcher(wanted: bool) -> Callable[[str], None]:
-    """A function that shows progress on one line of the terminal; it replaces the line each time."""
-
-    def show(text: str) -> None:
-        if wanted:
-            sys.stderr.write(f"\r\x1b[K{text}")
-            sys.stderr.flush()
-
-    return show
-
-
 def choose(wanted: Sequence[str], models: Sequence[TestedModel]) -> tuple[TestedModel, ...]:
     """The named models, or all if none is named. A bare alias is accepted if it is unambiguous, as for every client.
     Raises UsageError."""
@@ -151,17 +147,14 @@ def choose(wanted: Sequence[str], models: Sequence[TestedModel]) -> tuple[Tested
     chosen: dict[str, TestedModel] = {}
     for name in wanted:
         found = [known[name]] if name in known else aliases.get(name, [])
-        if len(found) != 1:
-            unknown_model(name, [model.name for model in found], list(known))
+        if found[1:]:
+            names = ", ".join(model.name for model in found)
+            raise UsageError(f"model {name!r} is ambiguous; candidates: {names}")
+        if not found:
+            nearest = difflib.get_close_matches(name, known, 1, 0.5)
+            raise UsageError(f"model {name!r} does not exist" + (f"; did you mean {nearest[0]!r}?" if nearest else ""))
         chosen[name] = replace(found[0], name=name)
     return tuple(chosen.values()) if wanted else tuple(models)
-
-
-def unknown_model(name: str, candidates: list[str], known: list[str]) -> NoReturn:
-    if candidates:
-        raise UsageError(f"model {name!r} is ambiguous; candidates: {', '.join(candidates)}")
-    nearest = difflib.get_close_matches(name, known, 1, 0.5)
-    raise UsageError(f"model {name!r} does not exist" + (f"; did you mean {nearest[0]!r}?" if nearest else ""))
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -174,7 +167,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("models", nargs="*", metavar="provider/model", help="only these (default: all)")
     parser.add_argument("-c", "--config", metavar="PATH", help="settings file, found as nexus finds it")
-    parser.add_argument("--url", type=_url, help="test this running server instead, http://HOST:PORT")
+    parser.add_argument("--url", type=typed(_url), help="test this running server instead, http://HOST:PORT")
     parser.add_argument(
         "--client-key-env",
         metavar="NAME",
@@ -189,7 +182,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--capability",
-        type=_named(*CHECKS, EVERYTHING),
+        type=typed(_named(*CHECKS, EVERYTHING)),
         default=[],
         metavar="NAMES",
         help=f"also check these: {', '.join(CHECKS)} (comma-separated; a missing one fails the run), or "
@@ -197,30 +190,24 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--protocol",
-        type=_named(*PROTOCOLS),
+        type=typed(_named(*PROTOCOLS)),
         default=[],
         metavar="NAMES",
         help=f"only these: {', '.join(PROTOCOLS)} (comma-separated; default: all that are served)",
     )
-    parser.add_argument("--timeout", type=_timeout, default=60.0, metavar="60s", help="for each request (default 60s)")
+    timeout = typed(lambda text: read_timeout(read_duration(text)))
+    parser.add_argument("--timeout", type=timeout, default=60.0, metavar="60s", help="for each request (default 60s)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
 
 
-def _timeout(value: str) -> float:
-    try:
-        return read_timeout(read_duration(value))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
 def _named(*known: str) -> Callable[[str], list[str]]:
-    """An argparse type for comma-separated names, without duplicates."""
+    """A reader of comma-separated names, without duplicates."""
 
     def read(value: str) -> list[str]:
         names = list(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
         if unknown := [name for name in names if name not in known]:
-            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
+            raise ValueError(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
         return names
 
     return read
@@ -229,7 +216,7 @@ def _named(*known: str) -> Callable[[str], list[str]]:
 def _url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise argparse.ArgumentTypeError("write it like http://HOST:PORT")
+        raise ValueError("write it like http://HOST:PORT")
     if parts.username is not None:
-        raise argparse.ArgumentTypeError("a user name or password does not belong here")
+        raise ValueError("a user name or password does not belong here")
     return value
