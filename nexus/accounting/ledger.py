@@ -94,7 +94,9 @@ class Ledger:
             try:
                 self._write(batch)
                 pause = PAUSE[0]
-                self._say_that_it_works()
+                if self._failure:
+                    log.info("usage is recorded again", extra={"fields": {"lost": self._lost}})
+                self._failure = ""
             except DatabaseError as error:
                 # When it works again it may be a new database, without tables.
                 self._is_ready = False
@@ -139,11 +141,6 @@ class Ledger:
         if why != self._failure:
             log.error("usage cannot be recorded for now", extra={"fields": {"why": why}})
         self._failure = why
-
-    def _say_that_it_works(self) -> None:
-        if self._failure:
-            log.info("usage is recorded again", extra={"fields": {"lost": self._lost}})
-        self._failure = ""
 
     def _write(self, batch: Sequence[CallRecord | tuple[Item, ...]]) -> None:
         if not self._is_ready:

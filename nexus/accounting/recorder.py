@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from nexus.accounting.activity import Activity
 from nexus.accounting.finished import Finished, Who, finished_calls
@@ -32,14 +32,6 @@ FRESH = 0.5
 
 _ADD = "activity.add"
 _VIEW = "activity.view"
-
-
-class AnyActivity(Protocol):
-    """An Activity, or a proxy of one."""
-
-    def add(self, calls: Sequence[Finished]) -> None: ...
-
-    def view(self, who: Who | None) -> dict[str, Any]: ...
 
 
 class RemoteActivity:
@@ -66,7 +58,7 @@ class Recorder:
     another thread.
     """
 
-    def __init__(self, activity: AnyActivity, later: Callable[[], None]) -> None:
+    def __init__(self, activity: Activity | RemoteActivity, later: Callable[[], None]) -> None:
         self._activity = activity
         self._later = later
         self._waiting: deque[CallRecord] = deque(maxlen=ROOM)

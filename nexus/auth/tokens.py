@@ -68,7 +68,9 @@ class Tokens:
         if keys is None or not candidates:
             return self._unknown_key(keys, token, last=last)
         claims = self._check(token, candidates)
-        self._remember(name, _Known(claims, float(min(int(claims["exp"]), 1 << 53)), keys))
+        self._known[name] = _Known(claims, float(min(int(claims["exp"]), 1 << 53)), keys)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
         return claims
 
     def _unknown_key(self, keys: KeySet | None, token: str, *, last: bool) -> Claims | Pending:
@@ -129,11 +131,6 @@ class Tokens:
             leeway=LEEWAY,
         )
         return claims
-
-    def _remember(self, name: bytes, known: _Known) -> None:
-        self._known[name] = known
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
 
 
 def _head_of(token: str) -> tuple[str | None, str]:

@@ -244,7 +244,8 @@ class Attempts:
             pause = None
         if pause is not None:
             plan.later.append(Later(candidate, time.monotonic() + pause))
-        if not _has_more(plan):
+        too_small = any(skip.failure == "too_small" for skip in plan.skips)
+        if not (plan.waiting or plan.later or (plan.overflow and too_small)):
             raise error
         if failure == "missing":
             fields = {"id": state.call.id, "route": str(candidate.route), "why": error.message}
@@ -283,8 +284,3 @@ class Attempts:
         self._admission.settle(state, error, moves=moves)
         if moves:
             state.reservation, state.held_from = None, len(state.attempts)
-
-
-def _has_more(plan: Plan) -> bool:
-    too_small = any(skip.failure == "too_small" for skip in plan.skips)
-    return bool(plan.waiting or plan.later or (plan.overflow and too_small))

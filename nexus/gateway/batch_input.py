@@ -46,7 +46,8 @@ def lines_of(upload: Upload, path: Sequence[str]) -> Iterator[BatchRequest]:
                 raise InvalidRequest.about("file", f"line {number} is longer than {LONGEST_LINE} bytes")
             line = bytes(window[place:stop])
             if line.strip():
-                yield _moved(_read(line, number, path), place)
+                one = _read(line, number, path)
+                yield replace(one, spans=[(start + place, end + place) for start, end in one.spans])
             place = stop + 1
 
 
@@ -60,10 +61,6 @@ def _read(line: bytes, number: int, path: Sequence[str]) -> BatchRequest:
         raise InvalidRequest.about("file", f"{where} is not a JSON object")
     check_stored_names(line)
     return request_at(line, line.index(b"{"), path, where, document)
-
-
-def _moved(request: BatchRequest, by: int) -> BatchRequest:
-    return replace(request, spans=[(start + by, end + by) for start, end in request.spans])
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from nexus.accounting.prices import Price
 from nexus.accounting.record import Charge
 from nexus.auth.identity import Identity, joined
 from nexus.call import Call
-from nexus.conversation.usage import Usage
 from nexus.errors import InvalidRequest, Overloaded, PermissionDenied
 from nexus.headers.own import TAGS
 from nexus.limits.accounts import BudgetAccount, usd
@@ -68,7 +67,7 @@ class Budgets:
             for name, budget in ((name, self._settings[name]) for name in names)
         ]
         if price is None:
-            return Spending(tuple(accounts), _nothing, _nothing_at_most)
+            return Spending(tuple(accounts), lambda usage: 0, lambda input, output: 0)
         tier = call.document.get("service_tier")
         return Spending(tuple(accounts), price.cost, price.asked(tier if isinstance(tier, str) else "").most)
 
@@ -159,11 +158,3 @@ def _whose(identity: Identity, address: str, budget: Budget) -> str:
     if budget.per == "key" and identity.key is not None:
         return joined("key", identity.key)
     return caller_account(identity, address)
-
-
-def _nothing(usage: Usage) -> int:
-    return 0
-
-
-def _nothing_at_most(input: int, output: int) -> int:
-    return 0

@@ -44,7 +44,8 @@ class Router:
         now, affinity = self.cooldowns.clock(), affinity_of(call, model.name)
         plan = Plan(list(_expanded(call, model, affinity)))
         if not plan.waiting:
-            raise AuthenticationFailed(_nobodys_key(model))
+            names = ", ".join(dict.fromkeys(route.provider.name for route in model.routes))
+            raise AuthenticationFailed(f"model {model.name!r} needs the caller's own key for one of: {names}")
         if len(plan.waiting) > 1:
             plan.affinity, plan.home = affinity, plan.waiting[0].name
             stays = self.moves.place(affinity, now)
@@ -116,8 +117,3 @@ def _own(call: Call, provider: Provider) -> str:
         return ""
     key = provider.own_key(call.own_headers, call.dialect)
     return "" if key is None else f"own:{digest(key.get_secret_value(), 32)}"
-
-
-def _nobodys_key(model: Model) -> str:
-    names = ", ".join(dict.fromkeys(route.provider.name for route in model.routes))
-    return f"model {model.name!r} needs the caller's own key for one of: {names}"

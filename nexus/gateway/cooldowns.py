@@ -55,10 +55,6 @@ class _State:
     counts: deque[list[float]] = field(default_factory=deque)
 
 
-def _nobody(_: Scope) -> None:
-    """The default for ``on_start``: does nothing."""
-
-
 _Cooldown = tuple[float | None, float, float, float, bool, str]
 """The part of a state that other processes need: end, since, last_end, probing, counted, why."""
 
@@ -79,7 +75,7 @@ class Cooldowns:
         """Number of scopes with an end, so that asking costs nothing while everything is up."""
 
         self._publish: Publish | None = None
-        self.on_start: Callable[[Scope], None] = _nobody
+        self.on_start: Callable[[Scope], None] = lambda scope: None
         """Called with the scope of each cooldown that begins in this process; must be quick."""
 
     def share(self, board: Board) -> None:

@@ -30,10 +30,6 @@ Decided = Callable[[Quota, bool], None]
 """Called with each quota that was asked, and whether it admitted the demand; from any thread."""
 
 
-def tell_nobody(_quota: Quota, _granted: bool) -> None:
-    """The default for ``Limits.decided``: does nothing."""
-
-
 class Limits:
     """Admission by spending limits. ``decided`` is called with every decision."""
 
@@ -42,7 +38,7 @@ class Limits:
         self.learned = learned or Learned()
         self._rules = LimitRules()
         self._lock = threading.Lock()
-        self.decided: Decided = tell_nobody
+        self.decided: Decided = lambda quota, granted: None
         self.open = 0
         """Reservations not yet concluded; 0 when the gateway is idle."""
         self._slack: dict[str, int] = {}

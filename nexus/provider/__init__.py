@@ -79,7 +79,8 @@ class Provider(ABC):
 
         self.accounts = accounts_of(name, settings)
         """The gateway's accounts, at least one; a caller's own key belongs to none of them."""
-        self._learn: Callable[[str], None] = _nobody
+        # Until logging is set up, there is no log to keep secrets out of.
+        self._learn: Callable[[str], None] = lambda secret: None
         self.renewed_key = renewed_key(name, settings, lambda secret: self._learn(secret), self.credential)
         """Fetches the gateway's key if the settings do not contain it."""
 
@@ -249,10 +250,6 @@ class Provider(ABC):
     def close(self) -> None:
         """Releases what no other provider shares."""
         self._holder.close()
-
-
-def _nobody(secret: str) -> None:
-    """Until logging is set up, there is no log to keep secrets out of."""
 
 
 def configured(target: Target, settings: ModelSettings) -> Target:

@@ -32,12 +32,8 @@ def accounts_of(provider: str, settings: ProviderSettings) -> tuple[Account, ...
     keys = settings.configured_keys
     if len(keys) < 2:
         return (Account("", keys[0] if keys else None),)
-    return tuple(Account(_account_name(provider, key), key) for key in keys)
-
-
-def _account_name(provider: str, key: SecretStr) -> str:
-    """Stable across processes, reloads and the order of the keys; does not reveal the key."""
-    return digest(f"{provider}\n{key.get_secret_value()}", 12)
+    # A name is the same in all processes and after reloads, and does not reveal the key.
+    return tuple(Account(digest(f"{provider}\n{key.get_secret_value()}", 12), key) for key in keys)
 
 
 LEAST_BETWEEN = 30.0

@@ -146,7 +146,8 @@ def _translate(attempt: Attempt, dialect: str, without: Sequence[Without]) -> La
     target = _target(route, dialect, without)
     with clients_names(attempt, read.request):
         request, lost = fitted(read.request, target, call.model)
-    request, hints = with_own_hints(request) if _hints_itself(route, dialect) else (request, ())
+    needs_hints = route.settings.auto_cache and dialect == "messages"
+    request, hints = with_own_hints(request) if needs_hints else (request, ())
     with clients_names(attempt, request):
         write = vendor.write_request if request.max_tokens != 0 else partial(write_warming, vendor.write_request)
         written = write(request, target)
@@ -171,11 +172,6 @@ def _target(route: Route, dialect: str, without: Sequence[Without]) -> Target:
 
 ASKED_AGAIN = Without("an empty answer", lambda target: target, lambda: None)
 """Accepts an empty answer: the model was asked again, and nothing else is left out."""
-
-
-def _hints_itself(route: Route, dialect: str) -> bool:
-    """Whether to add cache breakpoints to a Claude request whose client set none."""
-    return route.settings.auto_cache and dialect == "messages"
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def _open_lane(attempt: Attempt, pick: Callable[[Attempt], Lane | None], lane: L
     try:
         return _send(attempt, lane.with_key(key))
     except ErrorAnswer as refused:
-        if not _refuses_key(refused):
+        if refused.status not in (401, 403) and refused.kind not in ("authentication", "permission"):
             raise
         with waiting():
             other = renewed.replace(key, cancel)
@@ -158,10 +158,6 @@ def _picked(pick: Callable[[Attempt], Lane | None], attempt: Attempt) -> Lane:
     if lane is None:
         raise RuntimeError("a lane that was there once is gone")
     return lane
-
-
-def _refuses_key(error: UpstreamError) -> bool:
-    return error.status in (401, 403) or error.kind in ("authentication", "permission")
 
 
 def _send(attempt: Attempt, lane: Lane) -> OpenedReply:

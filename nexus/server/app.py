@@ -73,7 +73,8 @@ class App(Application):
     """Serves one runtime; the last of ``specs`` matches every path."""
 
     def __init__(self, server: Server, runtime: Runtime, specs: Iterable[Spec]) -> None:
-        super().__init__(log_function=_no_log)
+        # Nexus has its own access log.
+        super().__init__(log_function=lambda handler: None)
         self.server = server
         self.runtime = runtime
         self._specs = list(specs)
@@ -192,7 +193,3 @@ def _health(settings: Settings) -> Iterator[Spec]:
     health = settings.server.health
     yield Spec(re.escape(health.path), HealthHandler)
     yield Spec(re.escape(health.ready_path), ReadyHandler)
-
-
-def _no_log(handler: RequestHandler) -> None:
-    """Disables Tornado's access log; Nexus has its own."""

@@ -93,16 +93,11 @@ def dotted(path: KeyPath) -> str:
 def wording(error: ErrorDetails, known: Collection[str]) -> str:
     """The message for one validation error; ``known`` are the valid keys of its table."""
     if error["type"] == "extra_forbidden":
-        return unknown_key(str(error["loc"][-1]), known)
+        names = sorted(known)
+        return f"unknown key{did_you_mean(str(error['loc'][-1]), names) or '; known are: ' + ', '.join(names)}"
     words = WORDS.get(error["type"], f"is not valid ({error['type']})").format_map(error.get("ctx", {}))
     # pydantic puts the valid values between single quotes.
     return words.replace("'", '"') if error["type"] == "literal_error" else words
-
-
-def unknown_key(key: str, known: Collection[str]) -> str:
-    """The message for an unknown key, which suggests the nearest valid one, or else lists all."""
-    names = sorted(known)
-    return f"unknown key{did_you_mean(key, names) or '; known are: ' + ', '.join(names)}"
 
 
 def known_keys(table: type[Table], data: Any, path: KeyPath) -> tuple[str, ...]:

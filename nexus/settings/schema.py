@@ -33,8 +33,7 @@ TEMPLATE: JsonSchemaValue = {"type": "string", "pattern": r"\{\{"}
 PROCESSES: JsonSchemaValue = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": types.MOST_PROCESSES}, TEXT]}
 
 
-def _one_or_list(one: JsonSchemaValue) -> JsonSchemaValue:
-    return {"anyOf": [one, {"type": "array", "items": one}]}
+TEXTS: JsonSchemaValue = {"anyOf": [TEXT, {"type": "array", "items": TEXT}]}
 
 
 def _name(reader: Callable[..., Any]) -> str:
@@ -47,12 +46,12 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
         (types.read_duration, {"anyOf": [{"type": "number", "minimum": 0}, TEXT]}),
         (types.read_size, {"anyOf": [{"type": "integer", "minimum": 1}, TEXT]}),
         (types.read_process_count, PROCESSES),
-        (listen.read_addresses, _one_or_list(TEXT)),
-        (guards.star_or(guards.read_name), _one_or_list(TEXT)),
+        (listen.read_addresses, TEXTS),
+        (guards.star_or(guards.read_name), TEXTS),
         (price.read_dollars, {"anyOf": [{"type": "number", "minimum": 0}, TEXT]}),
         (read_expiry, {}),
-        (read_hashes, _one_or_list(TEXT)),
-        (read_secrets, _one_or_list(TEXT)),
+        (read_hashes, TEXTS),
+        (read_secrets, TEXTS),
         (read_pattern, TEXT),
     )
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_right
 
 from nexus.dataclasses import dataclass
 from nexus.late import pattern
@@ -108,7 +109,7 @@ class Spans:
         return self._place(value, self._end(value))
 
     def _place(self, start: int, end: int) -> Span:
-        line = next(number for number in range(len(self._lines), 0, -1) if self._lines[number - 1] <= start)
+        line = bisect_right(self._lines, start)
         first = self._lines[line - 1]
         stop = self._text.find("\n", start)
         return Span(line, start - first, min(end, stop if stop >= 0 else len(self._text)) - first)

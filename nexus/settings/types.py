@@ -251,10 +251,8 @@ BasePath = Annotated[str, AfterValidator(read_base_path)]
 Label = Annotated[str, AfterValidator(read_label)]
 
 
-def _several(value: Any) -> Any:
-    """Turns a single name into a list."""
-    return [value] if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[Label, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])]
+Names = Annotated[
+    tuple[Label, ...],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=str | list[str]),
+]
 """One name, or several in a list."""

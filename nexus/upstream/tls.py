@@ -72,16 +72,12 @@ def tls_context(trust: Trust) -> ssl.SSLContext:
 
 def _verifying(ca_file: str | None) -> ssl.SSLContext:
     if ca_file is None and sys.platform in ("darwin", "win32"):
-        return _system_context()
+        import truststore
+
+        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context = ssl.create_default_context(cafile=ca_file or system_bundle())
     context.sslsocket_class = _ConnectedSSLSocket
     return context
-
-
-def _system_context() -> ssl.SSLContext:
-    import truststore
-
-    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def system_bundle() -> str | None:

@@ -30,10 +30,6 @@ Late = Callable[[ClientError | None], None]
 Deadline = Callable[["PhaseClock"], float]
 
 
-def _never(error: ClientError | None) -> None:
-    """Stands for ``late`` between two requests."""
-
-
 class PhaseClock:
     """The timer of a connection. ``late`` is called when a phase of a request times out, with the error to answer, or
     None if the connection should just close. ``since`` is when the phase began.
@@ -47,7 +43,7 @@ class PhaseClock:
     def __init__(self, stream: ClientStream) -> None:
         self._stream = stream
         self._clocks = Clocks(0, 0, 0, 0)
-        self._late: Late = _never
+        self._late: Late | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: Deadline | None = None
         self._words: str | None = None
@@ -57,14 +53,20 @@ class PhaseClock:
     def until_head(self, clocks: Clocks, late: Late) -> None:
         """Begins a request, whose timeouts are ``clocks``."""
         self._clocks, self._late = clocks, late
-        self._begin(_keep_alive)
+        self._begin(lambda clock: clock.since + clock._clocks.keep_alive)
 
     def within_head(self) -> None:
-        self._begin(_head, "the request headers did not arrive in time")
+        self._begin(
+            lambda clock: clock.since + min(HEAD_SECONDS, clock._clocks.idle),
+            "the request headers did not arrive in time",
+        )
         self.is_within_head = True
 
     def within_body(self) -> None:
-        self._begin(_body, "the request body did not arrive in time")
+        self._begin(
+            lambda clock: min(clock._stream.last_read + clock._clocks.idle, clock.since + clock._clocks.upload),
+            "the request body did not arrive in time",
+        )
 
     def while_discarding(self) -> None:
         self._begin(lambda clock: clock.since + DISCARD_SECONDS)
@@ -75,7 +77,7 @@ class PhaseClock:
 
     def end(self) -> None:
         """Ends the request, and breaks the reference cycle with it."""
-        self._deadline, self._late = None, _never
+        self._deadline = self._late = None
 
     def close(self) -> None:
         """Cancels the timer; the connection has ended."""
@@ -99,22 +101,10 @@ class PhaseClock:
 
     def _ring(self) -> None:
         self._timer = None
-        if self._deadline is None or self._stream.closed():
+        if self._deadline is None or self._late is None or self._stream.closed():
             return
         if (due := self._deadline(self)) > self._stream.loop.time():
             self._timer = self._stream.loop.call_at(due, self._ring)
             return
         self._deadline = None
         self._late(None if self._words is None else RequestTimeout(self._words))
-
-
-def _keep_alive(clock: PhaseClock) -> float:
-    return clock.since + clock._clocks.keep_alive
-
-
-def _head(clock: PhaseClock) -> float:
-    return clock.since + min(HEAD_SECONDS, clock._clocks.idle)
-
-
-def _body(clock: PhaseClock) -> float:
-    return min(clock._stream.last_read + clock._clocks.idle, clock.since + clock._clocks.upload)
