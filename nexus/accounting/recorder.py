@@ -1,16 +1,16 @@
 """Passes finished calls to the in-memory activity: in this process, or in the supervisor for all processes.
 
 On the loop it only appends to a bounded list and schedules a flush elsewhere. When the list is full it drops the oldest
-calls and counts them as lost.
+calls.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from nexus.accounting.activity import Activity
@@ -18,8 +18,6 @@ from nexus.accounting.finished import Finished, Who, finished_calls
 from nexus.accounting.record import CallRecord
 from nexus.processes.hub import Function
 from nexus.processes.link import CallFailed, Lost, SupervisorLink
-
-log = logging.getLogger("nexus.usage")
 
 ROOM = 10_000
 """Maximum number of queued calls."""
@@ -66,7 +64,6 @@ class Recorder:
         self._seen_at = -FRESH
         self._asked = False
         self._lock = threading.Lock()
-        self.lost = 0
         self.enabled = False
         """Whether anyone can view the activity."""
 
@@ -74,7 +71,6 @@ class Recorder:
         """Queues a call; ignores requests that are not calls."""
         if record.operation is None or not self.enabled:
             return
-        self.lost += len(self._waiting) == ROOM
         self._waiting.append(record)
         if not self._asked:
             self._asked = True
@@ -85,10 +81,9 @@ class Recorder:
         self._asked = False
         with self._lock:
             while batch := self._batch():
-                try:
+                # Without the supervisor, the page has nothing to show.
+                with suppress(Lost, CallFailed):
                     self._activity.add(batch)
-                except (Lost, CallFailed):
-                    self.lost += len(batch)
 
     def view(self, who: Who | None) -> dict[str, Any]:
         """The activity up to now or a moment ago. Any thread but the loop's; raises Lost and CallFailed."""

@@ -96,17 +96,14 @@ class CallTrace:
 
 @dataclass(slots=True)
 class Content:
-    """Prompt and answer in the client's dialect, at most ``room`` bytes each; ``whole`` is false if truncated."""
+    """Prompt and answer in the client's dialect, at most ``room`` bytes each."""
 
     room: int
     asked: bytes = field(default=b"", repr=False)
     answered: bytearray = field(default_factory=bytearray, repr=False)
-    whole: bool = True
 
     def ask(self, body: bytes) -> None:
-        self.asked, self.whole = body[: self.room], self.whole and len(body) <= self.room
+        self.asked = body[: self.room]
 
     def answer(self, piece: bytes) -> None:
-        left = self.room - len(self.answered)
-        self.answered += piece[:left]
-        self.whole = self.whole and len(piece) <= left
+        self.answered += piece[: self.room - len(self.answered)]
