@@ -227,6 +227,20 @@ def test_a_busy_process_stays_on_one_core_unless_the_settings_forbid_it(
 
 
 @pytest.mark.slow
+def test_the_demo_serves_even_if_nobody_can_read_its_text(tmp_path: Path) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "XDG_STATE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "nexus", "-l", f"unix:{tmp_path}/socket"]
+    with open("/dev/full", "w") as full:
+        process = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with process.stderr as log:
+        said = next(line for line in log if "certificate authorities" in line or "browser pages" in line)
+        process.send_signal(signal.SIGTERM)
+        said += log.read()
+    assert (process.wait(60), "stopped" in said) == (0, True)
+
+
+@pytest.mark.slow
 def test_a_public_address_without_authentication_gets_a_warning(start: Start, openai_upstream: FakeUpstream) -> None:
     process = start("[server]\nopen = true\n" + openai_config(openai_upstream.base_url), "-l", "0.0.0.0:0")
     assert process.port

@@ -6,10 +6,12 @@ Every line that looks like a command works when pasted into a POSIX shell. No li
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Self
 
 from nexus import __version__
@@ -115,6 +117,7 @@ def announce(settings: Settings, urls: Urls, *, demo: bool) -> None:
         log.info(f"certificate authorities: from {' and '.join(named)}")
     for warning in warnings(settings):
         log.warning(warning)
-    if demo:
-        sys.stdout.write(demo_text(base))
-        sys.stdout.flush()
+    if demo and sys.stdout is not None:
+        # Nobody may read it. Unbuffered, because what cannot be written would fail again at the end of the process.
+        with suppress(OSError):
+            os.write(sys.stdout.fileno(), demo_text(base).encode())
