@@ -194,3 +194,6 @@ def test_the_command_line(
     assert "request    messages, model smart" in capsys.readouterr().out
     assert cli.main(["route", "-c", config, "--explain", str(tmp_path / "no-such-file")]) == 1
     assert "No such file" in capsys.readouterr().err
+    (tmp_path / "deep.json").write_text("[" * 10**6)
+    assert cli.main(["route", "-c", config, "--explain", str(tmp_path / "deep.json")]) == 1
+    assert "deep.json: is not JSON" in capsys.readouterr().err

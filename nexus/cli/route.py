@@ -57,7 +57,7 @@ def _read(file: Path) -> tuple[dict[str, Json], bytes]:
         raise CommandError(f"{file}: {error.strerror}") from error
     try:
         document = json.loads(raw)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"{file}: is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise CommandError(f"{file}: is not a JSON object, as the body of a request is")

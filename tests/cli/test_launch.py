@@ -235,6 +235,19 @@ def test_a_missing_agent_is_reported_with_the_install_command(desk: Desk, comman
     assert "nexus claude: there is no program claude on the PATH; npm install" in ran.stderr
 
 
+def test_an_agent_that_cannot_be_started_is_reported(
+    desk: Desk, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = desk.work / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text("no program")
+    program.chmod(0o755)
+    monkeypatch.setattr("nexus.cli.launch.agent.served_at", lambda *_: "http://127.0.0.1:1")
+    ran = command(desk.work, "claude", **{**desk.environ, "PATH": str(program.parent)})
+    assert ran.returncode == 1
+    assert f"nexus claude: {program} cannot be started: exec format error" in ran.stderr
+
+
 @pytest.mark.parametrize("place", [".claude/local", ".local/bin"])
 def test_claude_code_is_found_where_its_installers_put_it(
     desk: Desk, command: Command, monkeypatch: pytest.MonkeyPatch, place: str

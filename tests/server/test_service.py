@@ -96,6 +96,11 @@ class TestPassedSockets:
             run = python(program, tmp_path)
             assert f"{BadSocket.__name__}: descriptor 3 from systemd" in run.stderr
 
+    def test_a_closed_descriptor_is_rejected(self, tmp_path: Path) -> None:
+        program = "import os; from nexus.server.sockets.service import *; os.closerange(3, 9)\n"
+        program += "service_of({'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())}, os.getpid())"
+        assert f"{BadSocket.__name__}: descriptor 3 from systemd" in python(program, tmp_path).stderr
+
 
 def handed(folder: Path, config: str, *sockets: socket.socket, names: str = "") -> Process:
     """Nexus with sockets from number 3 on, as systemd starts it."""

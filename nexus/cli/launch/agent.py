@@ -153,7 +153,10 @@ def _address(settings: Settings) -> str:
 
 def _run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     with _passed_on() as pass_to:
-        agent = subprocess.Popen(command, env=dict(environ))
+        try:
+            agent = subprocess.Popen(command, env=dict(environ))
+        except OSError as error:
+            raise CommandError(f"{command[0]} cannot be started: {(error.strerror or str(error)).lower()}") from None
         pass_to(agent)
         code = agent.wait()
     return 128 - code if code < 0 else code

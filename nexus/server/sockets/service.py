@@ -82,8 +82,8 @@ def service_of(environ: Mapping[str, str], pid: int) -> Service:
 
 
 def _take(descriptor: int) -> socket.socket:
-    os.set_inheritable(descriptor, False)
     try:
+        os.set_inheritable(descriptor, False)
         sock = socket.socket(fileno=descriptor)
         listens = sock.type == socket.SOCK_STREAM and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     except OSError as error:
