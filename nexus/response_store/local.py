@@ -1,7 +1,7 @@
 """Answers stored in this process.
 
 Any thread; one lock, never held while waiting. Every use moves an answer to the young end, so the old end holds both
-what expires first and what is evicted first.
+what expires first and what is evicted first, whatever ``bounds`` are by then.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nexus.response_store.store import Bounds
 class _Entry:
     data: bytes
     payer: str
-    ends: float
+    used: float
 
     @property
     def size(self) -> int:
@@ -41,7 +41,7 @@ class LocalStore:
         with self._lock:
             self._drop(key)
             self._sweep()
-            entry = _Entry(data, payer, self._clock() + self.bounds.seconds)
+            entry = _Entry(data, payer, self._clock())
             if entry.size > self.bounds.most_each:
                 return
             while self._sums.get(payer, 0) + entry.size > self.bounds.most_each:
@@ -59,7 +59,7 @@ class LocalStore:
             self._sweep()
             for key in keys:
                 if (entry := self._entries.get(key)) is not None:
-                    entry.ends = self._clock() + self.bounds.seconds
+                    entry.used = self._clock()
                     self._entries.move_to_end(key)
                     self._payers[entry.payer].move_to_end(key)
                     found[key] = entry.data
@@ -84,8 +84,8 @@ class LocalStore:
         return len(self._entries)
 
     def _sweep(self) -> None:
-        now = self._clock()
-        while self._entries and next(iter(self._entries.values())).ends <= now:
+        expired = self._clock() - self.bounds.seconds
+        while self._entries and next(iter(self._entries.values())).used <= expired:
             self._drop(next(iter(self._entries)))
 
     def _drop(self, key: str) -> bool:

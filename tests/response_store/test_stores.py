@@ -159,6 +159,18 @@ def test_a_flood_stays_within_bounds_and_expires_completely(kit: Kit) -> None:
         assert (store.size, len(store), store._payers, store._sums) == (0, 0, {}, {})
 
 
+def test_a_time_to_live_that_is_lowered_holds_for_every_answer() -> None:
+    clock = Clock()
+    store = LocalStore(Bounds(10_000, 10_000, 600), clock.seconds)
+    store.keep("earlier", "p", b"1")
+    store.bounds = Bounds(10_000, 10_000, 60)
+    store.keep("later", "p", b"2")
+    clock.now += 59
+    assert held(store, "later") == {"later"}
+    clock.now += 2
+    assert held(store, "earlier", "later") == {"later"}
+
+
 def test_threads_can_use_one_store_concurrently() -> None:
     store = LocalStore(Bounds(50_000, 5_000, 60))
 
