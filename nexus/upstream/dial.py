@@ -58,16 +58,17 @@ def dial(host: str, port: int, seconds: float | None, holder: SocketHolder) -> s
     except OSError as error:
         raise NameLookupFailed(*error.args) from error
     holder.phase = "connect"
-    failure: OSError = OSError("the name has no address")
+    failure: OSError | None = None
     for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
         # Each address gets a share of the timeout, so that one that drops packets leaves time for the others.
         share = None if deadline is None else max(0.001, (deadline - time.monotonic()) / left)
-        sock = socket.socket(family, kind, protocol) if socks is None else _socks_socket(socks)
         try:
+            sock = socket.socket(family, kind, protocol) if socks is None else _socks_socket(socks)
             return _connect(sock, address if socks is None else address[:2], share, holder)
         except OSError as error:
-            failure = error
-    raise failure
+            # The resolver puts addresses that cannot be reached from here last.
+            failure = failure or error
+    raise failure or OSError("the name has no address")
 
 
 def dial_unix(path: str, seconds: float | None, holder: SocketHolder) -> socket.socket:

@@ -263,6 +263,21 @@ def test_the_last_known_addresses_are_used_if_the_resolver_fails(monkeypatch: py
         assert not answers
 
 
+def test_an_address_that_the_kernel_cannot_reach_does_not_hide_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with an IPv6 address on a kernel without IPv6."""
+    unknown = [(999, socket.SOCK_STREAM, 6, "", ("::1", 1))]
+    found: list[Any] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with Peer(echo) as peer, transport() as one:
+        found += [*unknown, *addresses_of(peer.port)]
+        assert fetch(one, "http://vendor.test/", b"found") == b"found"
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    found[:] = [*addresses_of(port), *unknown]
+    with transport() as one, pytest.raises(Unreachable, match="ECONNREFUSED"):
+        fetch(one, "http://vendor.test/")
+
+
 # -- timeouts ------------------------------------------------------------------------------------------------------
 
 
