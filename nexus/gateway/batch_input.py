@@ -26,6 +26,9 @@ from nexus.wire import decode, encode
 MOST_REQUESTS = 100_000
 """Maximum number of requests in a batch. Anthropic accepts this many, OpenAI half of it."""
 
+MOST_LINES = 2 * MOST_REQUESTS
+"""Maximum number of lines, blank ones included: reading each takes time."""
+
 LONGEST_LINE = 32 * 1024 * 1024
 """Maximum size of one request in bytes."""
 
@@ -42,6 +45,8 @@ def lines_of(upload: Upload, path: Sequence[str]) -> Iterator[BatchRequest]:
             found = window.find(b"\n", place, end)
             stop = end if found < 0 else found
             number += 1
+            if number > MOST_LINES:
+                raise InvalidRequest.about("file", f"the file has more than {MOST_LINES} lines")
             if stop - place > LONGEST_LINE:
                 raise InvalidRequest.about("file", f"line {number} is longer than {LONGEST_LINE} bytes")
             line = bytes(window[place:stop])

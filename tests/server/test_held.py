@@ -367,6 +367,7 @@ FAULTS: dict[str, tuple[bytes, str]] = {
         "file-1 is not a file that you uploaded here",
     ),
     "nothing": (b"\n\n", "the batch has no requests"),
+    "almost nothing, at length": (b"\n" * 300_000, "the file has more than 200000 lines"),
 }
 
 
