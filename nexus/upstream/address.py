@@ -1,14 +1,14 @@
-"""Parses a vendor's URL for an HTTP exchange, and builds the request head. Pure."""
+"""Parses the URLs of a vendor and of a proxy for an HTTP exchange, and builds the request head. Pure."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from urllib3.util.url import _encode_target
 
-from nexus.dataclasses import dataclass
+from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
 from nexus.upstream.network_errors import authority_of
 
@@ -49,6 +49,27 @@ def address_of(url: str) -> Address:
     query = f"?{parts.query}" if parts.query else ""
     target = _encode_target(f"/{parts.path.lstrip('/')}{query}")
     return Address((parts.scheme, name, port), host, target, authority_of(url))
+
+
+@dataclass(frozen=True, slots=True)
+class Socks:
+    """A SOCKS5 proxy; with ``remote_names`` the proxy resolves host names (``socks5h``)."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    remote_names: bool = False
+
+
+def socks_of(proxy: str | None) -> Socks | None:
+    """The proxy behind a URL, if it is a SOCKS5 one."""
+    parts = urlsplit(proxy or "")
+    if not parts.scheme.startswith("socks5") or parts.hostname is None:
+        return None
+    name = unquote(parts.username) if parts.username else None
+    password = unquote(parts.password) if parts.password else None
+    return Socks(parts.hostname, parts.port or 1080, name, password, remote_names=parts.scheme == "socks5h")
 
 
 def head_of(method: str, target: str, headers: Mapping[str, str]) -> bytes:

@@ -14,8 +14,8 @@ from ssl import SSLSocket
 from typing import Any, Literal
 
 from nexus.cancel import Cancel
+from nexus.upstream.address import Socks
 from nexus.upstream.clock import Clock, ClockedSource
-from nexus.upstream.dial import Socks
 from nexus.upstream.http_head import TRAILERS, StrictResponse
 from nexus.upstream.resolver import Resolver
 

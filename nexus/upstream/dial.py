@@ -1,6 +1,6 @@
 """Opens the TCP or Unix socket of an exchange, so that a cancelled call stops waiting at once.
 
-A socket is passed to ``SocketHolder.hold`` before it connects, and released if connecting fails.
+A socket is passed to ``Binding.hold`` before it connects, and released if connecting fails.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import importlib
 import socket
 import time
-from typing import Any, Protocol
+from typing import Any
 
-from nexus.cancel import Cancel
-from nexus.dataclasses import dataclass, field
-from nexus.upstream.resolver import Resolver
+from nexus.upstream.address import Socks
+from nexus.upstream.binding import Binding
+from nexus.upstream.resolver import NameLookupFailed
 
 # Seconds: the kernel probes an idle connection after KEEPALIVE_IDLE, then every KEEPALIVE_INTERVAL, and takes it for
 # dead if sent data is not acknowledged within DEAD.
@@ -20,74 +20,44 @@ KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_PROBES = 60, 60, 5
 DEAD = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Socks:
-    """A SOCKS5 proxy; with ``remote_names`` the proxy resolves host names (``socks5h``)."""
-
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    remote_names: bool = False
-
-
-class SocketHolder(Protocol):
-    """Holds the socket while it connects."""
-
-    cancel: Cancel
-    phase: Any
-    resolver: Resolver
-    socks: Socks | None
-
-    def hold(self, sock: socket.socket | None) -> None: ...
-
-
-class NameLookupFailed(OSError):
-    """The host name was not found, or not in time."""
-
-
-def dial(host: str, port: int, seconds: float | None, holder: SocketHolder) -> socket.socket:
+def dial(host: str, port: int, binding: Binding) -> socket.socket:
     """A connected socket; tries each address within one timeout. Raises OSError, or the reason of a cancelled call."""
-    deadline = None if seconds is None else time.monotonic() + seconds
-    socks = holder.socks
+    deadline = time.monotonic() + binding.connect
+    socks = binding.socks
     if socks is not None and socks.remote_names:
-        return _connect(_socks_socket(socks), (host, port), _left(deadline), holder)
-    holder.phase = "dns"
+        return _connect(_socks_socket(socks), (host, port), binding.connect, binding)
+    binding.phase = "dns"
     try:
-        addresses = holder.resolver.addresses(host, port, seconds, holder.cancel)
+        addresses = binding.resolver.addresses(host, port, binding.connect, binding.cancel)
     except OSError as error:
         raise NameLookupFailed(*error.args) from error
-    holder.phase = "connect"
+    binding.phase = "connect"
     failure: OSError | None = None
     for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
         # Each address gets a share of the timeout, so that one that drops packets leaves time for the others.
-        share = None if deadline is None else max(0.001, (deadline - time.monotonic()) / left)
+        share = max(0.001, (deadline - time.monotonic()) / left)
         try:
             sock = socket.socket(family, kind, protocol) if socks is None else _socks_socket(socks)
-            return _connect(sock, address if socks is None else address[:2], share, holder)
+            return _connect(sock, address if socks is None else address[:2], share, binding)
         except OSError as error:
             # The resolver puts addresses that cannot be reached from here last.
             failure = failure or error
     raise failure or OSError("the name has no address")
 
 
-def dial_unix(path: str, seconds: float | None, holder: SocketHolder) -> socket.socket:
-    return _connect(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, seconds, holder)
+def dial_unix(path: str, binding: Binding) -> socket.socket:
+    return _connect(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path, binding.connect, binding)
 
 
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.001, deadline - time.monotonic())
-
-
-def _connect(sock: socket.socket, address: Any, seconds: float | None, holder: SocketHolder) -> socket.socket:
+def _connect(sock: socket.socket, address: Any, seconds: float, binding: Binding) -> socket.socket:
     try:
         sock.settimeout(seconds)
         if sock.family != getattr(socket, "AF_UNIX", None):
             _set_options(sock)
-        holder.hold(sock)
+        binding.hold(sock)
         sock.connect(address)
     except BaseException:
-        holder.hold(None)
+        binding.hold(None)
         sock.close()
         raise
     return sock

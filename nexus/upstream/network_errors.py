@@ -18,7 +18,7 @@ from urllib3.exceptions import NameResolutionError
 
 from nexus.errors import NexusError, Overloaded, ProtocolError, Unreachable, UpstreamTimeout
 from nexus.late import pattern
-from nexus.upstream.dial import NameLookupFailed
+from nexus.upstream.resolver import NameLookupFailed
 
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 _PROXY_STATUS = pattern(r"Tunnel connection failed: (\d{3})")

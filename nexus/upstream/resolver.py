@@ -23,6 +23,10 @@ KEPT = 300.0
 """Seconds for which the last good addresses of a name are used if the resolver fails."""
 
 
+class NameLookupFailed(OSError):
+    """The host name was not found, or not in time."""
+
+
 class Resolver:
     """Thread-safe."""
 
@@ -31,7 +35,7 @@ class Resolver:
         self._running: dict[tuple[str, int], Future[Addresses]] = {}
         self._good: dict[tuple[str, int], tuple[float, Addresses]] = {}
 
-    def addresses(self, host: str, port: int, seconds: float | None, cancel: Cancel) -> Addresses:
+    def addresses(self, host: str, port: int, seconds: float, cancel: Cancel) -> Addresses:
         """The addresses of a host. Waits up to ``seconds``, or half of that if cached addresses can be used instead.
 
         Raises OSError, TimeoutError, Overloaded, or the reason of the cancelled call.
@@ -41,8 +45,7 @@ class Resolver:
         key = (host, port)
         older = self._older(key)
         future = self._lookup(key)
-        wait = seconds if seconds is None or not older else seconds / 2
-        if not cancel.wait_for(future, wait):
+        if not cancel.wait_for(future, seconds / 2 if older else seconds):
             if older:
                 return older
             raise TimeoutError("the name lookup took too long")

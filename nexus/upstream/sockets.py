@@ -22,8 +22,9 @@ from urllib3.poolmanager import SSL_KEYWORDS
 from urllib3.util.connection import is_connection_dropped
 
 from nexus.upstream.binding import Binding, BoundResponse, current, holder
-from nexus.upstream.dial import NameLookupFailed, dial, dial_unix
+from nexus.upstream.dial import dial, dial_unix
 from nexus.upstream.request import UNIX
+from nexus.upstream.resolver import NameLookupFailed
 
 
 class BoundConnection(HTTPConnection):
@@ -40,7 +41,7 @@ class BoundConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         with _in_urllib3_words(self):
-            return dial(self._dns_host.strip("[]"), self.port, _seconds(self.timeout), holder())
+            return dial(self._dns_host.strip("[]"), self.port, holder())
 
     def exchange(self, method: str, pieces: Iterable[bytes]) -> BoundResponse:
         """Sends a request, head first, and reads the head of its answer; connects first if necessary."""
@@ -90,10 +91,6 @@ def _send(sock: socket.socket, piece: bytes, seconds: float) -> None:
         sock.sendall(memoryview(piece)[sent:])
 
 
-def _seconds(timeout: Any) -> float | None:
-    return timeout if isinstance(timeout, int | float) else None
-
-
 @contextmanager
 def _in_urllib3_words(connection: HTTPConnection) -> Iterator[None]:
     """Raises connect failures as urllib3's exceptions, so that its pools and proxies treat them as such."""
@@ -111,18 +108,17 @@ class BoundHTTPSConnection(BoundConnection, HTTPSConnection):
     _handle: socket.socket | None = None
 
     def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        if current.binding is not None:
-            # Wrapping for TLS takes the descriptor out of ``sock``; a duplicate stays valid during the handshake.
-            self._handle = socket.socket(fileno=os.dup(sock.fileno()))
-            current.binding.hold(self._handle)
-            current.binding.phase = "tls" if self._tunnel_host is None else "proxy"
-            try:
-                sock.settimeout(current.binding.clock.allowed())
-            except TimeoutError:
-                # Connecting used up the timeout.
-                sock.close()
-                raise
+        sock, binding = super()._new_conn(), holder()
+        # Wrapping for TLS takes the descriptor out of ``sock``; a duplicate stays valid during the handshake.
+        self._handle = socket.socket(fileno=os.dup(sock.fileno()))
+        binding.hold(self._handle)
+        binding.phase = "tls" if self._tunnel_host is None else "proxy"
+        try:
+            sock.settimeout(binding.clock.allowed())
+        except TimeoutError:
+            # Connecting used up the timeout.
+            sock.close()
+            raise
         return sock
 
     def connect(self) -> None:
@@ -130,8 +126,8 @@ class BoundHTTPSConnection(BoundConnection, HTTPSConnection):
             super().connect()
         finally:
             handle, self._handle = self._handle, None
-            if handle is not None and current.binding is not None:
-                current.binding.hold(None)
+            if handle is not None:
+                holder().hold(None)
                 handle.close()
 
 
@@ -140,7 +136,7 @@ class _UnixConnection(BoundConnection):
 
     def _new_conn(self) -> socket.socket:
         with _in_urllib3_words(self):
-            return dial_unix(unquote(self.host), _seconds(self.timeout), holder())
+            return dial_unix(unquote(self.host), holder())
 
 
 class BoundPool(HTTPConnectionPool):
@@ -160,7 +156,6 @@ class BoundPool(HTTPConnectionPool):
         connection: BoundConnection = self._get_conn()
         try:
             connection.once = once
-            connection.timeout = holder().connect
             if tunnels and self.proxy is not None and connection.is_closed:
                 self._prepare_proxy(connection)
             return connection.exchange(method, pieces), connection

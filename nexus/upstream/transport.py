@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from http.client import HTTPException, IncompleteRead
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
@@ -22,9 +21,8 @@ from urllib3.response import HTTPResponse
 
 from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError
-from nexus.upstream.address import Address, address_of, head_of
+from nexus.upstream.address import Address, address_of, head_of, socks_of
 from nexus.upstream.binding import Binding, BoundResponse, current
-from nexus.upstream.dial import Socks
 from nexus.upstream.network_errors import authority_of, failure_of, is_closed
 from nexus.upstream.request import UNIX, Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.resolver import Resolver
@@ -128,7 +126,7 @@ class Transport:
         self._provider = provider
         self._timeouts = timeouts
         self._resolver = Resolver()
-        self._socks = _socks(proxy)
+        self._socks = socks_of(proxy)
         self._by_proxy = f" by {authority_of(proxy)}" if proxy else ""
         self._is_proxied = bool(proxy)
         http_proxy = proxy if self._socks is None else None
@@ -275,12 +273,3 @@ def _unreadable(headers: Mapping[str, str]) -> str | None:
     encodings = (part.strip().lower() for part in headers["content-encoding"].split(","))
     known = ("", "identity", "gzip", "x-gzip", "deflate")
     return next((encoding for encoding in encodings if encoding not in known), None)
-
-
-def _socks(proxy: str | None) -> Socks | None:
-    parts = urlsplit(proxy or "")
-    if not parts.scheme.startswith("socks5") or parts.hostname is None:
-        return None
-    name = unquote(parts.username) if parts.username else None
-    password = unquote(parts.password) if parts.password else None
-    return Socks(parts.hostname, parts.port or 1080, name, password, remote_names=parts.scheme == "socks5h")
