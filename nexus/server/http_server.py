@@ -104,9 +104,8 @@ class HttpServer(PausingServer):
             written(own.REQUEST_ID): id,
             written(own.ERROR): error.kind,
         }
-        connection.write_headers(
-            ResponseStartLine("", error.status, http.HTTPStatus(error.status).phrase), headers, body
-        )
+        line = ResponseStartLine("", error.status, http.HTTPStatus(error.status).phrase)
+        connection.write_headers(line, headers, None if connection.method == "HEAD" else body)
         connection.finish()
         record = CallRecord(
             id=id,

@@ -126,6 +126,14 @@ def test_malformed_request_lines_are_rejected(nexus: Nexus, lines: Lines) -> Non
         assert (reply.status, lines.take()["status"], lines.tracebacks) == (400, 400, []), name
 
 
+def test_a_malformed_head_of_a_head_request_gets_no_body(nexus: Nexus, lines: Lines) -> None:
+    for line in ("nonsense", "Content-Length: -1"):
+        with RawClient(nexus) as client:
+            client.send(f"HEAD /health HTTP/1.1\r\nHost: localhost\r\n{line}\r\n\r\n".encode())
+            reply = client.reply("HEAD")
+        assert (reply.status, reply.body, lines.take()["status"], lines.tracebacks) == (400, b"", 400, [])
+
+
 def test_tls_to_a_plain_port_is_reported_immediately(nexus: Nexus, lines: Lines) -> None:
     with (
         socket.create_connection(("127.0.0.1", nexus.port), timeout=10) as sock,
