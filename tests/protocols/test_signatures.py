@@ -48,6 +48,12 @@ CUT: dict[str, tuple[str, bytes, bytes]] = {
         b'{"type":"reasoning.text","text":"t","signature":"nexus.messages.s"}],"content":"c"}]}',
         b'{"model":"m","messages":[{"role":"assistant","content":"c"}]}',
     ),
+    "Gemini's thoughts": (
+        "gemini",
+        b'{"contents":[{"role":"user","parts":[{"text":"x"}]}, {"role":"model","parts":['
+        b'{"text":"t","thought":true,"thoughtSignature":"bmV4dXMubWVzc2FnZXMucw=="},{"text" :"y"}]}]}',
+        b'{"contents":[{"role":"user","parts":[{"text":"x"}]}, {"role":"model","parts":[{"text" :"y"}]}]}',
+    ),
     "the signature of a call": (
         "chat",
         b'{"model":"a","messages":[{"role":"assistant","content":null,"tool_calls":[{"id":"t","extra_content":'

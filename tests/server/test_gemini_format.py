@@ -15,11 +15,12 @@ from google.genai import errors, types
 
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
-from tests.server.vendors import CALLS, DIALECTS, HELLO, LANES, Lane, Stand, Standing
+from tests.server.vendors import CALLS, DIALECTS, HELLO, LANES, RESPONSES, Lane, Stand, Standing
 from tests.server.vendors import claude as claude
 from tests.serving import Nexus, anthropic_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.fake_upstream.google import gemini, vertex
+from tools.fake_upstream.parts import SIGNATURES
 
 GOOGLE = "/llm/google/v1beta/models"
 BODY: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
@@ -76,6 +77,10 @@ class Answer:
         return "".join(part.text or "" for part in self.parts if not part.thought)
 
     @property
+    def thoughts(self) -> str:
+        return "".join(part.text or "" for part in self.parts if part.thought)
+
+    @property
     def calls(self) -> list[types.FunctionCall]:
         return [part.function_call for part in self.parts if part.function_call is not None]
 
@@ -127,6 +132,55 @@ class TestEveryVendor:
         with pytest.raises(errors.ClientError, match="so the vendor said") as caught:
             ask(vendor, streaming)
         assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
+
+
+@streaming
+def test_thinking_is_returned_and_accepted_back(vendor: Vendor, streaming: bool) -> None:
+    if vendor.lane.vendor == "openai" or vendor.lane.name == "bedrock converse":
+        pytest.skip("this dialect has no thinking")
+    vendor.upstream.next(Behaviour(thinking="Let me see.", tool_calls=CALLS[:1]))
+    asked: dict[str, Any] = {
+        "tools": [WEATHER],
+        "max_output_tokens": 4096,
+        "thinking_config": types.ThinkingConfig(include_thoughts=True, thinking_budget=2048),
+    }
+    said = ask(vendor, streaming, **asked)
+    assert said.thoughts == "Let me see."
+    (call,) = said.calls
+    result = types.FunctionResponse(id=call.id, name="weather", response={"sky": "blue"})
+    history = [HI, *said.turn(vendor), user(types.Part(function_response=result))]
+    for kept in (history, without_thoughts(history)):
+        ask(vendor, streaming, kept, **asked)
+        if vendor.lane.passes == "messages":
+            sent = vendor.upstream.requests[-1].json["messages"][1]["content"]
+            assert sent[0] == {"type": "thinking", "thinking": "Let me see.", "signature": SIGNATURES["anthropic"]}
+            assert [block["type"] for block in sent] == ["thinking", "tool_use"]
+
+
+def without_thoughts(history: list[types.Content]) -> list[types.Content]:
+    """As Gemini CLI keeps it."""
+    kept = [
+        types.Content(role=one.role, parts=[part for part in one.parts or [] if not part.thought]) for one in history
+    ]
+    return [content for content in kept if content.parts]
+
+
+def test_reasoning_of_the_responses_api_is_sent_back(serve: Serve, tmp_path: Path) -> None:
+    with FakeUpstream("openai") as upstream:
+        nexus = serve(RESPONSES.config(upstream, tmp_path))
+        with sdk(nexus) as client:
+            vendor = Vendor(RESPONSES, upstream, nexus, client)
+            upstream.next(Behaviour(thinking="Let me see.", tool_calls=CALLS[:1]))
+            said = ask(vendor, True, tools=[WEATHER], thinking_config=types.ThinkingConfig(include_thoughts=True))
+            result = types.FunctionResponse(name="weather", response={"sky": "blue"})
+            history = [HI, *said.turn(vendor), user(types.Part(function_response=result))]
+            for kept in (history, without_thoughts(history)):
+                ask(vendor, False, kept, tools=[WEATHER])
+                items = upstream.requests[-1].json["input"]
+                assert [item["encrypted_content"] for item in items if item.get("type") == "reasoning"] == [
+                    SIGNATURES["responses"]
+                ]
+        assert upstream.violations == []
 
 
 def test_a_count(vendor: Vendor) -> None:
@@ -191,6 +245,30 @@ def test_bytes_pass_to_and_from_google_unchanged(
             assert reply.body == (b"".join(answer.frames) if answer.frames else answer.body)
             assert seen.body == ODD
         assert upstream.violations == []
+
+
+def test_another_vendors_signatures_do_not_reach_google(serve: Serve, tmp_path: Path) -> None:
+    """A conversation that Claude began continues with Gemini 3, which requires a signature on the first call of every
+    turn.
+    """
+    lane = Lane("gemini 3", "gemini", "gemini-3-pro-preview", None)
+    with FakeUpstream("anthropic") as claude, FakeUpstream("gemini") as upstream:
+        config = lane.config(upstream, tmp_path)
+        nexus = serve(config + anthropic_config(claude.base_url))
+        claude.default = Behaviour(thinking="Let me see.", tool_calls=CALLS[:1])
+        asked = {**BODY, "tools": [{"functionDeclarations": [{"name": "weather"}]}]}
+        asked["generationConfig"] = {"thinkingConfig": {"includeThoughts": True, "thinkingBudget": 2048}}
+        said = nexus.post(f"{GOOGLE}/claude:generateContent", asked).json["candidates"][0]["content"]
+        assert [next(iter(part)) for part in said["parts"]] == ["text", "functionCall"]
+        call = said["parts"][1]["functionCall"]
+        result = {"functionResponse": {"id": call["id"], "name": "weather", "response": {"sky": "blue"}}}
+        history = [*BODY["contents"], said, {"role": "user", "parts": [result]}]
+        reply = nexus.post(f"{GOOGLE}/v/m:generateContent", {**BODY, "contents": history, "tools": asked["tools"]})
+        assert reply.status == 200
+        assert reply.headers["x-nexus-dropped"] == "contents.parts.thoughtSignature"
+        (sent,) = upstream.requests[-1].json["contents"][1]["parts"]
+        assert sent == {"functionCall": call, "thoughtSignature": "skip_thought_signature_validator"}
+        assert upstream.violations == claude.violations == []
 
 
 @pytest.mark.parametrize("sse", [True, False], ids=["events", "array"])

@@ -98,6 +98,7 @@ def test_options_are_read(case: str) -> None:
 
 
 DROPPED: dict[str, tuple[dict[str, Json], tuple[str, ...]]] = {
+    "thinking of an unknown kind": ({"thinking": {"type": "new"}}, ("thinking",)),
     "unknown field": ({"shiny": 1}, ("shiny",)),
     "unknown null field": ({"shiny": None}, ()),
     "two limits": ({"max_tokens": 5, "max_completion_tokens": 6}, ("max_tokens",)),
@@ -159,6 +160,7 @@ def test_unsupported_features_are_rejected_by_name(case: str) -> None:
 
 
 WRONG: dict[str, tuple[dict[str, Json], str]] = {
+    "data without base64": (user(part("image_url", {"url": "data:image/png,QQ=="})), f"{PART}.image_url.url"),
     "messages missing": ({"messages": None}, "messages"),
     "no messages": ({"messages": []}, "messages"),
     "a message that is not an object": ({"messages": ["hi"]}, "messages.0"),

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation.parts import Message, OutputFormat, Request, Text, Thinking, Tool
+from nexus.conversation.parts import Message, OutputFormat, Reasoning, Request, Signature, Text, Thinking, Tool
 from nexus.errors import InvalidRequest
+from nexus.models import gpt
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.read_request import read_request
 from nexus.protocols.responses.write_request import write_request
@@ -103,3 +104,31 @@ def test_unsupported_values_are_dropped_or_shortened() -> None:
     written = write_request(replace(PLAIN, service_tier="batch", user="u" * 65), Target("m"))
     assert written.dropped == ("service_tier",)
     assert len(written.body["user"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("format", "written"),
+    [
+        pytest.param(OutputFormat(), {"type": "json_object"}, id="any object"),
+        pytest.param(
+            OutputFormat({"type": "array"}, "n"),
+            {"type": "json_schema", "name": "n", "schema": {"type": "array", "items": {}}},
+            id="no object, which the vendor explains best",
+        ),
+    ],
+)
+def test_a_format_is_written(format: OutputFormat, written: dict[str, Any]) -> None:
+    text = write_request(replace(PLAIN, output_format=format), Target("m")).body["text"]
+    assert text["format"] | {"strict": None} == written | {"strict": None}
+
+
+def test_verbosity_that_the_model_rejects_is_dropped() -> None:
+    written = write_request(replace(PLAIN, verbosity="low"), Target("gpt-4.1", gpt=gpt.known("gpt-4.1")))
+    assert ("text" in written.body, written.dropped) == (False, ("verbosity",))
+
+
+def test_reasoning_without_the_answer_that_followed_is_left_out() -> None:
+    """The vendor rejects it."""
+    lonely = Message("assistant", (Reasoning("hm", Signature("responses", "gAAAA")),))
+    written = write_request(replace(PLAIN, messages=(*PLAIN.messages, lonely)), Target("m"))
+    assert written.body["input"] == write_request(PLAIN, Target("m")).body["input"]
