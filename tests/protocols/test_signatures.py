@@ -35,6 +35,13 @@ CUT: dict[str, tuple[str, bytes, bytes]] = {
         b'{"type":"thinking","thinking":"t","signature":"nexus.gemini.c2ln"}]},{"role":"user","content":"y"}]}',
         b'{"model":"m","messages":[{"role":"user","content":"x"},{"role":"user","content":"y"}]}',
     ),
+    "nothing else in the message behind a system message, which needs one": (
+        "messages",
+        b'{"model":"a","messages":[{"role":"user","content":"x"},{"role":"system","content":"s"},{"role":"assistant",'
+        b'"content":[{"type":"thinking","thinking":"t","signature":"nexus.gemini.c2ln"}]},{"role":"user","content":"y"}]}',
+        b'{"model":"m","messages":[{"role":"user","content":"x"},{"role":"system","content":"s"},{"role":"assistant",'
+        b'"content":[{"type":"text","text":"(I was only thinking.)"}]},{"role":"user","content":"y"}]}',
+    ),
     "reasoning items": (
         "responses",
         b'{"input":[{"role":"user","content":"x"},{"type":"reasoning","summary":[],"encrypted_content":"nexus.messages.s"},'
