@@ -1,0 +1,1 @@
+"""Whole conversations across several vendors, as real clients hold them."""
