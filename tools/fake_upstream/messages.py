@@ -6,6 +6,7 @@ Pure functions from a body and a Behaviour to values, which validate against Ant
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, dropwhile
 from typing import Any
 
 from tools.fake_upstream import fits, pairs
@@ -73,7 +74,19 @@ def body_problems(
         return found
     by_model = model_problems(body, str(body.get("model")), bedrock=bedrock)
     tools = fits.claude_problems(body.get("tools") or [])
-    return (*by_model, *_foreign_thinking(body), *pairs.messages_problems(body["messages"]), *tools)
+    pairing = pairs.messages_problems(body["messages"])
+    return (*by_model, *_foreign_thinking(body), *pairing, *tools, *_late_hours(body))
+
+
+def _late_hours(body: dict[str, Any]) -> Iterator[str]:
+    contents = [said["content"] for said in body["messages"]]
+    blocks = [
+        *(body.get("tools") or ()),
+        *chain(*(one for one in (body.get("system"), *contents) if type(one) is list)),
+    ]
+    hints = (block["cache_control"] for block in blocks if block.get("cache_control"))
+    if any(hint.get("ttl") == "1h" for hint in dropwhile(lambda hint: hint.get("ttl") == "1h", hints)):
+        yield "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block"
 
 
 def _newly_refused(body: dict[str, Any]) -> Iterator[str]:

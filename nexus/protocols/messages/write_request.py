@@ -7,6 +7,7 @@ never derived from its name. Source: anthropic.types.message_create_params.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import dropwhile
 
 from nexus.conversation.parts import Request
 from nexus.errors import UnsupportedFeature
@@ -100,10 +101,16 @@ def _write_stops(stops: tuple[str, ...]) -> list[str]:
 
 
 def _limit_breakpoints(body: Block, drops: Drops) -> None:
+    """The API rejects more than four, and one of an hour after one of five minutes; OpenAI's have no such order."""
     marked = list(_marked(body))
-    for block in marked[: max(0, len(marked) - BREAKPOINTS)]:
+    surplus = max(0, len(marked) - BREAKPOINTS)
+    for block in marked[:surplus]:
         del block["cache_control"]
         drops.add("cache")
+    hinted = (block["cache_control"] for block in marked[surplus:])
+    for hint in dropwhile(lambda hint: "ttl" in hint, hinted):
+        if hint.pop("ttl", None) is not None:
+            drops.add("cache_ttl")
 
 
 def _marked(body: Block) -> Iterator[Block]:

@@ -212,6 +212,16 @@ def test_only_the_last_four_breakpoints_are_kept() -> None:
     assert all("cache_control" in block for block in written.body["messages"][0]["content"] + written.body["system"])
 
 
+def test_a_breakpoint_of_an_hour_after_one_of_five_minutes_is_shortened() -> None:
+    """The API rejects that order; a client of OpenAI's breakpoints cannot know it."""
+    request = ask(user(Text("a", cache="5m"), Text("b", cache="1h")), system=(Text("s", cache="1h"),))
+    written = write(request)
+    assert written.dropped == ("cache_ttl",)
+    assert written.body["system"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
+    blocks = written.body["messages"][0]["content"]
+    assert [block["cache_control"] for block in blocks] == [{"type": "ephemeral"}] * 2
+
+
 IDS = [("call.1|2", "toolu_"), ("x" * 65, "toolu_"), ("", "toolu_"), ("call_9", "call_9")]
 
 
