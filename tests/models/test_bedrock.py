@@ -36,7 +36,8 @@ def test_unknown_ids_get_the_plain_profile(model_id: str) -> None:
 HELD = ConverseModel(structured_output=True)
 UNSIGNED = replace(HELD, reasoning="unsigned")
 BARE = ConverseModel(system=False, tools=False)
-NOVA = ConverseModel(cache=True, result_status=True, result_media=True, top_k=True)
+NOVA = ConverseModel(bare_schemas=True, cache=True, result_status=True, result_media=True, top_k=True)
+LLAMA = ConverseModel(tool_choice="auto", streams_tools=False)
 GPT = replace(HELD, thinking="nested", stop=False, sampling=False, reasoning="signed")
 
 FAMILIES: dict[str, ConverseModel] = {
@@ -50,13 +51,13 @@ FAMILIES: dict[str, ConverseModel] = {
     "deepseek.v3-v1:0": replace(HELD, tool_choice="any"),
     "deepseek.v3.2": HELD,
     "mistral.mixtral-8x7b-instruct-v0:1": BARE,
-    "mistral.mistral-large-2402-v1:0": ConverseModel(json_results=True, tool_choice="any"),
+    "mistral.mistral-large-2402-v1:0": ConverseModel(json_results=True, tool_choice="any", streams_tools=False),
     "mistral.mistral-large-3-675b-instruct": HELD,
     "cohere.command-r-plus-v1:0": ConverseModel(tool_choice="auto"),
     "cohere.command-text-v14": BARE,
     "ai21.jamba-1-5-large-v1:0": ConverseModel(tool_choice="auto"),
-    "us.meta.llama4-maverick-17b-instruct-v1:0": ConverseModel(tool_choice="auto", result_media=True),
-    "us.meta.llama3-2-90b-instruct-v1:0": ConverseModel(tool_choice="auto"),
+    "us.meta.llama4-maverick-17b-instruct-v1:0": replace(LLAMA, result_media=True),
+    "us.meta.llama3-2-90b-instruct-v1:0": LLAMA,
     "google.gemma-3-27b-it": HELD,
     "minimax.minimax-m2": UNSIGNED,
     "moonshotai.kimi-k2.5": replace(UNSIGNED, wide_ids=True),

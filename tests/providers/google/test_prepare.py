@@ -196,7 +196,8 @@ def test_targets() -> None:
 @pytest.mark.parametrize("model", ["claude-opus-4-8", "claude-haiku-4-5@20251001", "claude-opus-5-5"])
 def test_claudes_profile_is_its_own_without_what_vertex_lacks(model: str) -> None:
     own, here = profile(model), vertex().target("messages", model, ModelSettings()).claude
-    assert here == replace(own, system_role=False, strict_tools=False, structured_output=not own.forced_tools)
+    lacking = replace(own, system_role=False, strict_tools=False, fetches_links=False)
+    assert here == replace(lacking, structured_output=not own.forced_tools)
 
 
 STATUS = {"code": 403, "message": "Denied on resource.", "status": "PERMISSION_DENIED"}
