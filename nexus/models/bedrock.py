@@ -123,7 +123,9 @@ def _openai(model: str) -> ConverseModel:
 def _deepseek(model: str) -> ConverseModel:
     if model.startswith("r1"):
         return _NO_TOOLS
-    return replace(_HELD, tool_choice="any") if model.startswith("v3-v1") else _HELD
+    # AWS in langchain-aws 664: R1 accepts stop sequences, V3.1 does not.
+    later = replace(_HELD, stop=False)
+    return replace(later, tool_choice="any") if model.startswith("v3-v1") else later
 
 
 def _mistral(model: str) -> ConverseModel:
