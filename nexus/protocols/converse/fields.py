@@ -66,7 +66,8 @@ WRITES: Mapping[str, Disposition] = {
         "",
         "names and property keys that are not allowed are replaced and mapped back; unions at the "
         "root are merged, noted in the description and reported; strict is dropped if the model has "
-        "no structured output",
+        "no structured output; schemas for Nova have only `type`, `properties` and `required` at the root, "
+        "and no references",
     ),
     "tool_choice": converted(
         "",
@@ -93,7 +94,9 @@ WRITES: Mapping[str, Disposition] = {
     "top_p": carried("", "dropped for models without it and for Nova 2 at high effort"),
     "top_k": converted("", "an additional field of Nova; dropped for other models"),
     **dict.fromkeys(("presence_penalty", "frequency_penalty", "seed"), dropped("")),
-    "stop": carried("", "GPT, gpt-oss and Qwen reject it: Nexus cuts the answer before the first one on its way back"),
+    "stop": carried(
+        "", "GPT, gpt-oss, Qwen and DeepSeek V3 reject it: Nexus cuts the answer before the first one on its way back"
+    ),
     **dict.fromkeys(("logprobs", "top_logprobs", "logit_bias"), dropped("")),
     "user": converted("", "`requestMetadata.user`, if it fits Bedrock's pattern, else dropped"),
     "metadata": converted("", "`requestMetadata`; entries that do not fit Bedrock's pattern are dropped"),
@@ -106,6 +109,8 @@ WRITES: Mapping[str, Disposition] = {
     "cached_content": refused("the content is only available at Google; send it as messages"),
     "safety_settings": dropped("thresholds of Google's filters"),
     "verbosity": dropped(""),
-    "stream": converted("", "in the URL: `converse` or `converse-stream`"),
+    "stream": converted(
+        "", "in the URL; Llama and older Mistral models do not stream tool calls: their answer comes as a whole"
+    ),
     "include_usage": converted("", "Bedrock always reports usage"),
 }

@@ -87,7 +87,8 @@ WRITES: Mapping[str, Disposition] = {
         "messages keep their place if the model accepts the role and the API allows it there, "
         "otherwise they become user text in `<system>` tags; if the history begins with the "
         "assistant, a user turn of one line is put before it; images and documents of a failed tool "
-        "follow its result, and a failure without text gets one",
+        "follow its result, and a failure without text gets one; URLs of images and documents are "
+        "refused on Bedrock and Vertex AI; a cache breakpoint of an hour after one of five minutes is shortened",
     ),
     "system": carried(""),
     "tools": converted(
