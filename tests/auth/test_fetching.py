@@ -43,8 +43,9 @@ def source(provider: IdentityProvider, deadline: float = 5.0) -> JwksSource:
 def renewing(source: JwksSource, interval: float = 3600, **pauses: float) -> Iterator[Renewed[KeySet]]:
     keys = renewed_keys(source, interval, **pauses)
     keys.start()
-    first = asked(keys)
-    first.result(HARD_LIMIT)
+    # A fetch that fails at once may be over.
+    if (first := keys.ask()) is not None:
+        first.result(HARD_LIMIT)
     try:
         yield keys
     finally:

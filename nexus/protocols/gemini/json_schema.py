@@ -12,7 +12,7 @@ from typing import Final
 
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
-from nexus.protocols.json_schema.refs import Conflict, definition, hoisted, size_of, without_all_of
+from nexus.protocols.json_schema.refs import Conflict, Copies, definition, hoisted, size_of, without_all_of
 from nexus.protocols.json_schema.roots import describe, keywords_in_words
 from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, nodes, rebuilt, types_of
 from nexus.wire import Json, mapping, sequence, text
@@ -24,6 +24,8 @@ _TAKEN: Final = frozenset(
 )
 MOST_ADDED = 20_000
 """Maximum number of subschemas and properties that copies of definitions add to one schema."""
+
+_TOO_LARGE = "with its references inlined the schema is too large"
 
 MOST_STEPS = 200
 """Suffix of the path to a schema inside another one."""
@@ -41,6 +43,7 @@ class _Writer:
         self._drops = drops
         self._answer = answer
         self._left = sum(1 for _ in nodes(root)) + MOST_ADDED
+        self._copies = Copies()
 
     def write(
         self, schema: Schema, path: str, *, copying: bool, above: frozenset[str] = frozenset()
@@ -60,6 +63,7 @@ class _Writer:
         beside = {name: value for name, value in schema.items() if not name.startswith("$")}
         target = self._target(text(schema["$ref"]), path) if beside and copying else None
         if target is not None:
+            self._copy(target, path)
             return self.write(self._copied(target, beside, path), path, copying=False, above=above)
         self._drop(beside, path)
         bare = {name: value for name, value in schema.items() if name not in beside}
@@ -100,6 +104,8 @@ class _Writer:
             flat = without_all_of(schema, self._root, lambda merged: self._count(size_of(merged), path))
         except Conflict:
             flat, merged = dict(schema), frozenset()
+        if "allOf" in schema:
+            self._copy(flat, path)
         _say_bounds(flat)
         taken = _TAKEN if _say_values(flat) else _TAKEN - {"enum"}
         rest = {name: value for name, value in flat.items() if name not in taken | SILENT}
@@ -113,7 +119,11 @@ class _Writer:
         """Copies multiply: a short schema may stand for an endless one."""
         self._left -= size
         if self._left < 0:
-            raise UnsupportedFeature.about(path, "with its references inlined the schema is too large")
+            raise UnsupportedFeature.about(path, _TOO_LARGE)
+
+    def _copy(self, schema: Schema, path: str) -> None:
+        if not self._copies.take(schema):
+            raise UnsupportedFeature.about(path, _TOO_LARGE)
 
     def _drop(self, keywords: Schema, path: str) -> None:
         self._drops.add(*(f"{path}.{name}" for name in keywords if name not in ANNOTATIONS))

@@ -12,12 +12,9 @@ from collections.abc import Mapping
 
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
-from nexus.protocols.json_schema.refs import resolved
+from nexus.protocols.json_schema.refs import Copies, resolved
 from nexus.protocols.json_schema.walk import types_of
 from nexus.wire import Json, encode, mapping, sequence, text
-
-MAX_SIZE = 5000
-"""Maximum number of subschemas after inlining: references to references double at every step."""
 
 MAX_DEPTH = 32
 """Maximum nesting of references."""
@@ -48,12 +45,9 @@ class _Writer:
     def __init__(self, root: Json, drops: Drops) -> None:
         self._root = root
         self._drops = drops
-        self._size = 0
+        self._copies = Copies()
 
     def write(self, schema: Json, path: str, seen: tuple[str, ...]) -> dict[str, Json]:
-        self._size += 1
-        if self._size > MAX_SIZE or len(seen) > MAX_DEPTH:
-            raise UnsupportedFeature.about(path, "with its references inlined the schema is too large")
         if schema is True:
             return {}
         if not isinstance(schema, dict):
@@ -86,7 +80,7 @@ class _Writer:
                         "unroll it to a fixed depth",
                     )
                 seen = (*seen, reference)
-                bases.append(self._target(reference, path))
+                bases.append(self._target(reference, path, seen))
             bases += sequence(schema.get("allOf"))
             merged: Mapping[str, Json] = {}
             for base in bases:
@@ -94,9 +88,11 @@ class _Writer:
             schema = _merged(merged, rest, path)
         return schema, seen
 
-    def _target(self, reference: str, path: str) -> Json:
+    def _target(self, reference: str, path: str, seen: tuple[str, ...]) -> Json:
         if (target := resolved(self._root, reference)) is None:
             raise UnsupportedFeature.about(path, f"the reference {reference!r} does not exist in this schema")
+        if len(seen) == MAX_DEPTH or not self._copies.take(target):
+            raise UnsupportedFeature.about(path, "with its references inlined the schema is too large")
         return target
 
     def _write_types(self, schema: Mapping[str, Json], out: dict[str, Json], path: str, seen: tuple[str, ...]) -> None:

@@ -15,7 +15,16 @@ from typing import Final
 from nexus.conversation.parts import Tool
 from nexus.dataclasses import dataclass
 from nexus.models.tool_rules import StrictLimits
-from nexus.protocols.json_schema.refs import DEFS, Conflict, definition, hoisted, references, size_of, without_all_of
+from nexus.protocols.json_schema.refs import (
+    DEFS,
+    Conflict,
+    Copies,
+    definition,
+    hoisted,
+    references,
+    size_of,
+    without_all_of,
+)
 from nexus.protocols.json_schema.roots import describe, keywords_in_words, modern, modern_root
 from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, inner, required_of, types_of
 from nexus.wire import Json, mapping, sequence, text
@@ -60,6 +69,7 @@ class _Writer:
         self._root = root
         self.lost: list[str] = []
         self._nodes = 0
+        self._copies = Copies()
         for reference in references(root):
             if definition(root, reference) is None:
                 raise NotClosed(f"the reference {reference!r} does not exist in this schema")
@@ -148,9 +158,12 @@ class _Writer:
         if len(branches) == 1 and branches[0].keys() == {"$ref"} and beside <= ANNOTATIONS:
             return {**branches[0]}
         try:
-            return without_all_of(schema, self._root, lambda merged: self._count(path, size_of(merged)))
+            merged = without_all_of(schema, self._root, lambda merged: self._count(path, size_of(merged)))
         except Conflict as keyword:
             raise NotClosed(f"{path}: allOf combines different values of {keyword}") from keyword
+        if not self._copies.take(merged):
+            raise NotClosed(f"{path}: the schema is too large")
+        return merged
 
     def _count(self, path: str, size: int = 1) -> None:
         self._nodes += size

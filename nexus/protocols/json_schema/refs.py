@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import unquote
 
 from nexus.protocols.json_schema.walk import ANNOTATIONS, Schema, nodes, rebuilt
-from nexus.wire import Json, item_at, mapping, sequence
+from nexus.wire import Json, encode, item_at, mapping, sequence
 
 DEFS = "#/$defs/"
 
@@ -92,10 +92,22 @@ class _Hoist:
         return self._names[reference]
 
 
-MOST_INLINED = 5000
-"""Maximum size of a schema with its references inlined: references to references double at every step."""
+MOST_COPIED = 1024 * 1024
+"""Maximum bytes that references and ``allOf`` may add to one schema where a vendor has neither: they multiply."""
 
 _DEEPEST = 32
+
+
+class Copies:
+    """Counts what is copied into one schema."""
+
+    def __init__(self) -> None:
+        self._left = MOST_COPIED
+
+    def take(self, schema: Json) -> bool:
+        """Counts a copy; whether it fits."""
+        self._left -= len(encode(schema))
+        return self._left >= 0
 
 
 def inlined(schema: Schema) -> tuple[Schema, bool]:
@@ -108,7 +120,7 @@ def inlined(schema: Schema) -> tuple[Schema, bool]:
 class _Inline:
     def __init__(self, root: Schema) -> None:
         self._root = root
-        self._size = 0
+        self._copies = Copies()
         self.whole = True
 
     def write(self, node: Json, seen: tuple[str, ...]) -> Json:
@@ -117,11 +129,11 @@ class _Inline:
         here: Schema = node
         while isinstance(reference := here.get("$ref"), str):
             target = resolved(self._root, reference)
-            if reference in seen or len(seen) == _DEEPEST or self._size > MOST_INLINED or target in (None, False):
+            fits = reference not in seen and len(seen) < _DEEPEST and self._copies.take(target)
+            if not fits or target in (None, False):
                 self.whole, target = False, {}
             seen = (*seen, reference)
             here = {**mapping(target), **{name: value for name, value in here.items() if name != "$ref"}}
-        self._size += size_of(here)
         rest = {name: value for name, value in here.items() if name not in ("$defs", "definitions")}
         return rebuilt(rest, lambda one, path: self.write(one, seen))
 
