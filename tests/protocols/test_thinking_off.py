@@ -9,9 +9,9 @@ import pytest
 
 from nexus.models import bedrock, claude, gemini, gpt
 from nexus.models.chat_server import ChatServer
-from nexus.models.claude import with_switch
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
+from nexus.relay.lanes import fitted
 
 OFF: dict[str, Any] = {
     "effort alone": {"output_config": {"effort": "high"}},
@@ -71,7 +71,7 @@ FIELDS = ("reasoning", "reasoning_effort", "thinking", LEVEL, BUDGET, "reasoning
 def written(vendor: str, target: Target, more: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What the body says about thinking, and what was reported as dropped."""
     asked = {"model": "v/m", "max_tokens": 9999, "messages": [{"role": "user", "content": "Hi"}], **more}
-    request = with_switch(loader.client("messages").read_request(asked).request, asked["model"], target.model)
+    request, _ = fitted(loader.client("messages").read_request(asked).request, target, asked["model"])
     found = loader.vendor(vendor).write_request(request, target)
     config = found.body.get("generationConfig", {}).get("thinkingConfig", {})
     said = found.body | config | found.body.get("additionalModelRequestFields", {})
