@@ -20,6 +20,7 @@ from nexus.protocols.converse.draft import Draft
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
 from nexus.protocols.json_schema.property_names import Forms
+from nexus.protocols.json_schema.refs import TOO_LARGE, Copies
 from nexus.protocols.json_schema.roots import bare_root, describe, modern_root
 from nexus.protocols.tool_calls import called
 from nexus.wire import Json, encode, only
@@ -116,10 +117,10 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> Json:
     if not plan.tools:
         return None
     tools: list[Json] = []
-    held = _held_tools(plan, draft)
+    held, copies = _held_tools(plan, draft), Copies()
     for number, tool in enumerate(plan.tools):
         path = FORMAT if tool.name == plan.answer_tool else f"tools.{number}.parameters"
-        tools.append({"toolSpec": _spec(tool, path, held.get(number), draft)})
+        tools.append({"toolSpec": _spec(tool, path, held.get(number), draft, copies)})
         if tool.cache is not None:
             draft.drops.add("cache")
     config: dict[str, Json] = {"tools": tools}
@@ -144,11 +145,13 @@ def _held_tools(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
     return held.schemas
 
 
-def _spec(tool: Tool, path: str, held: Mapping[str, Json] | None, draft: Draft) -> Json:
-    """``path`` is that of the schema."""
+def _spec(tool: Tool, path: str, held: Mapping[str, Json] | None, draft: Draft, copies: Copies) -> Json:
+    """``path`` is that of the schema, ``copies`` are those of all tools."""
     if not tool.name:
         raise wrong(f"{path.removesuffix('.parameters')}.name", "a non-empty string")
     root = (bare_root if draft.model.bare_schemas else modern_root)(tool.parameters, path)
+    if not copies.add(root.copied):
+        raise UnsupportedFeature.about(path, TOO_LARGE)
     draft.drops.add(*(f"{path}.{keyword}" for keyword in root.lost))
     described = describe(tool.description if (tool.description or "").strip() else None, root.in_words)
     schema = {"json": root.schema if held is None else held}

@@ -12,7 +12,7 @@ from typing import Final
 
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
-from nexus.protocols.json_schema.refs import Conflict, Copies, definition, hoisted, size_of, without_all_of
+from nexus.protocols.json_schema.refs import TOO_LARGE, Conflict, Copies, definition, hoisted, size_of, without_all_of
 from nexus.protocols.json_schema.roots import describe, keywords_in_words
 from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, nodes, rebuilt, types_of
 from nexus.wire import Json, mapping, sequence, text
@@ -25,25 +25,25 @@ _TAKEN: Final = frozenset(
 MOST_ADDED = 20_000
 """Maximum number of subschemas and properties that copies of definitions add to one schema."""
 
-_TOO_LARGE = "with its references inlined the schema is too large"
-
 MOST_STEPS = 200
 """Suffix of the path to a schema inside another one."""
 
 
-def write_json_schema(schema: Schema, path: str, drops: Drops, *, answer: bool = False) -> dict[str, Json]:
+def write_json_schema(
+    schema: Schema, path: str, drops: Drops, copies: Copies, *, answer: bool = False
+) -> dict[str, Json]:
     """``answer`` is for the schema of an answer. Everything lost is added to ``drops``. Raises UnsupportedFeature."""
     root = hoisted(schema)
-    return _Writer(root, drops, answer).write(root, path, copying=True)
+    return _Writer(root, drops, copies, answer).write(root, path, copying=True)
 
 
 class _Writer:
-    def __init__(self, root: Schema, drops: Drops, answer: bool) -> None:
+    def __init__(self, root: Schema, drops: Drops, copies: Copies, answer: bool) -> None:
         self._root = root
         self._drops = drops
         self._answer = answer
         self._left = sum(1 for _ in nodes(root)) + MOST_ADDED
-        self._copies = Copies()
+        self._copies = copies
 
     def write(
         self, schema: Schema, path: str, *, copying: bool, above: frozenset[str] = frozenset()
@@ -119,11 +119,11 @@ class _Writer:
         """Copies multiply: a short schema may stand for an endless one."""
         self._left -= size
         if self._left < 0:
-            raise UnsupportedFeature.about(path, _TOO_LARGE)
+            raise UnsupportedFeature.about(path, TOO_LARGE)
 
     def _copy(self, schema: Schema, path: str) -> None:
         if not self._copies.take(schema):
-            raise UnsupportedFeature.about(path, _TOO_LARGE)
+            raise UnsupportedFeature.about(path, TOO_LARGE)
 
     def _drop(self, keywords: Schema, path: str) -> None:
         self._drops.add(*(f"{path}.{name}" for name in keywords if name not in ANNOTATIONS))

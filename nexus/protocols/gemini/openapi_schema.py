@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
-from nexus.protocols.json_schema.refs import Copies, resolved
+from nexus.protocols.json_schema.refs import TOO_LARGE, Copies, resolved
 from nexus.protocols.json_schema.walk import types_of
 from nexus.wire import Json, encode, mapping, sequence, text
 
@@ -34,18 +34,18 @@ _FORMATS = frozenset({"enum", "date-time", "int32", "int64", "float", "double"})
 _HANDLED = frozenset({"type", "const", "anyOf", "oneOf", "allOf", "$ref", "additionalProperties"})
 
 
-def write_openapi_schema(schema: Json, path: str, drops: Drops) -> dict[str, Json]:
+def write_openapi_schema(schema: Json, path: str, drops: Drops, copies: Copies) -> dict[str, Json]:
     """The Schema for a JSON Schema; ``path`` is its position in the request."""
-    return _Writer(schema, drops).write(schema, path, ())
+    return _Writer(schema, drops, copies).write(schema, path, ())
 
 
 class _Writer:
     """One conversion; references are resolved against ``root``."""
 
-    def __init__(self, root: Json, drops: Drops) -> None:
+    def __init__(self, root: Json, drops: Drops, copies: Copies) -> None:
         self._root = root
         self._drops = drops
-        self._copies = Copies()
+        self._copies = copies
 
     def write(self, schema: Json, path: str, seen: tuple[str, ...]) -> dict[str, Json]:
         if schema is True:
@@ -92,7 +92,7 @@ class _Writer:
         if (target := resolved(self._root, reference)) is None:
             raise UnsupportedFeature.about(path, f"the reference {reference!r} does not exist in this schema")
         if len(seen) == MAX_DEPTH or not self._copies.take(target):
-            raise UnsupportedFeature.about(path, "with its references inlined the schema is too large")
+            raise UnsupportedFeature.about(path, TOO_LARGE)
         return target
 
     def _write_types(self, schema: Mapping[str, Json], out: dict[str, Json], path: str, seen: tuple[str, ...]) -> None:

@@ -18,6 +18,7 @@ from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.gemini.json_schema import write_json_schema
 from nexus.protocols.gemini.openapi_schema import write_openapi_schema
 from nexus.protocols.json_schema.property_names import Forms
+from nexus.protocols.json_schema.refs import TOO_LARGE, Copies
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.roots import describe, object_root
 from nexus.protocols.web_search import without_search
@@ -68,7 +69,8 @@ def write_tool_fields(request: Request, gemini: Gemini, drops: Drops) -> ToolFie
     declared = (*tools, answer) if answer is not None else tools
     body: dict[str, Json] = {}
     if declared:
-        declarations = [_declaration(tool, f"tools.{i}", gemini, drops) for i, tool in enumerate(declared)]
+        copies = Copies()
+        declarations = [_declaration(tool, f"tools.{i}", gemini, drops, copies) for i, tool in enumerate(declared)]
         body["tools"] = [{"functionDeclarations": declarations}]
         if request.tool_choice is not None or answer is not None:
             allowed = None if choice.name is None else [choice.name]
@@ -110,8 +112,11 @@ def _check_names(request: Request) -> None:
         seen.add(tool.name)
 
 
-def _declaration(tool: Tool, path: str, gemini: Gemini, drops: Drops) -> dict[str, Json]:
-    in_words, schema, lost = _parameters(tool.parameters, (f"{path}.parameters", gemini.openapi_schemas))
+def _declaration(tool: Tool, path: str, gemini: Gemini, drops: Drops, copies: Copies) -> dict[str, Json]:
+    """``copies`` are those of all tools."""
+    in_words, schema, lost, copied = _parameters(tool.parameters, (f"{path}.parameters", gemini.openapi_schemas))
+    if not copies.add(copied):
+        raise UnsupportedFeature.about(f"{path}.parameters", TOO_LARGE)
     declaration = only({"name": tool.name, "description": describe(tool.description, in_words)})
     if not tool.parameters:
         return declaration
@@ -124,14 +129,15 @@ def _declaration(tool: Tool, path: str, gemini: Gemini, drops: Drops) -> dict[st
 
 
 @remembered
-def _parameters(schema: Json, written: tuple[str, bool]) -> tuple[str, dict[str, Json], tuple[str, ...]]:
-    """Additions to the description, the schema, and what was lost; ``written`` is its position, and whether it is in
-    OpenAPI's form."""
+def _parameters(schema: Json, written: tuple[str, bool]) -> tuple[str, dict[str, Json], tuple[str, ...], int]:
+    """Additions to the description, the schema, what was lost, and how many bytes were copied; ``written`` is its
+    position, and whether it is in OpenAPI's form."""
     path, openapi = written
     root = object_root(schema, path)
     lost = Drops(f"{path}.{keyword}" for keyword in root.lost)
     write = write_openapi_schema if openapi else write_json_schema
-    return root.in_words, write(root.schema, path, lost), lost.names
+    copies = Copies()
+    return root.in_words, write(root.schema, path, lost, copies), lost.names, copies.size
 
 
 def _format(output: OutputFormat, gemini: Gemini, drops: Drops) -> dict[str, Json]:
@@ -140,10 +146,10 @@ def _format(output: OutputFormat, gemini: Gemini, drops: Drops) -> dict[str, Jso
         return generation
     schema = _described(output)
     if gemini.openapi_schemas:
-        return generation | {"responseSchema": write_openapi_schema(schema, "output_format.schema", drops)}
+        return generation | {"responseSchema": write_openapi_schema(schema, "output_format.schema", drops, Copies())}
     if not isinstance(schema, dict):
         return generation
-    written = write_json_schema(schema, "output_format.schema", drops, answer=True)
+    written = write_json_schema(schema, "output_format.schema", drops, Copies(), answer=True)
     return generation | {"responseJsonSchema": written}
 
 

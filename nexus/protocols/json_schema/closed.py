@@ -52,12 +52,12 @@ class Closed:
     unions: int
 
 
-def close(schema: Json, path: str) -> Closed:
-    """Raises NotClosed."""
+def close(schema: Json, path: str, copies: Copies | None = None) -> Closed:
+    """``copies`` are those of all tools, if it is one of several. Raises NotClosed."""
     if not isinstance(schema, dict):
         raise NotClosed(f"{path}: any value at all is allowed")
     root = hoisted(schema)
-    writer = _Writer(root)
+    writer = _Writer(root, copies or Copies())
     closed = writer.write(root, path)
     weight = _Weights(closed)
     optional, unions = weight.of(closed)
@@ -65,11 +65,11 @@ def close(schema: Json, path: str) -> Closed:
 
 
 class _Writer:
-    def __init__(self, root: Schema) -> None:
+    def __init__(self, root: Schema, copies: Copies) -> None:
         self._root = root
+        self._copies = copies
         self.lost: list[str] = []
         self._nodes = 0
-        self._copies = Copies()
         for reference in references(root):
             if definition(root, reference) is None:
                 raise NotClosed(f"the reference {reference!r} does not exist in this schema")
@@ -272,10 +272,11 @@ def strict_tools(tools: Sequence[Tool], limits: StrictLimits | None, format: Clo
     """As many as the vendor's limits allow, the first ones first; ``format`` counts too, and stays strict."""
     kept: dict[int, Closed] = {}
     lost: list[str] = []
+    copies = Copies()
     for at, tool in enumerate(tools):
         if tool.strict:
             try:
-                kept[at] = close(modern_root(tool.parameters, f"tools.{at}.parameters").schema, "")
+                kept[at] = close(modern_root(tool.parameters, f"tools.{at}.parameters").schema, "", copies)
             except NotClosed:
                 lost.append(f"tools.{at}.strict")
     beside = [] if format is None else [format]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from nexus.protocols.json_schema.walk import ANNOTATIONS, Schema, nodes, rebuilt
@@ -93,28 +94,41 @@ class _Hoist:
 
 
 MOST_COPIED = 1024 * 1024
-"""Maximum bytes that references and ``allOf`` may add to one schema where a vendor has neither: they multiply."""
+"""Maximum bytes that references and ``allOf`` may add to the schemas of one request where a vendor has neither: they
+multiply."""
+
+TOO_LARGE = "with its references inlined the schema is too large"
 
 _DEEPEST = 32
 
 
 class Copies:
-    """Counts what is copied into one schema."""
+    """Counts the bytes that are copied."""
 
     def __init__(self) -> None:
-        self._left = MOST_COPIED
+        self.size = 0
 
     def take(self, schema: Json) -> bool:
-        """Counts a copy; whether it fits."""
-        self._left -= len(encode(schema))
-        return self._left >= 0
+        """Counts a copy of a schema; whether it fits."""
+        return self.size <= MOST_COPIED and self.add(len(encode(schema)))
+
+    def add(self, size: int) -> bool:
+        self.size += size
+        return self.size <= MOST_COPIED
 
 
-def inlined(schema: Schema) -> tuple[Schema, bool]:
-    """``schema`` with what its references lead to in their place, and whether that is all: where a reference leads to
-    itself, to nothing, or to too much, any value is allowed."""
+class Inlined(NamedTuple):
+    """A schema with what its references lead to in their place; if it is not ``whole``, any value is allowed where one
+    leads to itself, to nothing, or to too much. ``copied`` are bytes."""
+
+    schema: Schema
+    whole: bool
+    copied: int
+
+
+def inlined(schema: Schema) -> Inlined:
     inline = _Inline(schema)
-    return mapping(inline.write(schema, ())), inline.whole
+    return Inlined(mapping(inline.write(schema, ())), inline.whole, inline._copies.size)
 
 
 class _Inline:

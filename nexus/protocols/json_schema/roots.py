@@ -30,11 +30,13 @@ _MOST_TOLD = 4000
 
 @dataclass(frozen=True, slots=True)
 class ObjectRoot:
-    """``lost`` are keywords of the root that the schema no longer has, ``in_words`` is their text."""
+    """``lost`` are keywords of the root that the schema no longer has, ``in_words`` is their text, ``copied`` are the
+    bytes that references added."""
 
     schema: dict[str, Json]
     lost: tuple[str, ...] = ()
     in_words: str = ""
+    copied: int = 0
 
 
 def object_root(schema: Json, path: str, forbidden: Iterable[str] = ()) -> ObjectRoot:
@@ -93,10 +95,11 @@ _BARE = ("type", "properties", "required")
 def bare_root(schema: Json, path: str) -> ObjectRoot:
     """The object root of a schema of any draft, with these three keywords alone and without references."""
     root = modern_root(schema, path)
-    whole, complete = inlined(root.schema)
+    found = inlined(root.schema)
+    whole = found.schema
     lost = [name for name, value in whole.items() if name not in (*_BARE, *ANNOTATIONS) and value not in (True, {})]
     bare = {name: whole[name] for name in _BARE if name in whole}
-    return ObjectRoot(bare, (*root.lost, *lost, *(() if complete else ("$ref",))), root.in_words)
+    return ObjectRoot(bare, (*root.lost, *lost, *(() if found.whole else ("$ref",))), root.in_words, found.copied)
 
 
 def describe(description: str | None, in_words: str) -> str | None:

@@ -29,6 +29,7 @@ from nexus.protocols.gemini.openapi_schema import write_openapi_schema
 from nexus.protocols.gemini.passthrough import edit_request
 from nexus.protocols.gemini.read_schema import read_schema
 from nexus.protocols.gemini.signatures import write_signature
+from nexus.protocols.json_schema.refs import Copies
 from nexus.wire import decode, encode
 from tests.examples import examples
 from tests.laws.kit import TARGETS
@@ -273,7 +274,7 @@ SCHEMAS: dict[str, Any] = {
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_a_schema_converted_for_google_is_read_back_unchanged(schema: Any) -> None:
-    assert read_schema(write_openapi_schema(schema, "x", Drops()), "x") == schema
+    assert read_schema(write_openapi_schema(schema, "x", Drops(), Copies()), "x") == schema
 
 
 OWN: Wire = {"text": "t", "thought": True, "thoughtSignature": "QUJD"}

@@ -12,6 +12,7 @@ from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
 from nexus.protocols.gemini.json_schema import write_json_schema
 from nexus.protocols.gemini.openapi_schema import write_openapi_schema
+from nexus.protocols.json_schema.refs import Copies
 
 from .kit import target, user, write
 
@@ -118,7 +119,7 @@ CASES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
 def test_schemas_are_converted(case: str) -> None:
     schema, expected, expected_drops = CASES[case]
     drops = Drops()
-    assert write_openapi_schema(schema, "p", drops) == expected
+    assert write_openapi_schema(schema, "p", drops, Copies()) == expected
     assert sorted(drops.names) == sorted(expected_drops)
     types.Schema.model_validate(expected)
 
@@ -141,7 +142,7 @@ NODE = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
 )
 def test_unsupported_schemas_are_rejected(schema: Any, says: str) -> None:
     with pytest.raises(UnsupportedFeature) as caught:
-        write_openapi_schema(schema, "tools.0.parameters", Drops())
+        write_openapi_schema(schema, "tools.0.parameters", Drops(), Copies())
     assert says in caught.value.message
     assert caught.value.param is not None and caught.value.param.startswith("tools.0.parameters")
 
@@ -154,7 +155,7 @@ def doubling(levels: int) -> Any:
 @pytest.mark.parametrize("levels", [20, 31, 500])
 def test_references_that_expand_exponentially_are_rejected(levels: int) -> None:
     with pytest.raises(UnsupportedFeature) as caught:
-        write_openapi_schema(doubling(levels), "p", Drops())
+        write_openapi_schema(doubling(levels), "p", Drops(), Copies())
     assert "too large" in caught.value.message
 
 
@@ -167,9 +168,9 @@ def copied(**beside: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("answer", [False, True], ids=["tool", "answer"])
 def test_definitions_that_would_be_copied_too_often_are_rejected(answer: bool) -> None:
-    assert write_json_schema(copied(), "p", Drops(), answer=answer)["$defs"]
+    assert write_json_schema(copied(), "p", Drops(), Copies(), answer=answer)["$defs"]
     with pytest.raises(UnsupportedFeature) as caught:
-        write_json_schema(copied(description="mine"), "p", Drops(), answer=answer)
+        write_json_schema(copied(description="mine"), "p", Drops(), Copies(), answer=answer)
     assert "too large" in caught.value.message
 
 
@@ -177,7 +178,7 @@ def test_merged_definitions_that_would_be_copied_too_often_are_rejected() -> Non
     schema = copied()
     uses = {name: {"allOf": [use, {"required": ["p1"]}]} for name, use in schema["properties"].items()}
     with pytest.raises(UnsupportedFeature) as caught:
-        write_json_schema({**schema, "properties": uses}, "p", Drops(), answer=True)
+        write_json_schema({**schema, "properties": uses}, "p", Drops(), Copies(), answer=True)
     assert "too large" in caught.value.message
 
 
@@ -185,7 +186,7 @@ def test_a_long_chain_of_references_is_written_in_linear_time() -> None:
     """In quadratic time, it takes several seconds."""
     links = {f"Link{number}": {"$ref": f"#/$defs/Link{number + 1}"} for number in range(3000)}
     schema = {"$ref": "#/$defs/Link0", "$defs": {**links, "Link3000": {"type": "string"}}}
-    assert write_json_schema(schema, "p", Drops(), answer=True) == schema
+    assert write_json_schema(schema, "p", Drops(), Copies(), answer=True) == schema
 
 
 def _tree(*more: Any) -> dict[str, Any]:
@@ -195,7 +196,7 @@ def _tree(*more: Any) -> dict[str, Any]:
 
 
 def test_a_recursive_answer_schema_from_pydantic_is_written() -> None:
-    written = write_json_schema(_tree(), "p", Drops(), answer=True)
+    written = write_json_schema(_tree(), "p", Drops(), Copies(), answer=True)
     assert written["properties"]["child"] == {"$ref": "#/$defs/Node"}
     (child,) = written["$defs"]["Node"]["properties"].values()
     assert child["properties"]["child"] == {"$ref": "#/$defs/Node"}
@@ -203,7 +204,7 @@ def test_a_recursive_answer_schema_from_pydantic_is_written() -> None:
 
 def test_a_recursive_answer_schema_inside_all_of_is_rejected() -> None:
     with pytest.raises(UnsupportedFeature) as caught:
-        write_json_schema(_tree({"required": ["child"]}), "p", Drops(), answer=True)
+        write_json_schema(_tree({"required": ["child"]}), "p", Drops(), Copies(), answer=True)
     assert "recursive in what allOf combines" in caught.value.message
 
 
@@ -240,6 +241,6 @@ junk = st.recursive(
 @example({"allOf": [{"required": None}], "required": []})
 def test_no_schema_crashes_the_writer(schema: Any) -> None:
     try:
-        write_openapi_schema(schema, "p", Drops())
+        write_openapi_schema(schema, "p", Drops(), Copies())
     except UnsupportedFeature as refusal:
         assert refusal.param is not None
