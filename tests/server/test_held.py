@@ -331,14 +331,16 @@ class TestOwners:
     def test_several_accounts(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         keys = f'api_keys = ["{KEY}", "sk-hushhush-second-0123456789"]'
         nexus = serve(config(openai_upstream, None).replace(f'api_key = "{KEY}"', keys))
+        # An account is chosen at random for each.
+        numbers = range(20)
         with oai(nexus) as client:
-            ids = [client.files.create(file=b"%d" % number, purpose="user_data").id for number in range(6)]
-            assert [client.files.content(id).read() for id in ids] == [b"%d" % number for number in range(6)]
-            holders = [request.header("authorization") for request in openai_upstream.requests[-6:]]
+            ids = [client.files.create(file=b"%d" % number, purpose="user_data").id for number in numbers]
+            assert [client.files.content(id).read() for id in ids] == [b"%d" % number for number in numbers]
+            holders = [request.header("authorization") for request in openai_upstream.requests[-len(ids) :]]
             for id in ids:
                 file: Any = {"type": "file", "file": {"file_id": id}}
                 client.chat.completions.create(model="smart", messages=[{"role": "user", "content": [file]}])
-            assert [request.header("authorization") for request in openai_upstream.requests[-6:]] == holders
+            assert [request.header("authorization") for request in openai_upstream.requests[-len(ids) :]] == holders
         assert len(set(holders)) == 2
         assert openai_upstream.violations == []
 
