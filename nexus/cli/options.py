@@ -93,7 +93,7 @@ def _parse(parser: Parser, ours: list[str], arguments: list[str]) -> dict[str, A
     if unknown or (arguments and given["command"] not in WITH_WORDS):
         word = (unknown or ["--"])[0]
         if given["command"] in AGENTS:
-            parser.for_agent(given["command"], word)
+            parser.error(f"unrecognized arguments: {word}; arguments for {given['command']} go after --")
         parser.error(f"unrecognized arguments: {word}")
     return given
 

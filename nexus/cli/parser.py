@@ -35,10 +35,6 @@ class Parser(argparse.ArgumentParser):
             return hint(found[1], flags) if found[1] not in flags else ""
         return ""
 
-    def for_agent(self, command: str, word: str) -> NoReturn:
-        """Rejects an argument that belongs to the agent; it must follow "--"."""
-        self.error(f"unrecognized arguments: {word}; arguments for {command} go after --")
-
 
 def flags_of(parser: argparse.ArgumentParser) -> set[str]:
     """All flags of a parser and its commands."""

@@ -87,7 +87,7 @@ class Admission:
         if call.operation.counted or settings.unknown == "allow":
             return
         limited = any(
-            self.limits.counts_tokens(self._limit_key(call, provider, alias, model.rate_limits))
+            self.limits.quotas(self._limit_key(call, provider, alias, model.rate_limits))
             for alias, model in (*settings.models.items(), ("*", ModelSettings()))
         )
         own = provider.own_key(call.own_headers, call.dialect) is not None

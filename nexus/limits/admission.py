@@ -44,10 +44,6 @@ class Limits:
         self._slack: dict[str, int] = {}
         """Per quota key: how much more is reserved for open calls of this process than they are expected to use."""
 
-    def counts_tokens(self, limit_key: LimitKey) -> bool:
-        """Whether the caller's tokens are limited."""
-        return bool(self.quotas(limit_key))
-
     def reserve(self, ask: Ask) -> Reservation:
         """Raises LimitExceeded, or Overloaded if the store cannot decide."""
         quotas, spending = self._rules.resolve(ask.limit_key), ask.spending

@@ -21,12 +21,8 @@ _REFUSAL = pattern("[Ii]nvalid .?signature.? in .?(redacted_)?thinking.? block")
 def without_bound(refused: VendorFailure, request: ProviderRequest) -> Without | None:
     if request.dialect != "messages" or refused.status != 400 or not _REFUSAL.search(refused.message):
         return None
-    return Without("thinking of another conversation", _change, _nothing, moved=True)
+    return Without("thinking of another conversation", _change, moved=True)
 
 
 def _change(target: Target) -> Target:
     return replace(target, claude=replace(target.claude, takes_thinking=False))
-
-
-def _nothing() -> None:
-    """It holds for one conversation only."""

@@ -61,6 +61,10 @@ class ProviderRequest:
         return UpstreamRequest(url, headers, self.body, self.method, upload=self.upload)
 
 
+def nothing() -> None:
+    """Learns nothing, because a rejection says nothing about other calls."""
+
+
 @dataclass(frozen=True, slots=True)
 class Without:
     """``change`` removes from a target what its vendor rejects, which is called ``name``; ``learn`` is called once a
@@ -70,6 +74,6 @@ class Without:
 
     name: str
     change: Callable[[Target], Target]
-    learn: Callable[[], None]
+    learn: Callable[[], None] = nothing
     passed: bool = False
     moved: bool = False

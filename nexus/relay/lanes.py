@@ -170,7 +170,7 @@ def _target(route: Route, dialect: str, without: Sequence[Without]) -> Target:
     return target
 
 
-ASKED_AGAIN = Without("an empty answer", lambda target: target, lambda: None)
+ASKED_AGAIN = Without("an empty answer", lambda target: target)
 """Accepts an empty answer: the model was asked again, and nothing else is left out."""
 
 

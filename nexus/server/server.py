@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from nexus.accounting.activity import Activity
 from nexus.accounting.books import Books
@@ -26,7 +25,7 @@ from nexus.server.http.body import AT_ONCE
 from nexus.server.lifecycle import Lifecycle, ServerPhase
 from nexus.server.runtime import Kept
 from nexus.server.shared_state import Member
-from nexus.server.threads import Full, Job, Task, Workers
+from nexus.server.threads import Workers
 from nexus.settings import ServerSettings
 from nexus.telemetry.access_log import log_call
 from nexus.telemetry.metrics import catalog
@@ -39,6 +38,7 @@ log = logging.getLogger("nexus.server")
 
 STOPPING = "the gateway is stopping"
 BUSY = "all worker threads of the gateway are busy; retry in a moment, or raise server.worker_threads"
+MANY_QUERIES = "too many queries at once; retry in a moment"
 
 IN_FLIGHT = "/calls"
 """The tally of calls in flight in all processes; no provider can have this name."""
@@ -49,9 +49,6 @@ processor's cache from the others: a second of them costs a busy process two per
 
 ASIDE = 4
 """Threads for the dashboard, usage and metrics, so that these work when all workers are busy."""
-
-Result = TypeVar("Result")
-
 
 LONGEST_WAIT = 15.0
 """Maximum seconds that a caller waits for the identity provider's keys; the fetch itself times out earlier."""
@@ -64,7 +61,8 @@ class Server:
         """``member`` is given if several processes serve. Raises MissingRedis."""
         self.kept = Kept.of(settings, member)
         self.processes = 1 if member is None else member.count
-        self.workers = Workers(settings.worker_threads)
+        self.workers = Workers(settings.worker_threads, BUSY)
+        self.work = self.workers.work
         self.flight = BytesInFlight(self.flight_limit(settings))
         self.disk = BytesInFlight(self.disk_limit(settings))
         self.lifecycle = Lifecycle(None if member is None else member.share)
@@ -75,7 +73,7 @@ class Server:
         self.meters.enabled = settings.metrics.enabled
         self.kept.router.cooldowns.on_start = self.meters.cooldown
         self.kept.limits.decided = self.meters.decided
-        self.aside, self._flusher = Workers(ASIDE), Workers(1)
+        self.aside, self._flusher = Workers(ASIDE, MANY_QUERIES), Workers(1)
         self.recorder = Recorder(Activity() if member is None else RemoteActivity(member.link), self._flush_soon)
         self.consumers: tuple[Consumer, ...] = (log_call, self.recorder.add, self.meters.add)
         self._tally = None if member is None else member.tally
@@ -109,27 +107,6 @@ class Server:
     def disk_limit(self, settings: ServerSettings) -> int:
         """This process's part of the limit for bytes of all forms on disk."""
         return AT_ONCE * settings.max_upload_size // self.processes
-
-    def start(self, job: Job) -> Task:
-        """Starts the job on a worker. Raises Overloaded if none is free."""
-        try:
-            return self.workers.start(job)
-        except Full:
-            raise Overloaded(BUSY, retry_after=1) from None
-
-    async def work(self, job: Callable[[], Result]) -> Result:
-        """Runs the job on a worker; returns its result. Raises what the job raises, and Overloaded if none is free."""
-        try:
-            return await self.workers.work(job)
-        except Full:
-            raise Overloaded(BUSY, retry_after=1) from None
-
-    async def report(self, job: Callable[[], Result]) -> Result:
-        """The same on threads that calls cannot occupy, so that reports work when all workers are busy."""
-        try:
-            return await self.aside.work(job)
-        except Full:
-            raise Overloaded("too many queries at once; retry in a moment", retry_after=1) from None
 
     @staticmethod
     async def wait(future: Future[None]) -> None:
@@ -176,7 +153,7 @@ class Server:
     def _flush(self) -> None:
         try:
             self._flusher.start(self.recorder.flush)
-        except Full:
+        except Overloaded:
             self._flush_soon()
 
     def stop_threads(self) -> None:

@@ -1,6 +1,6 @@
 """A thread pool for blocking work: threads start on demand and end when idle.
 
-Law: stdlib only. The thread that became idle last is woken first, so that surplus threads stay idle and end. One thread
+The thread that became idle last is woken first, so that surplus threads stay idle and end. One thread
 is woken at a time, and wakes the next one: woken all at once, they would only wait for the interpreter's lock. A job
 that waits for its thread is taken by any thread that is free before.
 """
@@ -15,6 +15,8 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import TypeVar
 
+from nexus.errors import Overloaded
+
 BASE = 32
 """Number of threads that are kept even if idle."""
 
@@ -25,16 +27,14 @@ Job = Callable[[], None]
 Result = TypeVar("Result")
 
 
-class Full(Exception):
-    """Every worker is busy, or the pool was stopped. The caller reports this to the client instead of queueing."""
-
-
 class Workers:
-    """A pool of at most ``limit`` threads. Jobs never queue: they start at once or are rejected."""
+    """A pool of at most ``limit`` threads. Jobs never queue: they start at once or are rejected, with ``busy`` as the
+    message to the client."""
 
-    def __init__(self, limit: int, linger: float = LINGER) -> None:
+    def __init__(self, limit: int, busy: str = "all threads are busy", linger: float = LINGER) -> None:
         self.limit = limit
         self.linger = linger
+        self._refusal = busy
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
         self._waiting: deque[Task] = deque()
@@ -52,11 +52,11 @@ class Workers:
         return len(self._idle)
 
     def start(self, job: Job) -> Task:
-        """Starts the job on a thread. Raises Full."""
+        """Starts the job on a thread. Raises Overloaded if none is free, or the pool was stopped."""
         task = Task(job)
         with self._lock:
             if self._stopped or self._busy >= self.limit:
-                raise Full
+                raise Overloaded(self._refusal, retry_after=1)
             self._busy += 1
             if len(self._waiting) < len(self._idle) + self._wakes:
                 self._waiting.append(task)
@@ -67,11 +67,11 @@ class Workers:
         except RuntimeError as error:
             with self._lock:
                 self._busy -= 1
-            raise Full from error
+            raise Overloaded(self._refusal, retry_after=1) from error
         return task
 
     async def work(self, job: Callable[[], Result]) -> Result:
-        """Runs the job on a thread and returns its result. Raises what the job raises, and Full."""
+        """Runs the job on a thread and returns its result. Raises what the job raises, and Overloaded."""
         results: list[Result] = []
         await asyncio.wrap_future(self.start(lambda: results.append(job())).future)
         return results[0]

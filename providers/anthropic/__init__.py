@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import SecretStr
@@ -15,8 +17,9 @@ from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
 from nexus.provider import USER_AGENT, Account, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue, Offered, entries, pages, parameter
+from nexus.provider.learned import LearnedQuirks
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
-from nexus.providers.anthropic.refused import Refused
+from nexus.providers.anthropic.refused import LEARNED, quirk_of, with_quirks
 from nexus.settings.auth_scheme import VendorLoginSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import NO_KEY, ProviderSettings
@@ -25,6 +28,8 @@ from nexus.settings.urls import host_of
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import Json, text
+
+log = logging.getLogger("nexus.providers.anthropic")
 
 VERSION = "2023-06-01"
 """The newest version that accepts temperature, top_p and top_k, which clients of other protocols send; a Messages
@@ -72,7 +77,7 @@ class AnthropicProvider(Provider):
         if not self.base_url.endswith("/v1"):
             self.base_url += "/v1"
         asked = (self.base_url, settings.configured_keys, settings.api_key_command)
-        self._refused = self._holder.hold(f"what was learned of {name}", asked, lambda _: Refused())
+        self._learned = self._holder.hold(f"what was learned of {name}", asked, lambda _: LearnedQuirks(log))
 
     def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
         if not self.settings.has_key and self.own_key(client, dialect) is None:
@@ -98,11 +103,13 @@ class AnthropicProvider(Provider):
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         host = "Anthropic's API" if host_of(self.base_url) == LOGIN_HOST else f"the server of provider {self.name}"
         target = Target(model, host=host, claude=profile(model))
-        return configured(self._refused.fit(target, model), settings)
+        return configured(with_quirks(target, self._learned.quirks(model)), settings)
 
     def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
-        known = self._refused.do_without(refused, request, self.name)
-        return known or super().do_without(refused, request)
+        if (quirk := quirk_of(refused, request.body)) is None:
+            return super().do_without(refused, request)
+        learn = partial(self._learned.keep_to, self.name, request.model, quirk, LEARNED[quirk])
+        return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=True)
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:
         sent = {"anthropic-version": VERSION} | forwarding.forwarded(request.headers, _TRAVEL)

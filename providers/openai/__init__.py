@@ -25,9 +25,10 @@ from nexus.protocols.codec import Target
 from nexus.protocols.operation import ENDPOINTS, HELD, Action
 from nexus.provider import USER_AGENT, Account, Listing, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue
+from nexus.provider.learned import LearnedQuirks
+from nexus.provider.request import nothing
 from nexus.providers.openai import catalogue as models
 from nexus.providers.openai.endpoints import endpoints_of
-from nexus.providers.openai.learned import LearnedQuirks
 from nexus.providers.openai.login import LOGIN_URL, TRAVELS, ChatGptLogin, login_in
 from nexus.providers.openai.refused import (
     IN_PASSTHROUGH,
@@ -111,7 +112,7 @@ class OpenAIProvider(Provider):
             self.base_url += VERSION
         self._root = self.base_url
         asked = (self.base_url, settings.configured_keys, settings.api_key_command, self.settings.reasoning_summary)
-        self._learned = self._holder.hold(f"what was learned of {name}", asked, lambda _: LearnedQuirks())
+        self._learned = self._holder.hold(f"what was learned of {name}", asked, lambda _: LearnedQuirks(log))
         self._is_openai = self.base_url.startswith(_OPENAI)
         self._has_responses = self._is_openai if self.settings.responses is None else self.settings.responses
         self._lacks_version = not urlsplit(self.base_url).path
@@ -152,13 +153,14 @@ class OpenAIProvider(Provider):
         if request.dialect == "responses" and refuses_summary(refused):
             # A caller's own key belongs to another organization: a rejection there says nothing about the provider's
             # key.
-            learn = _nothing if request.key_is_callers else partial(self._learned.forget_summaries, self.name)
-            return Without(SUMMARY, without_summary, learn)
+            words = "reasoning summaries are refused, so they are omitted"
+            keep = partial(self._learned.keep_to, self.name, "", SUMMARY, words)
+            return Without(SUMMARY, without_summary, nothing if request.key_is_callers else keep)
         quirk = quirk_of(refused, request.dialect, request.body)
         if quirk is None:
             return None
-        always = holds_always(quirk, refused)
-        learn = partial(self._learned.keep_to, self.name, request.model, quirk) if always else _nothing
+        keep = partial(self._learned.keep_to, self.name, request.model, quirk)
+        learn = keep if holds_always(quirk, refused) else nothing
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=quirk in IN_PASSTHROUGH)
 
     def _facts(self, model: str) -> gpt.GPT | None:
@@ -199,7 +201,7 @@ class OpenAIProvider(Provider):
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         facts = self._facts(model)
         server = self._server if facts is None else gpt.on_chat(facts, self._server)
-        summary = "off" if self._learned.no_summaries else self.settings.reasoning_summary
+        summary = "off" if SUMMARY in self._learned.quirks() else self.settings.reasoning_summary
         target = Target(model, chat=server, claude=claude.profile(model), gpt=facts, summary=summary)
         return configured(with_quirks(target, self._learned.quirks(model)), settings)
 
@@ -244,10 +246,6 @@ class OpenAIProvider(Provider):
             self._learned.below_version = True
             log.warning("base_url lacks /v1, where the API was found", extra={"fields": {"provider": self.name}})
         return reply
-
-
-def _nothing() -> None:
-    """Learns nothing, because the rejection says nothing about other calls."""
 
 
 PROVIDER = OpenAIProvider

@@ -8,8 +8,9 @@ from functools import partial
 
 import pytest
 
+from nexus.errors import Overloaded
 from nexus.server import threads
-from nexus.server.threads import Full, Task, Workers
+from nexus.server.threads import Task, Workers
 from tests.peers import HARD_LIMIT, Job
 from tests.serving import wait_until
 
@@ -33,7 +34,7 @@ def done(task: Task) -> None:
 def test_beyond_the_limit_jobs_are_rejected_immediately(gate: threading.Event) -> None:
     workers = Workers(2)
     jobs = [workers.start(lambda: done_waiting(gate)) for _ in range(2)]
-    with pytest.raises(Full):
+    with pytest.raises(Overloaded):
         workers.start(lambda: done_waiting(gate))
     assert workers.busy == 2
     gate.set()
@@ -92,7 +93,7 @@ def test_many_jobs_leave_no_worker_busy() -> None:
     for number in range(500):
         try:
             workers.start(partial(ran.append, number))
-        except Full:
+        except Overloaded:
             refused += 1
     wait_until(lambda: workers.busy == 0)
     assert len(ran) + refused == 500
@@ -153,7 +154,7 @@ def test_stopping_does_not_wait(gate: threading.Event) -> None:
 def test_a_job_rejected_after_the_stop_holds_no_worker() -> None:
     workers = Workers(1)
     workers.stop()
-    with pytest.raises((RuntimeError, Full)):
+    with pytest.raises(Overloaded):
         workers.start(lambda: None)
     assert workers.busy == 0
 
@@ -171,7 +172,7 @@ def test_a_job_whose_thread_cannot_be_started_never_runs(
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
-        with pytest.raises((RuntimeError, Full)):
+        with pytest.raises(Overloaded):
             workers.start(lambda: ran.append("refused"))
     assert workers.busy == 1
     gate.set()

@@ -47,7 +47,7 @@ class CallHandler(AskedHandler):
         """Returns the state of a new call; None if the client disconnected meanwhile. Raises ClientError."""
         make = partial(self.make_call, path)
         heavy = self.body is not None and self.body.is_heavy
-        call = await self.server.work(make) if heavy else make()
+        call = await self.server.workers.work(make) if heavy else make()
         if self.logged:
             return None
         state = self.runtime.gateway.begin(call)
@@ -72,7 +72,7 @@ class CallHandler(AskedHandler):
             self.runtime.gateway.admit(state)
             self.server.enter(state)
             channel: Channel[Head] = Channel(self.server.bell)
-            task = self.server.start(lambda: self.runtime.gateway.serve(state, channel))
+            task = self.server.workers.start(lambda: self.runtime.gateway.serve(state, channel))
         except Exception as error:  # noqa: BLE001 - a bug must not leave anything held, nor the call unrecorded
             self.log_exception(None, error, None)
             state.error = error if isinstance(error, NexusError) else InternalError()

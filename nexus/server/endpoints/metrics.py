@@ -36,7 +36,7 @@ class MetricsHandler(ReadHandler):
             headers.get("Accept-Encoding", ""),
             tuple(value for name, value in query_pairs(self.request.query) if name == "name[]" and value),
         )
-        page = await server.report(partial(render, server.rows.sums(), now(runtime), scrape))
+        page = await server.aside.work(partial(render, server.rows.sums(), now(runtime), scrape))
         self.set_header("Cache-Control", "no-store")
         self.set_header("Vary", "Accept, Accept-Encoding")
         if page.encoding is not None:

@@ -38,7 +38,7 @@ class UsageHandler(BaseHandler):
         only = (*self._sight(), *((name, value) for name, value in asked.items() if name in FILTERS))
         since = self._read("since", asked, DEFAULT_SINCE, lambda text: since_of(text, time.time()))
         question = self.question(asked, since, only)
-        document = await self.server.report(lambda: self._answer(question))
+        document = await self.server.aside.work(lambda: self._answer(question))
         self.set_header("Cache-Control", "no-store")
         self.send(encode(document))
 

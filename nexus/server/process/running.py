@@ -26,7 +26,6 @@ from nexus.server.lifecycle import ServerPhase
 from nexus.server.runtime import Runtime, build
 from nexus.server.server import STOPPING, Server
 from nexus.server.sockets.listeners import Listeners
-from nexus.server.threads import Full
 from nexus.settings import Settings
 from nexus.settings.server import listed_groups
 from nexus.telemetry.otel import open_exporting
@@ -222,10 +221,10 @@ class Running:
         self.runtime.reap()
         if self.server.flight.let_go(memory.TRIM_AFTER) or self.http.closed >= memory.TRIM_CLOSED:
             self.http.closed = 0
-            with suppress(Full):
+            with suppress(Overloaded):
                 self.server.workers.start(memory.trim)
         if not self.restored:
-            with suppress(Full):
+            with suppress(Overloaded):
                 self.server.aside.start(self._restore_again)
 
     def _restore_again(self) -> None:

@@ -54,7 +54,7 @@ class DataHandler(BaseHandler):
         only = sight_of(self.identity, self.runtime.settings.usage.readers)
         look = Look(self.identity, self.caller, only, self.query().get("known", ""))
         try:
-            found = await self.server.report(partial(document, self.server, self.runtime, look))
+            found = await self.server.aside.work(partial(document, self.server, self.runtime, look))
         except (Lost, CallFailed):
             raise Overloaded(BUSY, retry_after=1) from None
         self.set_header("Cache-Control", "no-store")

@@ -1,0 +1,36 @@
+"""What a server turned out to need: kept per model, and across reloads.
+
+Any thread.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from nexus.dataclasses import dataclass, field
+
+_MOST_MODELS = 1000
+"""Maximum number of models with learned quirks, because callers may name any model if ``unknown = "allow"``."""
+
+_FOUND = "found a quirk of the server that is not configured; requests are adapted"
+
+
+@dataclass(slots=True, eq=False)
+class LearnedQuirks:
+    """``below_version``: the API was found below /v1, which ``base_url`` lacks."""
+
+    log: logging.Logger
+    below_version: bool = False
+    _quirks: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def quirks(self, model: str = "") -> frozenset[str]:
+        """Those of a model, or of the whole server."""
+        return self._quirks.get(model, frozenset())
+
+    def keep_to(self, provider: str, model: str, quirk: str, words: str = _FOUND) -> None:
+        """``words`` tell in the log what follows; ``model`` "" is the whole server."""
+        known = self.quirks(model)
+        if quirk not in known and len(self._quirks) < _MOST_MODELS:
+            self._quirks[model] = known | {quirk}
+            fields = {"provider": provider, "model": model or None, "quirk": quirk}
+            self.log.warning(words, extra={"fields": fields})
