@@ -20,6 +20,7 @@ from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.protocols.raw_json import Span
 from nexus.provider import Provider
 from nexus.provider.route import Route
+from nexus.relay.held import LONGEST_LINE
 from nexus.upstream.upload import Upload
 from nexus.wire import decode, encode
 
@@ -28,9 +29,6 @@ MOST_REQUESTS = 100_000
 
 MOST_LINES = 2 * MOST_REQUESTS
 """Maximum number of lines, blank ones included: reading each takes time."""
-
-LONGEST_LINE = 32 * 1024 * 1024
-"""Maximum size of one request in bytes."""
 
 
 def lines_of(upload: Upload, path: Sequence[str]) -> Iterator[BatchRequest]:

@@ -26,7 +26,7 @@ MOST_ASKED = 100
 """Maximum number of objects of one list page to ask the vendor about."""
 
 LONGEST_LINE = 32 * 1024 * 1024
-"""Maximum size in bytes of a line to read; longer ones pass unread."""
+"""Maximum size in bytes of a line to read: longer results pass unread, longer requests are rejected."""
 
 
 def choose_held(attempt: Attempt) -> Lane:

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar, Literal
 
 from pydantic import SecretStr
 
-from nexus.errors import AuthenticationFailed
 from nexus.errors.failure import VendorFailure
 from nexus.headers import forwarding
 from nexus.models.claude import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
-from nexus.provider import USER_AGENT, Account, Provider, ProviderRequest, Without, configured
+from nexus.provider import USER_AGENT, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue, Offered, entries, pages, parameter
 from nexus.provider.learned import LearnedQuirks
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
 from nexus.providers.anthropic.refused import LEARNED, quirk_of, with_quirks
 from nexus.settings.auth_scheme import VendorLoginSettings
 from nexus.settings.model import ModelSettings
-from nexus.settings.provider import NO_KEY, ProviderSettings
-from nexus.settings.types import Location
+from nexus.settings.provider import ProviderSettings
 from nexus.settings.urls import host_of
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamRequest
@@ -44,7 +42,6 @@ _TRAVEL = ("anthropic-", "x-claude-code-")
 class AnthropicSettings(VendorLoginSettings):
     """``type = "anthropic"``."""
 
-    needs_key: ClassVar[bool] = False
     key_header: ClassVar[str] = "x-api-key"
     request_paths: ClassVar[tuple[str, ...]] = ("/messages",)
     searches: ClassVar[bool] = True
@@ -60,10 +57,6 @@ class AnthropicSettings(VendorLoginSettings):
     def held(self) -> tuple[str, ...]:
         return self.endpoints
 
-    def problems(self) -> Iterator[Location]:
-        if not self.has_key and not self.takes_callers_key:
-            yield ("api_key",), NO_KEY
-
 
 class AnthropicProvider(Provider):
     settings_type: ClassVar[type[ProviderSettings]] = AnthropicSettings
@@ -78,11 +71,6 @@ class AnthropicProvider(Provider):
             self.base_url += "/v1"
         asked = (self.base_url, settings.configured_keys, settings.api_key_command)
         self._learned = self._holder.hold(f"what was learned of {name}", asked, lambda _: LearnedQuirks(log))
-
-    def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
-        if not self.settings.has_key and self.own_key(client, dialect) is None:
-            raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own login or key")
-        return super().key(client, dialect, account)
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
         """A key sent for this vendor, or else the login of a Messages client if logins are forwarded."""

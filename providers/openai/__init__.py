@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from nexus.cancel import Cancel
 from nexus.dataclasses import replace
-from nexus.errors import AuthenticationFailed, UpstreamError
+from nexus.errors import UpstreamError
 from nexus.errors.failure import VendorFailure
 from nexus.headers import forwarding
 from nexus.late import pattern
@@ -23,7 +23,7 @@ from nexus.models import claude, gpt
 from nexus.models.chat_server import FACTS, ChatServer
 from nexus.protocols.codec import Target
 from nexus.protocols.operation import ENDPOINTS, HELD, Action
-from nexus.provider import USER_AGENT, Account, Listing, Provider, ProviderRequest, Without, configured
+from nexus.provider import USER_AGENT, Listing, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.learned import LearnedQuirks
 from nexus.provider.request import nothing
@@ -168,11 +168,6 @@ class OpenAIProvider(Provider):
         if self._is_openai or self._takes_logins:
             return gpt.known(model) or gpt.UNKNOWN
         return gpt.known(model) if self.settings.responses is not None else None
-
-    def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
-        if self._takes_logins and not self.settings.has_key and self.own_key(client, dialect) is None:
-            raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own login or key")
-        return super().key(client, dialect, account)
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
         """A key sent for this vendor, or else the ChatGPT login of Codex if logins are forwarded."""
