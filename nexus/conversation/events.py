@@ -148,8 +148,8 @@ class IllegalOrder(ValueError):
 
 
 class Order:
-    """Checks a stream against both tables, event by event: after every reader, where an invalid stream of a vendor
-    counts as broken, and before every writer."""
+    """Checks a stream against both tables, event by event: behind every reader, where an invalid stream of a vendor
+    counts as broken."""
 
     def __init__(self) -> None:
         self._state = "before"

@@ -1,5 +1,4 @@
-"""What the writers of all streams have in common: each checks the event order first, and has one method per kind of
-event."""
+"""What the writers of all streams have in common: one method per kind of event."""
 
 from __future__ import annotations
 
@@ -11,7 +10,6 @@ from nexus.conversation.events import (
     Cited,
     ContentDropped,
     Event,
-    Order,
     PartDelta,
     PartEnd,
     PartStart,
@@ -90,17 +88,20 @@ Written = TypeVar("Written")
 
 
 class EventWriter(ABC, Generic[Written]):
-    """Writes one answer's events. ``_part`` is the last one started, ``_usage`` the last one received; ``_refused``
-    says that the answer contains a refusal. ``_nothing`` is written for what the dialect does not have."""
+    """Writes one answer's events, whose order was checked behind the vendor's reader (tidy.py). ``_part`` is the last
+    one started, ``_usage`` the last one received; ``_refused`` says that the answer contains a refusal. ``_nothing`` is
+    written for what the dialect does not have."""
 
     _nothing: Written
+    whole: Mapping[str, Json] | None = None
+    """The complete answer, in the form that the client may refer to; None in a dialect without such references."""
 
     def __init__(self) -> None:
         self._part: StreamPart = Text("")
         self._usage = Usage()
         self._refused = False
 
-    def _write_one(self, event: Event) -> Written:
+    def write(self, event: Event) -> Written:
         match event:
             case PartDelta(index=index, text=words):
                 return self._say(index, words) if words else self._nothing
@@ -144,28 +145,7 @@ class EventWriter(ABC, Generic[Written]):
     def _finish(self, stop: Stop) -> Written: ...
 
 
-class OrderedWriter(ABC):
-    """Neutral events to a client's bytes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._grammar = Order()
-
-    @property
-    def whole(self) -> Mapping[str, Json] | None:
-        """The complete answer, in the form that the client may refer to; None in a dialect without such references."""
-        return None
-
-    def write(self, event: Event) -> bytes:
-        """Raises IllegalOrder."""
-        self._grammar.check(event)
-        return self._write(event)
-
-    @abstractmethod
-    def _write(self, event: Event) -> bytes: ...
-
-
-class BlockWriter(OrderedWriter, EventWriter[bytes]):
+class BlockWriter(EventWriter[bytes]):
     """For dialects whose blocks never overlap: while one is open, parts after it wait, in order."""
 
     _nothing = b""
@@ -174,5 +154,5 @@ class BlockWriter(OrderedWriter, EventWriter[bytes]):
         super().__init__()
         self._order = PartOrder()
 
-    def _write(self, event: Event) -> bytes:
-        return b"".join(map(self._write_one, self._order.feed(event)))
+    def write(self, event: Event) -> bytes:
+        return b"".join(map(super().write, self._order.feed(event)))

@@ -25,7 +25,7 @@ from nexus.protocols.chat.sources import write_annotations, write_answer_image
 from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
 from nexus.protocols.codec import Envelope
-from nexus.protocols.ordered_writer import EventWriter, OrderedWriter
+from nexus.protocols.ordered_writer import EventWriter
 from nexus.protocols.sse import frame
 from nexus.protocols.tool_calls import custom_names, read_input
 from nexus.wire import Json, encode
@@ -33,7 +33,7 @@ from nexus.wire import Json, encode
 _DONE = frame(b"[DONE]")
 
 
-class StreamWriter(OrderedWriter, EventWriter[bytes]):
+class StreamWriter(EventWriter[bytes]):
     """A custom tool's input is JSON until it is complete, and sent then."""
 
     _nothing = b""
@@ -56,11 +56,11 @@ class StreamWriter(OrderedWriter, EventWriter[bytes]):
         self._kept: list[Event] = []
         self._extra: dict[str, Json] = {}
 
-    def _write(self, event: Event) -> bytes:
+    def write(self, event: Event) -> bytes:
         """The last chunk has the reasoning and the sources with their positions, which requires the complete answer."""
         if isinstance(event, (ResponseStart, PartStart, PartDelta, Cited, PartEnd, ResponseEnd)):
             self._kept.append(event)
-        return self._write_one(event)
+        return super().write(event)
 
     def _begin(self) -> bytes:
         return self._chunk({"role": "assistant", "content": "", "refusal": None})

@@ -44,7 +44,7 @@ class Composer(EventWriter[Sequence[ResponseEvent]]):
         self._order = PartOrder()
 
     def add(self, event: Event) -> list[ResponseEvent]:
-        return [one for due in self._order.feed(event) for one in self._write_one(due)]
+        return [one for due in self._order.feed(event) for one in self.write(due)]
 
     def _begin(self) -> list[ResponseEvent]:
         return [self._lifecycle("response.created"), self._lifecycle("response.in_progress")]

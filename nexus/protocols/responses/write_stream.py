@@ -11,16 +11,14 @@ from collections.abc import Mapping
 
 from nexus.conversation.events import Event
 from nexus.protocols.codec import Envelope
-from nexus.protocols.ordered_writer import OrderedWriter
 from nexus.protocols.responses.compact import make_composer
 from nexus.protocols.responses.items import ResponseEvent
 from nexus.protocols.sse import frame
 from nexus.wire import Json, encode
 
 
-class StreamWriter(OrderedWriter):
+class StreamWriter:
     def __init__(self, envelope: Envelope) -> None:
-        super().__init__()
         self._composer = make_composer(envelope)
         self._number = 0
 
@@ -28,7 +26,7 @@ class StreamWriter(OrderedWriter):
     def whole(self) -> Mapping[str, Json] | None:
         return self._composer.response if self._composer.complete else None
 
-    def _write(self, event: Event) -> bytes:
+    def write(self, event: Event) -> bytes:
         return b"".join(map(self._frame, self._composer.add(event)))
 
     def _frame(self, event: ResponseEvent) -> bytes:
