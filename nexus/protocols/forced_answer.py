@@ -11,35 +11,24 @@ from nexus.conversation.parts import OutputFormat, Stop, Text, Tool, ToolCall
 from nexus.dataclasses import replace
 from nexus.models.tool_rules import NameRule
 from nexus.protocols.codec import NewId
-from nexus.protocols.json_schema.closed import FORMAT
 from nexus.protocols.json_schema.property_names import Forms
-from nexus.protocols.json_schema.roots import modern_root
 from nexus.protocols.renaming import rename_keys
 from nexus.wire import Json
 
-ANY_OBJECT: Json = {"type": "object", "additionalProperties": True}
+ANSWER_TOOL = "answer"
+_ABOUT = "Gives the final answer. Call it exactly once, with the whole answer."
+_ANY_OBJECT: Json = {"type": "object", "additionalProperties": True}
 
 
-def answer_tool(
-    wanted: OutputFormat,
-    others: Iterable[Tool],
-    keys: NameRule,
-    *,
-    name: str,
-    about: str,
-    any_object: Json = ANY_OBJECT,
-) -> tuple[Tool, Forms]:
-    """The tool whose call is the answer, under a ``name`` that no other tool has, and the new names of its properties.
-
-    ``about`` describes it if the client gives no description; ``keys`` is the vendor's rule for property names. Raises
-    UnsupportedFeature for a schema that allows no object.
-    """
-    modern_root(wanted.schema, FORMAT)
-    taken = {tool.name for tool in others}
+def answer_tool(wanted: OutputFormat, others: Iterable[Tool], keys: NameRule | None = None) -> tuple[Tool, Forms]:
+    """The tool whose call is the answer, under a name that no other tool has, and the new names of its properties;
+    ``keys`` is the vendor's rule for these."""
+    name, taken = ANSWER_TOOL, {tool.name for tool in others}
     while name in taken:
         name += "_"
-    schema, forms = rename_keys(any_object if wanted.schema is None else wanted.schema, keys)
-    return Tool(name, wanted.description or about, schema), forms
+    schema = _ANY_OBJECT if wanted.schema is None else wanted.schema
+    schema, forms = (schema, {}) if keys is None else rename_keys(schema, keys)
+    return Tool(name, wanted.description or _ABOUT, schema), forms
 
 
 class ForcedAnswer:

@@ -176,7 +176,7 @@ class TestStructuredOutput:
         asked: Any = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA}}
         probe = vendor.chat.chat.completions.create(model="v/m", messages=user("Where?"), response_format=asked)
         body = vendor.upstream.requests[-1].body
-        if b"json_answer" in body:
+        if b'"name":"answer"' in body:
             vendor.upstream.default = Behaviour(tool_call=True, tool_arguments='{"city": "Paris"}')
             probe = vendor.chat.chat.completions.create(model="v/m", messages=user("Where?"), response_format=asked)
         assert json.loads(probe.choices[0].message.content or "") == {"city": "Paris"}

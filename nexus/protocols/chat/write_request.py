@@ -4,7 +4,7 @@ reported; nothing is clamped.
 
 from __future__ import annotations
 
-from nexus.conversation.parts import Request, Thinking
+from nexus.conversation.parts import Request, Thinking, ToolChoice
 from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import efforts
@@ -17,13 +17,13 @@ from nexus.protocols.chat.write_messages import MessagesWriter
 from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import effort_level, left_out, tier_for
+from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.openai_request import TIERS, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
 from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, only
 
 _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")
-_ANSWER = "json_answer"
 
 
 def write_request(request: Request, target: Target) -> VendorRequest:
@@ -82,10 +82,10 @@ def _write_format(request: Request, server: ChatServer, body: dict[str, Json]) -
                 "response_format",
                 "this vendor supports structured output only by a forced tool, which excludes other tools",
             )
-        function = {"name": _ANSWER, "description": wanted.description or "The answer.", "parameters": wanted.schema}
-        body["tools"] = [{"type": "function", "function": function}]
-        body["tool_choice"] = {"type": "function", "function": {"name": _ANSWER}}
-        return _ANSWER
+        tool, _ = answer_tool(wanted, ())
+        body["tools"] = write_functions((tool,), server)
+        body["tool_choice"] = write_choice(ToolChoice("tool", tool.name))
+        return tool.name
     body["response_format"] = {"type": "json_schema", "json_schema": write_schema(wanted)}
     return None
 

@@ -20,12 +20,10 @@ from nexus.protocols.converse.draft import Draft
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
 from nexus.protocols.json_schema.property_names import Forms
-from nexus.protocols.json_schema.refs import TOO_LARGE, Copies
+from nexus.protocols.json_schema.refs import Copies
 from nexus.protocols.json_schema.roots import bare_root, describe, modern_root
 from nexus.protocols.tool_calls import called
 from nexus.wire import Json, encode, only
-
-ANSWER_TOOL = "json_answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +102,7 @@ def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> Too
         )
     if wanted.strict:
         draft.drops.add("output_format.strict")
-    about = "Give the final answer by calling this tool with it."
-    tool, forms = answer_tool(
-        wanted, plan.tools, PROPERTY_KEYS, name=ANSWER_TOOL, about=about, any_object={"type": "object"}
-    )
+    tool, forms = answer_tool(wanted, plan.tools, PROPERTY_KEYS)
     demand = ToolPlan((*plan.tools, tool), "any") if plan.tools else ToolPlan((tool,), "tool", tool.name)
     return replace(demand, answer_tool=tool.name, answer_keys=forms)
 
@@ -150,8 +145,7 @@ def _spec(tool: Tool, path: str, held: Mapping[str, Json] | None, draft: Draft, 
     if not tool.name:
         raise wrong(f"{path.removesuffix('.parameters')}.name", "a non-empty string")
     root = (bare_root if draft.model.bare_schemas else modern_root)(tool.parameters, path)
-    if not copies.add(root.copied):
-        raise UnsupportedFeature.about(path, TOO_LARGE)
+    copies.add(root.copied, path)
     draft.drops.add(*(f"{path}.{keyword}" for keyword in root.lost))
     described = describe(tool.description if (tool.description or "").strip() else None, root.in_words)
     schema = {"json": root.schema if held is None else held}

@@ -12,9 +12,9 @@ from typing import Final
 
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
-from nexus.protocols.json_schema.refs import TOO_LARGE, Conflict, Copies, definition, hoisted, size_of, without_all_of
+from nexus.protocols.json_schema.refs import Conflict, Copies, definition, hoisted, without_all_of
 from nexus.protocols.json_schema.roots import describe, keywords_in_words
-from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, nodes, rebuilt, types_of
+from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, rebuilt, types_of
 from nexus.wire import Json, mapping, sequence, text
 
 _TAKEN: Final = frozenset(
@@ -22,9 +22,6 @@ _TAKEN: Final = frozenset(
     | {"maxItems", "maximum", "minItems", "minimum", "oneOf", "prefixItems", "properties", "propertyOrdering"}
     | {"required", "title", "type"}
 )
-MOST_ADDED = 20_000
-"""Maximum number of subschemas and properties that copies of definitions add to one schema."""
-
 MOST_STEPS = 200
 """Suffix of the path to a schema inside another one."""
 
@@ -42,7 +39,6 @@ class _Writer:
         self._root = root
         self._drops = drops
         self._answer = answer
-        self._left = sum(1 for _ in nodes(root)) + MOST_ADDED
         self._copies = copies
 
     def write(
@@ -50,7 +46,6 @@ class _Writer:
     ) -> dict[str, Json]:
         """``copying`` is off inside a copy, because the referenced schema may refer to itself. ``above`` are the
         references that were merged around it."""
-        self._count(1, path)
         if path.count(".") > MOST_STEPS:
             raise UnsupportedFeature.about(path, "the schema is nested too deeply, or recursive in what allOf combines")
         if self._answer and (again := _alone(schema)) in above:
@@ -63,7 +58,7 @@ class _Writer:
         beside = {name: value for name, value in schema.items() if not name.startswith("$")}
         target = self._target(text(schema["$ref"]), path) if beside and copying else None
         if target is not None:
-            self._copy(target, path)
+            self._copies.take(target, path)
             return self.write(self._copied(target, beside, path), path, copying=False, above=above)
         self._drop(beside, path)
         bare = {name: value for name, value in schema.items() if name not in beside}
@@ -73,7 +68,7 @@ class _Writer:
         """The final target of a reference; None if that is not a schema."""
         seen: set[str] = set()
         while reference not in seen:
-            self._count(1, path)
+            self._copies.add(len(reference), path)
             seen.add(reference)
             target = definition(self._root, reference)
             if not isinstance(target, dict):
@@ -101,11 +96,9 @@ class _Writer:
         branches = map(mapping, sequence(schema.get("allOf")))
         merged = frozenset(text(one["$ref"]) for one in branches if one.get("$ref"))
         try:
-            flat = without_all_of(schema, self._root, lambda merged: self._count(size_of(merged), path))
+            flat = without_all_of(schema, self._root, lambda merged: self._copies.take(merged, path))
         except Conflict:
             flat, merged = dict(schema), frozenset()
-        if "allOf" in schema:
-            self._copy(flat, path)
         _say_bounds(flat)
         taken = _TAKEN if _say_values(flat) else _TAKEN - {"enum"}
         rest = {name: value for name, value in flat.items() if name not in taken | SILENT}
@@ -114,16 +107,6 @@ class _Writer:
         if (words := describe(text(kept.get("description")), keywords_in_words(rest))) is not None:
             kept["description"] = words
         return kept, merged
-
-    def _count(self, size: int, path: str) -> None:
-        """Copies multiply: a short schema may stand for an endless one."""
-        self._left -= size
-        if self._left < 0:
-            raise UnsupportedFeature.about(path, TOO_LARGE)
-
-    def _copy(self, schema: Schema, path: str) -> None:
-        if not self._copies.take(schema):
-            raise UnsupportedFeature.about(path, TOO_LARGE)
 
     def _drop(self, keywords: Schema, path: str) -> None:
         self._drops.add(*(f"{path}.{name}" for name in keywords if name not in ANNOTATIONS))

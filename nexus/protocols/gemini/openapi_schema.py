@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Drops
-from nexus.protocols.json_schema.refs import TOO_LARGE, Copies, resolved
+from nexus.protocols.json_schema.refs import Copies, resolved, too_large
 from nexus.protocols.json_schema.walk import types_of
 from nexus.wire import Json, encode, mapping, sequence, text
 
@@ -91,8 +91,9 @@ class _Writer:
     def _target(self, reference: str, path: str, seen: tuple[str, ...]) -> Json:
         if (target := resolved(self._root, reference)) is None:
             raise UnsupportedFeature.about(path, f"the reference {reference!r} does not exist in this schema")
-        if len(seen) == MAX_DEPTH or not self._copies.take(target):
-            raise UnsupportedFeature.about(path, TOO_LARGE)
+        if len(seen) == MAX_DEPTH:
+            raise too_large(path)
+        self._copies.take(target, path)
         return target
 
     def _write_types(self, schema: Mapping[str, Json], out: dict[str, Json], path: str, seen: tuple[str, ...]) -> None:

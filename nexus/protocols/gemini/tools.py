@@ -17,8 +17,9 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.gemini.json_schema import write_json_schema
 from nexus.protocols.gemini.openapi_schema import write_openapi_schema
+from nexus.protocols.json_schema.closed import FORMAT
 from nexus.protocols.json_schema.property_names import Forms
-from nexus.protocols.json_schema.refs import TOO_LARGE, Copies
+from nexus.protocols.json_schema.refs import Copies
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.roots import describe, object_root
 from nexus.protocols.web_search import without_search
@@ -60,7 +61,7 @@ def write_tool_fields(request: Request, gemini: Gemini, drops: Drops) -> ToolFie
         if choice.mode == "none":
             tools = ()
         elif choice.mode == "auto":
-            answer, keys = _answer_tool(output, tools, gemini)
+            answer, keys = answer_tool(output, tools, gemini.property_keys)
             choice, output = ToolChoice("required"), None
         else:
             # A call of the client's own tools is required: the answer has no content to format.
@@ -70,7 +71,10 @@ def write_tool_fields(request: Request, gemini: Gemini, drops: Drops) -> ToolFie
     body: dict[str, Json] = {}
     if declared:
         copies = Copies()
-        declarations = [_declaration(tool, f"tools.{i}", gemini, drops, copies) for i, tool in enumerate(declared)]
+        paths = [FORMAT if tool is answer else f"tools.{at}.parameters" for at, tool in enumerate(declared)]
+        declarations = [
+            _declaration(tool, path, gemini, drops, copies) for tool, path in zip(declared, paths, strict=True)
+        ]
         body["tools"] = [{"functionDeclarations": declarations}]
         if request.tool_choice is not None or answer is not None:
             allowed = None if choice.name is None else [choice.name]
@@ -113,10 +117,9 @@ def _check_names(request: Request) -> None:
 
 
 def _declaration(tool: Tool, path: str, gemini: Gemini, drops: Drops, copies: Copies) -> dict[str, Json]:
-    """``copies`` are those of all tools."""
-    in_words, schema, lost, copied = _parameters(tool.parameters, (f"{path}.parameters", gemini.openapi_schemas))
-    if not copies.add(copied):
-        raise UnsupportedFeature.about(f"{path}.parameters", TOO_LARGE)
+    """``path`` is that of the schema, ``copies`` are those of all tools."""
+    in_words, schema, lost, copied = _parameters(tool.parameters, (path, gemini.openapi_schemas))
+    copies.add(copied, path)
     declaration = only({"name": tool.name, "description": describe(tool.description, in_words)})
     if not tool.parameters:
         return declaration
@@ -146,10 +149,10 @@ def _format(output: OutputFormat, gemini: Gemini, drops: Drops) -> dict[str, Jso
         return generation
     schema = _described(output)
     if gemini.openapi_schemas:
-        return generation | {"responseSchema": write_openapi_schema(schema, "output_format.schema", drops, Copies())}
+        return generation | {"responseSchema": write_openapi_schema(schema, FORMAT, drops, Copies())}
     if not isinstance(schema, dict):
         return generation
-    written = write_json_schema(schema, "output_format.schema", drops, Copies(), answer=True)
+    written = write_json_schema(schema, FORMAT, drops, Copies(), answer=True)
     return generation | {"responseJsonSchema": written}
 
 
@@ -159,8 +162,3 @@ def _described(output: OutputFormat) -> Json:
     if output.description and isinstance(schema, dict) and "description" not in schema:
         return {"description": output.description, **schema}
     return schema
-
-
-def _answer_tool(output: OutputFormat, tools: tuple[Tool, ...], gemini: Gemini) -> tuple[Tool, Forms]:
-    about = "Give the final answer to the user. Call this once nothing else is left to do."
-    return answer_tool(output, tools, gemini.property_keys, name="final_answer", about=about)

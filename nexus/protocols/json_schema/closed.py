@@ -161,7 +161,7 @@ class _Writer:
             merged = without_all_of(schema, self._root, lambda merged: self._count(path, size_of(merged)))
         except Conflict as keyword:
             raise NotClosed(f"{path}: allOf combines different values of {keyword}") from keyword
-        if not self._copies.take(merged):
+        if not self._copies.fits(merged):
             raise NotClosed(f"{path}: the schema is too large")
         return merged
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from nexus.errors import UnsupportedFeature
 from nexus.protocols.json_schema.walk import ANNOTATIONS, Schema, nodes, rebuilt
 from nexus.wire import Json, encode, item_at, mapping, sequence
 
@@ -97,9 +98,11 @@ MOST_COPIED = 1024 * 1024
 """Maximum bytes that references and ``allOf`` may add to the schemas of one request where a vendor has neither: they
 multiply."""
 
-TOO_LARGE = "with its references inlined the schema is too large"
-
 _DEEPEST = 32
+
+
+def too_large(path: str) -> UnsupportedFeature:
+    return UnsupportedFeature.about(path, "with its references inlined the schema is too large")
 
 
 class Copies:
@@ -108,13 +111,20 @@ class Copies:
     def __init__(self) -> None:
         self.size = 0
 
-    def take(self, schema: Json) -> bool:
+    def fits(self, schema: Json) -> bool:
         """Counts a copy of a schema; whether it fits."""
-        return self.size <= MOST_COPIED and self.add(len(encode(schema)))
-
-    def add(self, size: int) -> bool:
-        self.size += size
+        if self.size <= MOST_COPIED:
+            self.size += len(encode(schema))
         return self.size <= MOST_COPIED
+
+    def take(self, schema: Json, path: str) -> None:
+        """Counts a copy of a schema. Raises UnsupportedFeature if it does not fit."""
+        self.add(len(encode(schema)), path)
+
+    def add(self, size: int, path: str) -> None:
+        self.size += size
+        if self.size > MOST_COPIED:
+            raise too_large(path)
 
 
 class Inlined(NamedTuple):
@@ -143,7 +153,7 @@ class _Inline:
         here: Schema = node
         while isinstance(reference := here.get("$ref"), str):
             target = resolved(self._root, reference)
-            fits = reference not in seen and len(seen) < _DEEPEST and self._copies.take(target)
+            fits = reference not in seen and len(seen) < _DEEPEST and self._copies.fits(target)
             if not fits or target in (None, False):
                 self.whole, target = False, {}
             seen = (*seen, reference)

@@ -112,7 +112,6 @@ def _in_words(wanted: OutputFormat) -> str:
     return f"{_MATCHING}{about}\n\n{encode(wanted.schema).decode()}"
 
 
-ANSWER_TOOL = "answer"
 _FORCING = ("any", "tool")
 
 
@@ -196,8 +195,7 @@ def _answer_by_tool(format: OutputFormat, request: Request, tooling: Tooling, dr
     if tooling.forced:
         drops.add("output_format")
         return
-    about = "Gives the final answer. Call it exactly once, with the whole answer."
-    tool, tooling.answer_keys = answer_tool(format, request.tools, PROPERTY_KEYS, name=ANSWER_TOOL, about=about)
+    tool, tooling.answer_keys = answer_tool(format, request.tools, PROPERTY_KEYS)
     if format.strict:
         drops.add("output_format.strict")
     root = modern_root(tool.parameters, FORMAT)

@@ -214,7 +214,7 @@ def test_an_unknown_service_tier_is_dropped() -> None:
 def test_a_forced_tool_replaces_an_unsupported_schema() -> None:
     request = Request((HI,), output_format=OutputFormat({"type": "object"}))
     written = write(request, "no_json_schema")
-    assert written.answer_tool == "json_answer"
-    assert written.body["tool_choice"] == {"type": "function", "function": {"name": "json_answer"}}
+    assert written.answer_tool == "answer"
+    assert written.body["tool_choice"] == {"type": "function", "function": {"name": "answer"}}
     with pytest.raises(UnsupportedFeature):
         write(replace(request, tools=(Tool("f"),)), "no_json_schema")

@@ -471,11 +471,11 @@ def test_a_native_schema_is_written() -> None:
 @pytest.mark.parametrize(
     ("request_", "model", "choice", "names"),
     [
-        (Request((HI,)), NOVA, {"tool": {"name": "json_answer"}}, ["json_answer"]),
-        (Request((HI,)), MISTRAL, {"any": {}}, ["json_answer"]),
-        (TOOLS, NOVA, {"any": {}}, ["weather", "time", "json_answer"]),
-        (Request((HI,), tools=(Tool("json_answer"),)), NOVA, {"any": {}}, ["json_answer", "json_answer_"]),
-        (replace(TOOLS, tool_choice=ToolChoice("none")), NOVA, {"tool": {"name": "json_answer"}}, ["json_answer"]),
+        (Request((HI,)), NOVA, {"tool": {"name": "answer"}}, ["answer"]),
+        (Request((HI,)), MISTRAL, {"any": {}}, ["answer"]),
+        (TOOLS, NOVA, {"any": {}}, ["weather", "time", "answer"]),
+        (Request((HI,), tools=(Tool("answer"),)), NOVA, {"any": {}}, ["answer", "answer_"]),
+        (replace(TOOLS, tool_choice=ToolChoice("none")), NOVA, {"tool": {"name": "answer"}}, ["answer"]),
     ],
 )
 def test_a_schema_becomes_an_answer_tool(request_: Request, model: str, choice: Any, names: list[str]) -> None:
@@ -491,7 +491,7 @@ def test_a_schema_becomes_an_answer_tool(request_: Request, model: str, choice: 
 
 def test_json_mode_becomes_an_answer_tool_too() -> None:
     written = write(Request((HI,), output_format=OutputFormat()), GPT)
-    assert written.answer_tool == "json_answer"
+    assert written.answer_tool == "answer"
 
 
 def test_structured_output_is_rejected_or_dropped() -> None:

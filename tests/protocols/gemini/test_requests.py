@@ -1,5 +1,6 @@
 """Everything besides the messages: tools, formats, thinking and every single field; checked against Google's types."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,12 +115,12 @@ def test_a_schema_is_converted_for_an_old_server() -> None:
 
 
 def test_a_schema_besides_tools_becomes_an_answer_tool_for_old_models() -> None:
-    request = Request((HI,), tools=(Tool("final_answer"),), output_format=OutputFormat(SCHEMA))
+    request = Request((HI,), tools=(Tool("answer"),), output_format=OutputFormat(SCHEMA))
     assert write(request, NEW).answer_tool is None
     assert "responseJsonSchema" in write(request, NEW).body["generationConfig"]
     written = write(request, OLD)
     declarations = written.body["tools"][0]["functionDeclarations"]
-    assert written.answer_tool == "final_answer_" == declarations[1]["name"]
+    assert written.answer_tool == "answer_" == declarations[1]["name"]
     assert declarations[1]["parametersJsonSchema"] == SCHEMA
     assert written.body["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
     assert "generationConfig" not in written.body
@@ -148,6 +149,8 @@ def test_a_format_that_cannot_be_a_tool_is_rejected() -> None:
     with pytest.raises(UnsupportedFeature) as caught:
         write(request, OLD)
     assert caught.value.param == "output_format.schema"
+    merged = replace(request, output_format=OutputFormat({"anyOf": [SCHEMA, {"type": "object"}]}))
+    assert write(merged, OLD).dropped == ("output_format.schema.anyOf",)
 
 
 # Thinking
