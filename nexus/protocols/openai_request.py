@@ -24,7 +24,10 @@ from nexus.conversation.parts import (
     Thinking,
 )
 from nexus.errors import UnsupportedFeature
-from nexus.protocols.checks import Body, a_name, an_object, maybe_bool, maybe_string, one_of, wrong
+from nexus.models import efforts
+from nexus.protocols.checks import Body, Drops, a_name, an_object, maybe_bool, maybe_string, one_of, wrong
+from nexus.protocols.codec import Target
+from nexus.protocols.dispositions import effort_level
 from nexus.protocols.media import data_url, is_textual, read_text_file, web_url
 from nexus.wire import Json, only
 
@@ -61,6 +64,25 @@ def read_effort(value: Json, path: str, *, visible: bool = True) -> Thinking | N
             return Thinking(True, effort=_EFFORTS[word], visible=visible)
         case _:
             raise wrong(path, one_of(["none", *_EFFORTS]))
+
+
+def offered_efforts(target: Target) -> tuple[str, ...]:
+    """The levels of thinking that can be requested, lowest first."""
+    if target.chat.no_reasoning_effort:
+        return ()
+    if target.gpt is not None:
+        return target.gpt.efforts
+    return efforts.PLAIN if target.chat.no_effort_none else efforts.LEVELS
+
+
+def write_effort(thinking: Thinking, target: Target, drops: Drops) -> str | None:
+    """The effort to request, if any; what the model cannot do as requested is added to ``drops``."""
+    if offered := offered_efforts(target):
+        return effort_level(thinking, offered, drops)
+    # The client cannot decide whether it thinks; a model that never does is already off.
+    if thinking.enabled or target.gpt is None or target.gpt.reasons:
+        drops.add("thinking")
+    return None
 
 
 def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:

@@ -54,6 +54,18 @@ VENDORS: dict[str, tuple[str, Target, Any, bool]] = {
         {"reasoning_effort": "low"},
         True,
     ),
+    "a Responses server without effort none": (
+        "responses",
+        Target("local", chat=ChatServer(no_effort_none=True)),
+        {"reasoning": {"effort": "low"}},
+        True,
+    ),
+    "a Responses server without effort": (
+        "responses",
+        Target("local", chat=ChatServer(no_reasoning_effort=True)),
+        {},
+        True,
+    ),
     "gemini 2.5 flash": ("gemini", of_gemini("gemini-2.5-flash"), {BUDGET: 0}, False),
     "gemini 2.5 pro": ("gemini", of_gemini("gemini-2.5-pro"), {BUDGET: 128}, True),
     "gemini 3 flash": ("gemini", of_gemini("gemini-3-flash-preview"), {LEVEL: "MINIMAL"}, True),

@@ -16,9 +16,9 @@ from nexus.protocols.chat.tools import write_choice, write_functions
 from nexus.protocols.chat.write_messages import MessagesWriter
 from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.dispositions import effort_level, left_out, tier_for
+from nexus.protocols.dispositions import left_out, tier_for
 from nexus.protocols.forced_answer import answer_tool
-from nexus.protocols.openai_request import TIERS, write_schema
+from nexus.protocols.openai_request import TIERS, write_effort, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
 from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, only
@@ -107,22 +107,9 @@ def _write_thinking(request: Request, target: Target, body: dict[str, Json], dro
 
 def _level(thinking: Thinking, target: Target, drops: Drops) -> str | None:
     """The effort to request from the model, if any."""
-    offered = _offered(target)
-    if not offered:
-        if thinking.enabled or target.gpt is None or target.gpt.reasons:
-            drops.add("thinking")
-        return None
     if not thinking.enabled and thinking.effort is not None and target.claude.off == "never":
         thinking = replace(thinking, enabled=True)
-    return effort_level(thinking, offered, drops)
-
-
-def _offered(target: Target) -> tuple[str, ...]:
-    if target.chat.no_reasoning_effort:
-        return ()
-    if target.gpt is not None:
-        return target.gpt.efforts
-    return efforts.PLAIN if target.chat.no_effort_none else efforts.LEVELS
+    return write_effort(thinking, target, drops)
 
 
 def _write_stop(request: Request, target: Target, body: dict[str, Json]) -> Cut:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from nexus.conversation.parts import OutputFormat, Request, Thinking
 from nexus.dataclasses import replace
-from nexus.models import efforts
 from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
 from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.dispositions import effort_level, left_out, tier_for
-from nexus.protocols.openai_request import TIERS, write_schema
+from nexus.protocols.dispositions import left_out, tier_for
+from nexus.protocols.openai_request import TIERS, offered_efforts, write_effort, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
 from nexus.protocols.responses.fields import WRITES
 from nexus.protocols.responses.tool_choice import write_tool_choice
@@ -88,15 +87,9 @@ def _cut(request: Request, drops: Drops) -> Cut:
 
 def write_reasoning(thinking: Thinking, target: Target, drops: Drops) -> dict[str, Json]:
     """``reasoning``; anything the model cannot do as requested is added to ``drops``."""
-    offered = efforts.LEVELS if target.gpt is None else target.gpt.efforts
-    if target.chat.no_reasoning_effort or not offered:
-        # The client cannot decide whether it thinks; a model that never does is already off.
-        if thinking.enabled or (target.gpt and target.gpt.reasons):
-            drops.add("thinking")
-        return {}
-    level = effort_level(thinking, offered, drops)
+    level = write_effort(thinking, target, drops)
     reasoning: dict[str, Json] = {"effort": level} if level else {}
-    if not (thinking.enabled and thinking.visible):
+    if not (thinking.enabled and thinking.visible and offered_efforts(target)):
         return reasoning
     if target.summary == "off":
         drops.add(SUMMARY)
