@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from nexus.errors import Cancelled, ClientError, InternalError, NexusError, UpstreamError
+from nexus.errors import Cancelled, ClientError, InternalError, NexusError, UpstreamError, VendorError
+from nexus.errors.failure import VendorFailure
+from nexus.headers import own
 
 
 def below(kind: type[NexusError]) -> Iterator[type[NexusError]]:
@@ -20,3 +22,9 @@ def test_every_error_has_one_known_origin(kind: type[NexusError]) -> None:
     assert 400 <= kind.status < 600
     if issubclass(kind, ClientError):
         assert kind.status < 500 or kind.status == 503, "a call that we refuse is not a vendor failure"
+
+
+@pytest.mark.parametrize(("given", "header"), [("r\n1", {own.UPSTREAM_REQUEST_ID: "r1"}), (None, {}), ("\n", {})])
+def test_a_vendors_request_id_has_a_header_if_there_is_one(given: str | None, header: dict[str, str]) -> None:
+    failure = VendorFailure("no", "upstream", 500, request_id=given)
+    assert VendorError(failure).reply_headers("chat") == header

@@ -275,7 +275,7 @@ class VendorError(ErrorAnswer):
         # The vendor chose the id: remove what a header cannot hold.
         given = (self.failure.request_id or "")[:200]
         id = "".join(letter for letter in given if letter.isascii() and letter.isprintable())
-        return {own.UPSTREAM_REQUEST_ID: id, **self.failure.wish, **_wait(self.retry_after)}
+        return {**({own.UPSTREAM_REQUEST_ID: id} if id else {}), **self.failure.wish, **_wait(self.retry_after)}
 
 
 class StreamInterrupted(UpstreamError):

@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 
 from nexus.errors import RateLimited
+from nexus.headers.own import LIMIT
 from nexus.limits.accounts import in_dollars
 from nexus.limits.headers import budget_header, headers_for
 from nexus.limits.quota import SECOND, Dimension, Refused
@@ -44,7 +45,7 @@ class LimitExceeded(RateLimited):
         # OpenAI's and Anthropic's SDKs would otherwise retry every 429.
         hopeless = {"x-should-retry": "false"} if self.is_hopeless else {}
         own = headers_for(dialect, (self.refused.standing,), time.time())
-        return {**super().reply_headers(dialect), **own, **hopeless}
+        return {**super().reply_headers(dialect), LIMIT: "own", **own, **hopeless}
 
     @property
     def is_hopeless(self) -> bool:

@@ -102,7 +102,7 @@ def test_an_exhausted_budget_is_reported_in_the_callers_dialect(spent: Nexus, di
     assert reply.status == 429 and (error["type"], error.get("code")) == REFUSED[dialect]
     assert "budget 'people' ($0.0033 a month for each user)" in error["message"]
     assert "it resets at 2" in error["message"]
-    assert int(reply.headers["retry-after"]) <= 31 * 86_400
+    assert int(reply.headers["retry-after"]) <= 31 * 86_400 and reply.headers["x-nexus-limit"] == "own"
     assert reply.headers["x-should-retry"] == "false" and reply.headers["x-nexus-budget-remaining-usd"] == "0.00301"
 
 
