@@ -118,6 +118,7 @@ def test_candidates_are_listed_in_order_with_reasons(explain: Explain) -> None:
         "openai/gpt-5.5: target 3\n",
         "   lane      passthrough\n",
         "google/pro: when the conversation is too long for the others\n",
+        "   headers   content-type, user-agent, x-goog-api-key, x-request-id\n",
         "left out   mine/sonnet: needs the caller's own key or login\n",
     ):
         assert said in told, said

@@ -99,7 +99,7 @@ def _step(call: Call, plan: Plan, candidate: Candidate, why: str) -> Step:
         step,
         lane=f"{call.dialect} to {lane.request.dialect}" if lane.translates else "passthrough",
         url=request.url.partition("?")[0],
-        headers=tuple(sorted({*request.headers, *route.provider.reserved()})),
+        headers=tuple(sorted({*request.headers, *route.provider.settings.signed_headers})),
         dropped=tuple(dict.fromkeys((*lane.dropped, *request.dropped))),
     )
 
