@@ -93,19 +93,11 @@ def claude_code(gateway: Access, large: str = "", small: str = "") -> dict[str, 
         # A gateway token would take the header in which Claude Code sends its own login.
         credential = {} if gateway.key == NO_KEY else {"ANTHROPIC_CUSTOM_HEADERS": f"{own.GATEWAY_KEY}: {gateway.key}"}
     models = {"ANTHROPIC_MODEL": large, "ANTHROPIC_DEFAULT_HAIKU_MODEL": small}
-    context = _context(gateway.settings, large)
+    context = gateway.settings.llm.context_of(large)
     window = {name: str(context) for name in _WINDOW if context}
     table = gateway.settings.llm.providers.get(large.partition("/")[0])
     checks = _OWN_CHECKS if table and not _checks_calls(table) else {}
     return {"ANTHROPIC_BASE_URL": gateway.anthropic, **credential, **models, **window, **checks}
-
-
-def _context(settings: Settings, name: str) -> int | None:
-    """The context window of a model, if the settings have it."""
-    provider, _, alias = name.partition("/")
-    table = settings.llm.providers.get(provider)
-    model = table.models.get(alias) if table else None
-    return model.context if model else None
 
 
 def _checks_calls(provider: ProviderSettings) -> bool:
@@ -124,7 +116,7 @@ def codex(gateway: Access, model: str = "") -> tuple[dict[str, str], list[str]]:
         asked = f', env_key = "{KEY_VARIABLE}"' if has_key else ""
     table = f'{{ name = "Nexus", base_url = {json.dumps(gateway.openai)}, wire_api = "responses"{asked} }}'
     model = model or first_model(gateway.settings)
-    context = _context(gateway.settings, model)
+    context = gateway.settings.llm.context_of(model)
     window = ["-c", f"model_context_window={context}"] if context else []
     options = ["-c", "model_provider=nexus", "-c", f"model_providers.nexus={table}", *window, "-m", model]
     return ({KEY_VARIABLE: gateway.key} if has_key else {}), options

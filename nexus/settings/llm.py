@@ -167,6 +167,17 @@ class LlmSettings(Table):
         """The providers, or none if ``enabled`` is false."""
         return self.providers if self.enabled else {}
 
+    def context_of(self, model: str) -> int | None:
+        """The context window of a model by its full name, if the settings have it; the largest among the targets of a
+        virtual model, because calls that do not fit one target go to another."""
+        virtual = self.models.get(model)
+        names = [model] if virtual is None else [name for _, name in virtual.named]
+        parts = (name.partition("/") for name in names)
+        tables = (
+            self.providers[provider].models.get(alias) for provider, _, alias in parts if provider in self.providers
+        )
+        return max((table.context for table in tables if table and table.context), default=None)
+
     @field_validator("protocols")
     @classmethod
     def _spoken(cls, value: Protocols, info: ValidationInfo) -> Protocols:

@@ -14,21 +14,22 @@ from nexus.models.released import released
 from nexus.protocols.dialect import ModelCard
 from nexus.provider.route import Route
 from nexus.server.endpoints.base import ReadHandler
+from nexus.settings import Settings
 from nexus.wire import encode
 
 
-def card(model: Model, name: str, written_at: float) -> ModelCard:
+def card(model: Model, name: str, settings: Settings) -> ModelCard:
     """Returns a model's card. It is created on its release day, or, if that is unknown or the model is virtual, at
-    ``written_at``, when the configuration was written (Unix seconds)."""
-    day, settings = released(model.targets[0].model) if model.virtual is None else None, model.settings
-    created = written_at if day is None else datetime.combine(day, datetime.min.time(), UTC).timestamp()
+    the time when the configuration was written."""
+    day = released(model.targets[0].model) if model.virtual is None else None
+    created = settings.origin.written_at if day is None else datetime.combine(day, datetime.min.time(), UTC).timestamp()
     return ModelCard(
         name,
         model.owner,
         int(created),
-        display_name=settings.display_name,
-        description=settings.description,
-        context=model.routes[0].settings.context,
+        display_name=model.settings.display_name,
+        description=model.settings.description,
+        context=settings.llm.context_of(model.name),
         efforts=_efforts(model.routes[0]),
     )
 
@@ -50,8 +51,7 @@ def _efforts(route: Route) -> tuple[str, ...]:
 class ModelListHandler(ReadHandler):
     def get(self) -> None:
         models = self.runtime.gateway.routes.seen_by(self.identity).models
-        written_at = self.runtime.settings.origin.written_at
-        cards = [card(model, name, written_at) for model in models for name in model.names]
+        cards = [card(model, name, self.runtime.settings) for model in models for name in model.names]
         self.send(encode(self.dialect.write_models(cards, self.query())))
 
 
@@ -60,4 +60,4 @@ class ModelHandler(ReadHandler):
         asked = unquote(name)
         model = self.runtime.gateway.routes.seen_by(self.identity).find(asked)
         name = asked if asked in model.names else model.name
-        self.send(encode(self.dialect.write_model(card(model, name, self.runtime.settings.origin.written_at))))
+        self.send(encode(self.dialect.write_model(card(model, name, self.runtime.settings))))
