@@ -85,6 +85,8 @@ class Source:
                 if _at(settings, path) != _at(running, path):
                     settings = _replaced(settings, path, _at(running, path))
                     fixed.append(dotted(path))
+            if fixed:
+                self._check_kept(settings, fixed)
             self._check_exposure(settings)
             if found := self.obstacles(settings, running=True):
                 raise SettingsError(found, settings.origin.files)
@@ -107,6 +109,12 @@ class Source:
     def _loaded(self) -> Settings:
         settings = load(self.file, self.environ) if self.file is not None else demo_settings()
         return settings if self.listen_address is None else _replaced(settings, LISTEN, self.listen_address)
+
+    def _check_kept(self, settings: Settings, fixed: list[str]) -> None:
+        """Rejects settings that conflict with old values, which they were not validated with. Raises SettingsError."""
+        kept = f"; {', '.join(fixed)} must stay as before until a restart"
+        if conflicts := [(path, message + kept) for path, message in settings.problems()]:
+            raise SettingsError(located(self.file, conflicts), settings.origin.files)
 
     def _check_exposure(self, settings: Settings) -> None:
         if (reason := exposure(settings)) is not None:
