@@ -24,9 +24,9 @@ from nexus.settings import ServerSettings
 from nexus.settings.limits import RedisStorage
 from nexus.telemetry.metrics.meters import Meters
 
-BUILT, READY, LISTEN, FACT, RELOAD, END = "built", "ready", "listen", "fact", "reload", "end"
+BUILT, READY, LISTEN, FACT, RELOAD, ADOPTED, END = "built", "ready", "listen", "fact", "reload", "adopted", "end"
 """The first item of each message between worker and supervisor. FACT carries a fact, in both directions; RELOAD carries
-pickled settings; END ends the worker at once."""
+pickled settings, and ADOPTED says whether the worker uses them; END ends the worker at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ import http.client
 import itertools
 import logging
 import os
+import resource
 import signal
 import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from nexus.server.process.source import Source
 from nexus.settings import load
 from nexus.settings.files import Watch
 from tests.peers import write_certificate
-from tests.server.fleet import Fleet, fleet, is_alive
+from tests.server.fleet import Fleet, children_of, fleet, is_alive
 from tests.server.test_process import CHAT_PATH, STREAM, Start, finish, start
 from tests.serving import CHAT, KEY, Nexus, Reply, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -37,6 +38,7 @@ MODELS = "/llm/openai/v1/models"
 ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
 BOB = "nx-hushhushz9y8x7w6v5u4t3s2r1q0p9o8n7m6l5k4"
 MORE = '[llm.providers.openai.models.more]\nrename = "gpt-4"\n'
+ECHO = '[llm.providers.e]\ntype = "echo"\nmodels.one = {}\n'
 BROKEN = "[server]\nworker_thread = 3\n"
 LIMIT = '[llm.providers.openai.rate_limits.per_user]\nrequest_limit = {}\ninterval = "1h"\n'
 
@@ -272,6 +274,17 @@ def test_removing_all_keys_is_rejected_while_a_public_address_is_in_use(
         assert place.chat().status == 401
 
 
+def test_settings_that_need_another_kept_one_are_rejected(
+    toml: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = toml.replace('type = "openai"', 'type = "openai"\nendpoints = ["files"]')
+    with placed('[usage]\nstore = "none"\n' + toml, tmp_path) as place:
+        before = place.nexus.runtime
+        place.write('[usage]\nstore = "sqlite:///usage.sqlite3"\n' + files)
+        wait_until(lambda: any("usage.store must stay as before until a restart" in one for one in errors(caplog)))
+        assert place.nexus.runtime is before
+
+
 def test_a_new_certificate_is_served(toml: str, tmp_path: Path) -> None:
     own = ec.generate_private_key(ec.SECP256R1())
     certificate, key = write_certificate(tmp_path, own)
@@ -394,3 +407,40 @@ class TestWorkers:
         assert len(list(itertools.takewhile(lambda _: nexus.ask(MODELS) == 200, range(200)))) < 200 - 24
         nexus.signal(signal.SIGTERM)
         assert nexus.wait() == 0
+
+    def test_a_worker_that_cannot_use_the_configuration_is_replaced(self, fleet: Run, tmp_path: Path) -> None:
+        """Others use it already, and it would accept a removed key. Here it lacks descriptors to read a certificate."""
+        own = ec.generate_private_key(ec.SECP256R1())
+        certificate, key = write_certificate(tmp_path, own)
+        nexus = fleet(f'tls = {{ certificate = "{certificate}", key = "{key}" }}\n{ECHO}')
+        first, other = nexus.await_workers()
+        resource.prlimit(first, resource.RLIMIT_NOFILE, (3, 3))
+        write_certificate(tmp_path, own)
+        nexus.signal(signal.SIGHUP)
+        wait_until(lambda: not is_alive(first))
+        assert nexus.said(f"replacing a worker that cannot use the configuration pid={first}")
+        assert other in nexus.await_workers()
+
+    def test_a_reading_process_that_hangs_does_not_keep_the_ports(self, fleet: Run, tmp_path: Path) -> None:
+        nexus = fleet(ECHO)
+        nexus.await_workers()
+        file = tmp_path / "nexus.toml"
+        file.unlink()
+        os.mkfifo(file)
+        nexus.signal(signal.SIGHUP)
+        wait_until(lambda: len(children_of(nexus.pid)) == 3)
+        nexus.signal(signal.SIGKILL)
+
+        def is_refused() -> bool:
+            with closing(nexus.connect()) as connection:
+                try:
+                    connection.connect()
+                except OSError as error:
+                    return isinstance(error, ConnectionRefusedError)
+            return False
+
+        try:
+            wait_until(is_refused)
+        finally:
+            # Lets it read to the end of an empty file.
+            os.close(os.open(file, os.O_WRONLY | os.O_NONBLOCK))

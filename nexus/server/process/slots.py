@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from typing import Any
 from nexus.dataclasses import dataclass
 from nexus.processes.peer import Peer
 from nexus.settings import Settings
+
+log = logging.getLogger("nexus")
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
@@ -35,6 +38,8 @@ class Slot:
     control: Peer | None = None
     is_built: bool = False
     is_ready: bool = False
+    has_adopted: bool | None = None
+    """Whether the worker uses the settings that were sent last; None until it says so."""
 
     def is_hopeless(self, now: float) -> bool:
         return self.short_lives >= TIMES and not self._lives_long(now)
@@ -45,10 +50,15 @@ class Slot:
 
     def died(self, now: float) -> None:
         self.short_lives = 0 if self._lives_long(now) else self.short_lives + 1
-        self.pid, self.is_built, self.is_ready = None, False, False
+        self.pid, self.is_built, self.is_ready, self.has_adopted = None, False, False, None
         if self.control is not None:
             self.control.close()
             self.control = None
+
+    def kill(self, number: signal.Signals) -> None:
+        if self.pid is not None:
+            # An ended process keeps its id until it is reaped, so this cannot hit another process.
+            os.kill(self.pid, number)
 
     def renew(self, now: float) -> None:
         """Schedules the next worker, after a backoff."""
@@ -106,9 +116,19 @@ class Slots:
 
     def kill(self, number: signal.Signals) -> None:
         for slot in self._slots:
-            if slot.pid is not None:
-                # An ended process keeps its id until it is reaped, so this cannot hit another process.
-                os.kill(slot.pid, number)
+            slot.kill(number)
+
+    def end_outdated(self) -> None:
+        """Ends workers that cannot use the current settings, so that others replace them: they would accept keys that
+        were removed. As long as no worker can, all go on with the previous settings."""
+        if any(slot.has_adopted for slot in self._slots):
+            for slot in self._slots:
+                if slot.has_adopted is False:
+                    slot.has_adopted = None
+                    log.error(
+                        "replacing a worker that cannot use the configuration", extra={"fields": {"pid": slot.pid}}
+                    )
+                    slot.kill(signal.SIGTERM)
 
     def forget(self) -> None:
         """In a forked process: closes its copies of the supervisor's sockets."""

@@ -145,8 +145,9 @@ class Supervisor:
     def _reread(self) -> None:
         if self._stopped_at is None and self._rereading.wants_to_read():
             self._notifier.reloading()
+            live = partial(self._inherited.live, self._listeners.sockets)
             with no_signals():
-                self._rereading.begin(self._poller, partial(self._inherited.live, ()), self._reread_over)
+                self._rereading.begin(self._poller, live, self._reread_over)
 
     def _reread_over(self, good: Good | None) -> None:
         self._has_changed = True
@@ -162,7 +163,7 @@ class Supervisor:
     def _renew(self, slot: Slot) -> None:
         settings = self._rereading.settings
         if slot.is_built and slot.settings is not settings:
-            slot.settings = settings
+            slot.settings, slot.has_adopted = settings, None
             slot.send((shared_state.RELOAD, pickle.dumps(settings)))
 
     # Workers.
@@ -203,10 +204,16 @@ class Supervisor:
             case (shared_state.READY,):
                 self._has_changed = True
                 self._serves(slot)
+            case (shared_state.ADOPTED, bool(adopted)):
+                slot.has_adopted = adopted
+                if not adopted:
+                    self._memory.meters.reloaded(read=False)
+                self._slots.end_outdated()
 
     def _built(self, slot: Slot) -> None:
-        slot.is_built = True
+        slot.is_built = slot.has_adopted = True
         self._renew(slot)
+        self._slots.end_outdated()
         for fact in self._facts.all():
             slot.send((shared_state.FACT, fact))
         if self._together:

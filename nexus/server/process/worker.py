@@ -22,13 +22,14 @@ from nexus.accounting.database import NoDriver
 from nexus.auth.jwks import MissingPyJwt
 from nexus.limits.redis_client import MissingRedis
 from nexus.processes.frames import BadFrame, Frames
+from nexus.processes.peer import Control
 from nexus.server import memory
 from nexus.server.process.reload import Adopter
 from nexus.server.process.running import RECORDING, TELLING, Running, prepare
 from nexus.server.process.signals import end_now
 from nexus.server.process.source import log_rejected
 from nexus.server.server import Server
-from nexus.server.shared_state import BUILT, END, FACT, LISTEN, READY, RELOAD, Member
+from nexus.server.shared_state import ADOPTED, BUILT, END, FACT, LISTEN, READY, RELOAD, Member
 from nexus.server.sockets.listeners import Listeners
 from nexus.server.sockets.listening import TlsError
 from nexus.settings import Settings
@@ -58,7 +59,7 @@ async def _serve(settings: Settings, listeners: Listeners, store: str, member: M
     adopter, adopting = Adopter(running), set[asyncio.Task[None]]()
 
     def adopt(order: bytes) -> None:
-        task = loop.create_task(_adopt(adopter, order))
+        task = loop.create_task(_adopt(adopter, order, member.control))
         adopting.add(task)
         task.add_done_callback(adopting.discard)
 
@@ -90,15 +91,17 @@ async def _serve(settings: Settings, listeners: Listeners, store: str, member: M
     return 0
 
 
-async def _adopt(adopter: Adopter, order: bytes) -> None:
-    """Applies pickled settings, which the supervisor has read and validated."""
+async def _adopt(adopter: Adopter, order: bytes, control: Control) -> None:
+    """Applies pickled settings, which the supervisor has read and validated; tells it whether they are in use."""
+    adopted = False
     try:
-        refused = await adopter.adopt(pickle.loads(order))
+        if (refused := await adopter.adopt(pickle.loads(order))) is None:
+            adopted = True
+        else:
+            log_rejected(refused)
     except Exception:
         log.exception("a worker cannot use the configuration; keeping the previous one")
-    else:
-        if refused is not None:
-            log_rejected(refused)
+    control.tell((ADOPTED, adopted))
 
 
 async def _either(*events: asyncio.Event) -> None:

@@ -34,8 +34,12 @@ class Listeners:
 
     def close_sockets(self) -> None:
         """Closes this process's copies; processes that inherited them keep listening."""
-        for sock in (*self.calls, *self.health, *self.metrics):
+        for sock in self.sockets:
             sock.close()
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        return (*self.calls, *self.health, *self.metrics)
 
 
 def listen(settings: ServerSettings, service: Service | None = None) -> Listeners:
