@@ -2,25 +2,28 @@
 
 Nothing that the client requires is weakened silently: a tool that cannot be strict is reported. Sources: OpenAI's 400s
 (``object schema missing properties``, ``array schema missing items``, ``schema must have type 'object' and not have
-'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``) and its guide to structured outputs.
+'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``, ``regex lookaround is not supported``, which Zod 4 writes for
+an email: smartbear-mcp #491, vercel/ai #21037) and its guide to structured outputs.
 """
 
 from __future__ import annotations
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
 from nexus.dataclasses import replace
+from nexus.late import pattern
 from nexus.models.gpt import TOOL_NAMES
 from nexus.protocols.json_schema.refs import references
 from nexus.protocols.json_schema.remembered import remembered
-from nexus.protocols.json_schema.roots import ObjectRoot, describe, object_root
+from nexus.protocols.json_schema.roots import ObjectRoot, describe, keywords_in_words, object_root
 from nexus.protocols.json_schema.walk import Schema, inner, rebuilt, required_of, types_of
 from nexus.protocols.renaming import Renaming, rename
-from nexus.wire import Json, mapping
+from nexus.wire import Json, mapping, text
 
 _NOT_AT_ROOT = ("enum", "not")
 _NOT_STRICT = frozenset(
     {"allOf", "dependentRequired", "dependentSchemas", "else", "if", "not", "oneOf", "patternProperties", "then"}
 )
+_LOOKAROUND = pattern(r"\(\?<?[=!]")
 
 
 def fit_schemas(request: Request) -> tuple[Request, Renaming, tuple[str, ...]]:
@@ -39,10 +42,10 @@ def _fit_format(format: OutputFormat | None, lost: list[str]) -> OutputFormat | 
     path, schema = "output_format.schema", format.schema
     if set(types_of(schema)) - {"object"}:
         # Not an object: the vendor's own error explains it best.
-        return replace(format, schema=complete(schema))
+        return replace(format, schema=complete(schema, path, lost))
     root = object_root(schema, path, _NOT_AT_ROOT)
     lost += [f"{path}.{keyword}" for keyword in root.lost]
-    schema, strict = _held(complete(root.schema), format.strict, "output_format", lost)
+    schema, strict = _held(complete(root.schema, path, lost), format.strict, "output_format", lost)
     return replace(format, schema=schema, strict=strict, description=describe(format.description, root.in_words))
 
 
@@ -50,7 +53,7 @@ def _fit_tool(tool: Tool, path: str, lost: list[str]) -> Tool:
     if isinstance(tool, WebSearch) or tool.parameters is None:
         return tool
     root = _complete_root(tool.parameters, f"{path}.parameters")
-    lost += [f"{path}.parameters.{keyword}" for keyword in root.lost]
+    lost += root.lost
     schema, strict = _held(root.schema, tool.strict, path, lost)
     return replace(tool, parameters=schema, strict=strict, description=describe(tool.description, root.in_words))
 
@@ -58,7 +61,9 @@ def _fit_tool(tool: Tool, path: str, lost: list[str]) -> Tool:
 @remembered
 def _complete_root(schema: Json, path: str) -> ObjectRoot:
     root = object_root(schema, path, _NOT_AT_ROOT)
-    return replace(root, schema=complete(root.schema))
+    lost = [f"{path}.{keyword}" for keyword in root.lost]
+    schema = complete(root.schema, path, lost)
+    return replace(root, schema=schema, lost=tuple(lost))
 
 
 def _held(schema: Json, strict: bool | None, path: str, lost: list[str]) -> tuple[Json, bool | None]:
@@ -79,11 +84,16 @@ def _closed(schema: Json) -> Json:
     return {"additionalProperties": False, **copy} if "object" in types_of(schema) else copy
 
 
-def complete(schema: Json) -> Json:
-    """With ``properties`` in every object and ``items`` in every array, allowing the same values as before."""
+def complete(schema: Json, path: str, lost: list[str]) -> Json:
+    """With ``properties`` in every object and ``items`` in every array, allowing the same values as before; a pattern
+    that the vendor rejects becomes text."""
     if not isinstance(schema, dict):
         return schema
-    copy = rebuilt(schema, lambda one, path: complete(one))
+    copy = rebuilt(schema, lambda one, below: complete(one, f"{path}.{below}", lost))
+    if "pattern" in copy and _LOOKAROUND.search(text(copy["pattern"])):
+        lost.append(f"{path}.pattern")
+        words = keywords_in_words({"pattern": copy.pop("pattern")})
+        copy["description"] = describe(text(copy.get("description")), words)
     types = types_of(schema)
     if "object" in types and "properties" not in copy:
         copy["properties"] = {}

@@ -1,4 +1,4 @@
-"""OpenAI's ``strict``: kept if the schema follows its rules, and otherwise dropped and reported."""
+"""OpenAI's ``strict``: kept if the schema follows its rules, and otherwise dropped and reported; and patterns."""
 
 from typing import Any
 
@@ -32,3 +32,17 @@ def test_strict_is_kept_only_if_the_schema_follows_its_rules(schema: dict[str, A
     request, _, lost = fit_schemas(Request((), tools=(tool,), output_format=format))
     assert (request.tools[0].strict, request.output_format and request.output_format.strict) == (kept, kept)
     assert lost == (() if kept else ("tools.0.strict", "output_format.strict"))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kept"), [(r"^(?!\.)[a-z]+$", False), ("a(?<=b)", False), ("^(?:a|b)(?P<c>d)$", True)]
+)
+def test_a_pattern_that_looks_around_becomes_text(pattern: str, kept: bool) -> None:
+    word = WORD | {"pattern": pattern, "description": "Who."}
+    tool = Tool("f", parameters=object_of(to={"type": "array", "items": word}))
+    request, _, lost = fit_schemas(Request((), tools=(tool,), output_format=OutputFormat(object_of(a=word), "n")))
+    items = request.tools[0].parameters["properties"]["to"]["items"]
+    told = WORD | {"description": f"Who.\n\n{{pattern: {pattern}}}"}
+    assert items == (word if kept else told)
+    places = ("tools.0.parameters.properties.to.items.pattern", "output_format.schema.properties.a.pattern")
+    assert lost == (() if kept else places)

@@ -34,6 +34,8 @@ def _openai_schema(schema: dict[str, Any], *, root: bool = False) -> Iterator[st
         yield "object schema missing properties"
     if schema.get("type") == "array" and "items" not in schema:
         yield "array schema missing items"
+    if re.search(r"\(\?<?[=!]", str(schema.get("pattern", ""))):
+        yield "regex lookaround is not supported"
     for inner in _inside(schema):
         yield from _openai_schema(inner)
 
