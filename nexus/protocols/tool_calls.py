@@ -52,6 +52,12 @@ NO_ARGUMENTS = frozenset({"null", "[]"})
 """What some models write in place of an empty object for a tool without parameters (agno #6303, vercel/ai #4755)."""
 
 
+def read_called(value: Json) -> str:
+    """The tool that a vendor's call names, without the control tokens that gpt-oss may write after it on any server
+    (vllm #32587, vercel/ai #9967)."""
+    return text(value).partition("<|")[0] or text(value)
+
+
 def read_arguments(value: Json) -> str:
     """The arguments of a vendor's call, which some servers send as JSON text where the dialect has an object."""
     if isinstance(value, str):

@@ -23,7 +23,7 @@ from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
 from nexus.protocols.chat.reasoning import BARE, vendor_signature
 from nexus.protocols.growing_json import GrowingJson
-from nexus.protocols.tool_calls import NO_ARGUMENTS, spelled_arguments
+from nexus.protocols.tool_calls import NO_ARGUMENTS, read_called, spelled_arguments
 from nexus.wire import Json, mapping, sequence, text
 
 
@@ -137,7 +137,7 @@ class StreamedCalls:
 
     def feed(self, delta: Mapping[str, Json]) -> StreamedCall:
         function = mapping(delta.get("function"))
-        call_id, name = text(delta.get("id")), text(function.get("name"))
+        call_id, name = text(delta.get("id")), read_called(function.get("name"))
         piece = spelled_arguments(function.get("arguments"))
         index = delta.get("index")
         index = index if isinstance(index, int) else None

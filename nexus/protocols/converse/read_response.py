@@ -19,7 +19,7 @@ from nexus.protocols.converse.stops import BROKEN, read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.error_words import ended_with
 from nexus.protocols.media import is_web
-from nexus.protocols.tool_calls import read_arguments
+from nexus.protocols.tool_calls import read_arguments, read_called
 from nexus.wire import Json, mapping, sequence, text
 
 
@@ -51,7 +51,8 @@ def _read_block(block: Mapping[str, Json], drops: Drops) -> Part | None:
                 return Text(text(value))
             case "toolUse" if mapping(value).get("type") is None:
                 call = mapping(value)
-                return ToolCall(text(call.get("toolUseId")), text(call.get("name")), read_arguments(call.get("input")))
+                name, arguments = read_called(call.get("name")), read_arguments(call.get("input"))
+                return ToolCall(text(call.get("toolUseId")), name, arguments)
             case "reasoningContent":
                 return _read_reasoning(mapping(value))
             case "image" if (image := read_image(mapping(value))) is not None:

@@ -23,6 +23,7 @@ from nexus.protocols.converse.stops import BROKEN, read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.error_words import ended_with
 from nexus.protocols.open_parts import OpenParts
+from nexus.protocols.tool_calls import read_called
 from nexus.wire import base64_bytes, decode_delta, mapping, text
 
 
@@ -69,7 +70,7 @@ class StreamReader:
             inner = mapping(value)
             if kind == "toolUse" and inner.get("type") is None:
                 self._foreign.discard(block)
-                call = ToolCall(text(inner.get("toolUseId")), text(inner.get("name")), "")
+                call = ToolCall(text(inner.get("toolUseId")), read_called(inner.get("name")), "")
                 events += self._content(self._parts.start(block, call))
             elif kind == "image":
                 self._images.setdefault(block, (text(inner.get("format")), []))

@@ -224,6 +224,13 @@ def test_other_words_for_a_stop_reason(word: str, reason: StopReason) -> None:
     assert read_response({"id": "r", "choices": [choice]}, origin()).response.stop == Stop(reason, raw=word)
 
 
+@pytest.mark.parametrize(
+    ("name", "read"), [("f<|channel|>commentary", "f"), ("<|constrain|>json", "<|constrain|>json")]
+)
+def test_a_name_ends_before_the_models_control_tokens(name: str, read: str) -> None:
+    assert arguments_of({"index": 0, "id": "c", "function": {"name": name, "arguments": "{}"}}) == [("c", read, "{}")]
+
+
 @pytest.mark.parametrize("word", ["tool_use", "TOOL_CALLS", "STOP"])
 def test_calls_are_not_cut_by_other_words(word: str) -> None:
     calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]

@@ -373,6 +373,14 @@ def test_answers_without_output_are_empty(body: dict[str, Any]) -> None:
     assert read_response(body, origin("", "")).response == Response("", "", (), Stop("unknown"))
 
 
+def test_a_name_ends_before_the_models_control_tokens() -> None:
+    call = {"toolUse": {"toolUseId": "t", "name": "time<|channel|>commentary"}}
+    stop = {"stopReason": "tool_use"}
+    events, _ = feed_all([("contentBlockStart", {"contentBlockIndex": 0, "start": call}), ("messageStop", stop)])
+    whole = read_response({"output": {"message": {"content": [call]}}, **stop}, origin())
+    assert fold(events).parts == whole.response.parts == (ToolCall("t", "time", ""),)
+
+
 def test_malformed_blocks_are_read_leniently() -> None:
     content = [
         {"toolUse": {"toolUseId": "a", "name": "t", "input": "not json"}},
