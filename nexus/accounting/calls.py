@@ -18,8 +18,6 @@ from nexus.wire import Json, decode
 MOST_CALLS = 200
 """Maximum number of calls on a page."""
 
-_NAMES = tuple(column.name for column in COLUMNS)
-
 OF_CALL = (
     *("call_id", "caller", "group", "key", "session", "agent", "request_class", "user_agent", "tags"),
     *("request_id", "trace", "protocol", "operation", "model", "stream", "queue_ms"),
@@ -69,11 +67,12 @@ def calls(
 def rows_of_calls(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Row]]:
     """The rows of each of these calls, in the order of the attempts."""
     rows = transaction.query(
-        f"SELECT {', '.join(_NAMES)} FROM attempts WHERE call_id IN ({', '.join('?' * len(ids))}) ORDER BY attempt", ids
+        f"SELECT {', '.join(COLUMNS)} FROM attempts WHERE call_id IN ({', '.join('?' * len(ids))}) ORDER BY attempt",
+        ids,
     )
     found: dict[str, list[Row]] = {call_id: [] for call_id in ids}
     for values in rows:
-        row = dict(zip(_NAMES, values, strict=True))
+        row = dict(zip(COLUMNS, values, strict=True))
         found[row["call_id"]].append(row)
     return found
 
@@ -89,7 +88,7 @@ def _call(rows: list[Row]) -> dict[str, Json]:
 
 
 _ELSEWHERE = {*(BY.get(name, name) for name in OF_CALL), *OF_LAST, *TOKENS, "at_seconds", "is_last", "call_outcome"}
-_OF_ATTEMPT = tuple(name for name in _NAMES if name not in {*_ELSEWHERE, "cost_nano", "raw_usage"})
+_OF_ATTEMPT = tuple(name for name in COLUMNS if name not in {*_ELSEWHERE, "cost_nano", "raw_usage"})
 
 
 def _attempt(row: Row) -> dict[str, Json]:

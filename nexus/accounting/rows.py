@@ -7,13 +7,11 @@ to fit the table.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter
-from types import SimpleNamespace
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from nexus.accounting.record import AttemptRecord, CallRecord, milliseconds
-from nexus.conversation.usage import PARTS
+from nexus.conversation.usage import PARTS, Usage
 from nexus.wire import Json, encode
 
 LONGEST_NAME = 200
@@ -33,17 +31,10 @@ Row = dict[str, Any]
 """Values by column name."""
 
 
-class ColumnType(NamedTuple):
-    """A column's SQL type, the value stored for nothing in a NOT NULL column, and the function that makes a value
-    fit."""
-
-    sql: str
-    empty: str | int | None = None
-    fit: Callable[[Any], Any] | None = None
-
-
-def fit_name(value: str, most: int = LONGEST_NAME) -> str:
+def fit_name(value: str | None, most: int = LONGEST_NAME) -> str:
     """Truncates a name and replaces characters that a database does not accept, such as lone surrogates."""
+    if not value:
+        return ""
     cut = value[:most]
     return cut if cut.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in cut)
 
@@ -57,11 +48,13 @@ def fit_tags(pairs: Iterable[tuple[str, str]]) -> str:
     return _TAGS.encode(dict(pairs)) if pairs else "{}"
 
 
-def fit_usage(usage: Mapping[str, Json]) -> str:
+def fit_usage(usage: Mapping[str, Json] | None) -> str:
     """The vendor's own usage as JSON; only its top level if it is too long. Keeps only counts and short words, so that
     a vendor cannot store anything else there.
     """
-    for deepest in (DEEPEST, 1) if usage else ():
+    if not usage:
+        return ""
+    for deepest in (DEEPEST, 1):
         text = encode(_counts(usage, deepest)).decode()
         if len(text) <= LONGEST_RAW:
             return text
@@ -86,122 +79,133 @@ def _counts(value: Json, deepest: int) -> Json:
             return None
 
 
-WORD = ColumnType("TEXT NOT NULL", "")
-"""Our own text, or one already truncated."""
-
-NAME = ColumnType("TEXT NOT NULL", "", fit_name)
-"""A text from outside."""
-
-OUTCOME = WORD._replace(fit=str)
-"""Stored as a plain string, which database drivers accept as it is."""
-
-FLAG = ColumnType("INTEGER NOT NULL", 0, int)
-COUNT = ColumnType("BIGINT NOT NULL", 0)
-NUMBER = ColumnType("BIGINT")
-MOMENT = ColumnType("DOUBLE PRECISION NOT NULL")
-"""In Unix seconds."""
-
-DURATION = ColumnType("DOUBLE PRECISION", fit=milliseconds)
-
-
-class Column(NamedTuple):
-    """``path`` is the attribute path of its value in the result of ``_source``."""
-
-    name: str
-    kind: ColumnType
-    path: str
-
-
-COLUMNS = (
-    Column("call_id", WORD, "call.id"),
-    Column("attempt", COUNT, "attempt.number"),
-    Column("is_last", FLAG, "is_last"),
-    Column("at_seconds", MOMENT, "call.at"),
-    Column("caller", NAME, "identity.client_id"),
-    Column("group_name", NAME, "identity.group"),
-    Column("key_name", NAME, "identity.key"),
-    Column("session", WORD, "call.tags.session"),
-    Column("agent", WORD, "call.tags.agent"),
-    Column("request_class", WORD, "call.tags.request_class"),
-    Column("user_agent", NAME, "call.user_agent"),
-    Column("request_id", WORD, "call.request_id"),
-    Column("trace", WORD, "call.trace_id"),
-    Column("tags", ColumnType("TEXT NOT NULL", "{}", fit_tags), "call.tags.given"),
-    Column("protocol", WORD, "call.protocol"),
-    Column("operation", WORD, "operation.action"),
-    Column("model", NAME, "call.model"),
-    Column("request_model", NAME, "attempt.request_model"),
-    Column("response_model", NAME, "attempt.model"),
-    Column("route", NAME, "attempt.route"),
-    Column("key_class", WORD, "attempt.key"),
-    Column("stream", FLAG, "call.stream"),
-    Column("status", NUMBER, "ended.status"),
-    Column("outcome", OUTCOME, "ended.outcome"),
-    Column("call_outcome", OUTCOME, "call.outcome"),
-    Column("timeout", WORD, "attempt.timeout"),
-    Column("error", WORD, "error.kind"),
-    Column("stop", NAME, "attempt.stop"),
-    Column("queue_ms", DURATION, "call.queued"),
-    Column("began_ms", DURATION, "attempt.began"),
-    Column("first_ms", DURATION, "attempt.first_content"),
-    Column("total_ms", DURATION, "total"),
-    Column("own_ms", DURATION, "whole.own"),
-    # Without an attempt nothing was used.
-    Column("tokens_known", WORD._replace(empty="yes"), "attempt.tokens_known"),
-    *(Column(f"{part}_tokens", COUNT, f"usage.{part}") for part in PARTS),
-    Column("raw_usage", ColumnType("TEXT NOT NULL", "", fit_usage), "attempt.raw_usage"),
-    Column("service_tier", NAME, "usage.service_tier"),
-    Column("cost_nano", NUMBER, "cost"),
-    Column("price_source", NAME, "attempt.price_source"),
-    Column("dropped", ColumnType("TEXT NOT NULL", "", fit_list), "whole.dropped"),
-)
-"""Columns of the table ``attempts``; ``docs/observability.rst`` describes each."""
-
 TOKENS = tuple(f"{part}_tokens" for part in PARTS)
 """The columns of the disjoint parts of an attempt's tokens."""
 
-_NAMES = tuple(column.name for column in COLUMNS)
-_values = attrgetter(*(column.path for column in COLUMNS))
-_EMPTY = tuple((column.name, column.kind.empty) for column in COLUMNS if column.kind.empty is not None)
-_FITS = tuple((column.name, column.kind.fit) for column in COLUMNS if column.kind.fit is not None)
+TEXT = "TEXT NOT NULL"
+FLAG = "INTEGER NOT NULL"
+COUNT = "BIGINT NOT NULL"
+NUMBER = "BIGINT"
+MOMENT = "DOUBLE PRECISION NOT NULL"
+"""In Unix seconds."""
 
-_NOTHING = SimpleNamespace(**dict.fromkeys(column.path.rpartition(".")[2] for column in COLUMNS))
-"""Stands for a missing part of a call: every attribute that is read is None."""
+DURATION = "DOUBLE PRECISION"
+"""In milliseconds."""
+
+COLUMNS = {
+    "call_id": TEXT,
+    "attempt": COUNT,
+    "is_last": FLAG,
+    "at_seconds": MOMENT,
+    "caller": TEXT,
+    "group_name": TEXT,
+    "key_name": TEXT,
+    "session": TEXT,
+    "agent": TEXT,
+    "request_class": TEXT,
+    "user_agent": TEXT,
+    "request_id": TEXT,
+    "trace": TEXT,
+    "tags": TEXT,
+    "protocol": TEXT,
+    "operation": TEXT,
+    "model": TEXT,
+    "request_model": TEXT,
+    "response_model": TEXT,
+    "route": TEXT,
+    "key_class": TEXT,
+    "stream": FLAG,
+    "status": NUMBER,
+    "outcome": TEXT,
+    "call_outcome": TEXT,
+    "timeout": TEXT,
+    "error": TEXT,
+    "stop": TEXT,
+    "queue_ms": DURATION,
+    "began_ms": DURATION,
+    "first_ms": DURATION,
+    "total_ms": DURATION,
+    "own_ms": DURATION,
+    "tokens_known": TEXT,
+    **dict.fromkeys(TOKENS, COUNT),
+    "raw_usage": TEXT,
+    "service_tier": TEXT,
+    "cost_nano": NUMBER,
+    "price_source": TEXT,
+    "dropped": TEXT,
+}
+"""The columns of the table ``attempts`` and their SQL types; ``docs/observability.rst`` describes each."""
+
+
+class _Nothing:
+    """Stands for a missing part of a call: every attribute is None."""
+
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
+_NOTHING: Any = _Nothing()
+_NO_USAGE = Usage()
 
 
 def rows_of(call: CallRecord) -> list[Row]:
     """The rows of a call, in the order of its attempts."""
     if not call.attempts:
-        return [_row(_source(call, None, is_last=True))]
+        return [_row(call, None, is_last=True)]
     last = call.attempts[-1]
-    return [_row(_source(call, attempt, is_last=attempt is last)) for attempt in call.attempts]
+    return [_row(call, attempt, is_last=attempt is last) for attempt in call.attempts]
 
 
-def _row(source: SimpleNamespace) -> Row:
-    row: Row = dict(zip(_NAMES, _values(source), strict=True))
-    for name, fit in _FITS:
-        if value := row[name]:
-            row[name] = fit(value)
-    for name, empty in _EMPTY:
-        if not row[name]:
-            row[name] = empty
-    return row
-
-
-def _source(call: CallRecord, attempt: AttemptRecord | None, *, is_last: bool) -> SimpleNamespace:
-    """``ended`` is the attempt, or the call if there was none; ``whole`` is the call if the row describes it as a
-    whole."""
-    ended = attempt or call
-    return SimpleNamespace(
-        call=call,
-        identity=call.identity or _NOTHING,
-        operation=call.operation or _NOTHING,
-        attempt=attempt or _NOTHING,
-        usage=(attempt and attempt.usage) or _NOTHING,
-        ended=ended,
-        error=ended.error or _NOTHING,
-        whole=call if is_last else _NOTHING,
-        is_last=is_last,
-        total=call.total if attempt is None or is_last else attempt.ended,
-        cost=0 if attempt is None else attempt.cost,
-    )
+def _row(call: CallRecord, of: AttemptRecord | None, *, is_last: bool) -> Row:
+    """In the order of COLUMNS. Empty columns of texts are ``""``, because SQL never finds two NULLs equal."""
+    ended = of or call
+    attempt, identity, tags = of or _NOTHING, call.identity or _NOTHING, call.tags
+    usage, error = attempt.usage or _NO_USAGE, ended.error
+    return {
+        "call_id": call.id,
+        "attempt": attempt.number or 0,
+        "is_last": int(is_last),
+        "at_seconds": call.at,
+        "caller": fit_name(identity.client_id),
+        "group_name": fit_name(identity.group),
+        "key_name": fit_name(identity.key),
+        "session": tags.session or "",
+        "agent": tags.agent or "",
+        "request_class": tags.request_class or "",
+        "user_agent": fit_name(call.user_agent),
+        "request_id": call.request_id or "",
+        "trace": call.trace_id or "",
+        "tags": fit_tags(tags.given),
+        "protocol": call.protocol,
+        "operation": "" if call.operation is None else call.operation.action,
+        "model": fit_name(call.model),
+        "request_model": fit_name(attempt.request_model),
+        "response_model": fit_name(attempt.model),
+        "route": fit_name(attempt.route),
+        "key_class": attempt.key or "",
+        "stream": int(call.stream),
+        "status": ended.status,
+        "outcome": str(ended.outcome),
+        "call_outcome": str(call.outcome),
+        "timeout": attempt.timeout or "",
+        "error": "" if error is None else error.kind,
+        "stop": fit_name(attempt.stop),
+        "queue_ms": milliseconds(call.queued),
+        "began_ms": milliseconds(attempt.began),
+        "first_ms": milliseconds(attempt.first_content),
+        "total_ms": milliseconds(call.total if is_last else attempt.ended),
+        "own_ms": milliseconds(call.own) if is_last else None,
+        # Without an attempt nothing was used.
+        "tokens_known": attempt.tokens_known or "yes",
+        "input_tokens": usage.input,
+        "cache_read_tokens": usage.cache_read,
+        "cache_write_5m_tokens": usage.cache_write_5m,
+        "cache_write_1h_tokens": usage.cache_write_1h,
+        "output_tokens": usage.output,
+        "reasoning_tokens": usage.reasoning,
+        "raw_usage": fit_usage(attempt.raw_usage),
+        "service_tier": fit_name(usage.service_tier),
+        "cost_nano": 0 if of is None else of.cost,
+        "price_source": fit_name(attempt.price_source),
+        "dropped": fit_list(call.dropped) if is_last else "",
+    }

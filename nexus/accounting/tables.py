@@ -56,7 +56,7 @@ DAY_SUMS = tuple(sum.name for sum in SUMS)
 
 
 def _attempts() -> str:
-    columns = ", ".join(f"{column.name} {column.kind.sql}" for column in COLUMNS)
+    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
     return f"CREATE TABLE attempts ({columns}, PRIMARY KEY (call_id, attempt))"
 
 
@@ -89,8 +89,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 VERSION = len(MIGRATIONS)
 
 INSERT_ATTEMPT = (
-    f"INSERT INTO attempts ({', '.join(column.name for column in COLUMNS)}) "
-    f"VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT DO NOTHING"
+    f"INSERT INTO attempts ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT DO NOTHING"
 )
 
 

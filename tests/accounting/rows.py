@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from nexus.accounting.rows import COLUMNS, Row
-
-EMPTY: Row = {column.name: column.kind.empty for column in COLUMNS}
+from nexus.accounting.record import CallRecord
+from nexus.accounting.rows import Row, rows_of
 
 
 def row(call_id: str, at: float, **more: Any) -> Row:
-    """A row of a successful call with a single attempt."""
-    told = {"call_id": call_id, "at_seconds": at, "attempt": 1, "is_last": 1, "outcome": "ok", "call_outcome": "ok"}
-    return EMPTY | told | more
+    """A row of a successful call with a single attempt, whose price is not known."""
+    (told,) = rows_of(CallRecord(call_id, at, "", None, "", None, None, 0.0))
+    return told | {"attempt": 1, "cost_nano": None} | more
