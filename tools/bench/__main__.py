@@ -6,23 +6,32 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.bench import machine
 from tools.bench.curves import draw
 from tools.bench.measure import Bench, MeasurementFailed, bench
 from tools.bench.page import write_page
-from tools.bench.rows import Figures, measure, medians, table
+from tools.bench.rows import Figures, Row, measure, medians, table
 from tools.bench.subjects import BARE, FLOOR, NEXUS, Kind, peer
 
 
-def compare(bench: Bench, kinds: list[Kind], rounds: int) -> dict[str, Figures]:
-    """The medians of all rounds by subject; each round measures every subject in turn. Raises MeasurementFailed."""
-    found: dict[str, list[Figures]] = {kind.name: [] for kind in kinds}
+def compare(bench: Bench, own: Sequence[Kind], peers: Sequence[Kind], rounds: int) -> dict[str, Figures]:
+    """The medians of all rounds by subject; each round measures every subject in turn. Raises MeasurementFailed; a peer
+    that fails only lacks the figures from there on."""
+    found: dict[str, list[Figures]] = {kind.name: [] for kind in (*own, *peers)}
     for number in range(rounds):
-        for kind in kinds:
+        for kind in (*own, *peers):
             sys.stderr.write(f"round {number + 1} of {rounds}: {kind.name}\n")
-            found[kind.name].append(dict(measure(bench, kind)))
+            figures: dict[Row, float] = {}
+            found[kind.name].append(figures)
+            try:
+                figures.update(measure(bench, kind))
+            except MeasurementFailed as error:
+                if kind in own:
+                    raise
+                sys.stderr.write(f"{error}\n")
     return {name: medians(figures) for name, figures in found.items()}
 
 
@@ -44,7 +53,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("one core: the gateway shares it with its clients; trust CPU, not times\n")
     with tempfile.TemporaryDirectory() as folder, bench(Path(folder), options.seconds, options.vendor_port) as running:
         try:
-            found = compare(running, [NEXUS, FLOOR, BARE, *peers], options.rounds)
+            found = compare(running, [NEXUS, FLOOR, BARE], peers, options.rounds)
             sys.stdout.write(table(found))
             if options.page:
                 sys.stderr.write("how cost grows\n")

@@ -97,7 +97,7 @@ def measure(bench: Bench, kind: Kind) -> Iterator[tuple[Row, float]]:
 
 
 def medians(rounds: Sequence[Figures]) -> dict[Row, float]:
-    return {row: median(found[row] for found in rounds if row in found) for row in rounds[0]} if rounds else {}
+    return {row: median(values) for row in ROWS if (values := [found[row] for found in rounds if row in found])}
 
 
 def table(found: Mapping[str, Figures]) -> str:
