@@ -24,6 +24,8 @@ _NOT_STRICT = frozenset(
     {"allOf", "dependentRequired", "dependentSchemas", "else", "if", "not", "oneOf", "patternProperties", "then"}
 )
 _LOOKAROUND = pattern(r"\(\?<?[=!]")
+_FORMATS = frozenset({"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"})
+"""Those that ``strict`` has (cyanheads/git-mcp-server #47, oh-my-pi #206: 'uri' is not a valid format)."""
 
 
 def fit_schemas(request: Request) -> tuple[Request, Renaming, tuple[str, ...]]:
@@ -45,7 +47,7 @@ def _fit_format(format: OutputFormat | None, lost: list[str]) -> OutputFormat | 
         return replace(format, schema=complete(schema, path, lost))
     root = object_root(schema, path, _NOT_AT_ROOT)
     lost += [f"{path}.{keyword}" for keyword in root.lost]
-    schema, strict = _held(complete(root.schema, path, lost), format.strict, "output_format", lost)
+    schema, strict = _held(complete(root.schema, path, lost), format.strict, path, lost)
     return replace(format, schema=schema, strict=strict, description=describe(format.description, root.in_words))
 
 
@@ -54,7 +56,7 @@ def _fit_tool(tool: Tool, path: str, lost: list[str]) -> Tool:
         return tool
     root = _complete_root(tool.parameters, f"{path}.parameters")
     lost += root.lost
-    schema, strict = _held(root.schema, tool.strict, path, lost)
+    schema, strict = _held(root.schema, tool.strict, f"{path}.parameters", lost)
     return replace(tool, parameters=schema, strict=strict, description=describe(tool.description, root.in_words))
 
 
@@ -70,17 +72,21 @@ def _held(schema: Json, strict: bool | None, path: str, lost: list[str]) -> tupl
     """A schema as ``strict`` requires, if possible; otherwise it is not strict, and that is reported."""
     if not strict:
         return schema, strict
-    if takes_strict(closed := _closed(schema)):
+    told: list[str] = []
+    if takes_strict(closed := _closed(schema, path, told)):
+        lost += told
         return closed, True
-    lost.append(f"{path}.strict")
+    lost.append(f"{path.rpartition('.')[0]}.strict")
     return schema, False
 
 
-def _closed(schema: Json) -> Json:
-    """Objects without ``additionalProperties`` have no others, as ``strict`` means."""
+def _closed(schema: Json, path: str, lost: list[str]) -> Json:
+    """Objects without ``additionalProperties`` have no others, as ``strict`` means; other formats become text."""
     if not isinstance(schema, dict):
         return schema
-    copy = rebuilt(schema, lambda one, path: _closed(one))
+    copy = rebuilt(schema, lambda one, below: _closed(one, f"{path}.{below}", lost))
+    if "format" in copy and text(copy["format"]) not in _FORMATS:
+        _tell(copy, "format", path, lost)
     return {"additionalProperties": False, **copy} if "object" in types_of(schema) else copy
 
 
@@ -91,15 +97,20 @@ def complete(schema: Json, path: str, lost: list[str]) -> Json:
         return schema
     copy = rebuilt(schema, lambda one, below: complete(one, f"{path}.{below}", lost))
     if "pattern" in copy and _LOOKAROUND.search(text(copy["pattern"])):
-        lost.append(f"{path}.pattern")
-        words = keywords_in_words({"pattern": copy.pop("pattern")})
-        copy["description"] = describe(text(copy.get("description")), words)
+        _tell(copy, "pattern", path, lost)
     types = types_of(schema)
     if "object" in types and "properties" not in copy:
         copy["properties"] = {}
     if "array" in types and "items" not in copy:
         copy["items"] = {}
     return copy
+
+
+def _tell(schema: dict[str, Json], keyword: str, path: str, lost: list[str]) -> None:
+    """Moves a keyword to the description."""
+    lost.append(f"{path}.{keyword}")
+    words = keywords_in_words({keyword: schema.pop(keyword)})
+    schema["description"] = describe(text(schema.get("description")), words)
 
 
 def takes_strict(schema: Json) -> bool:

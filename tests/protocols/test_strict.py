@@ -35,14 +35,23 @@ def test_strict_is_kept_only_if_the_schema_follows_its_rules(schema: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("pattern", "kept"), [(r"^(?!\.)[a-z]+$", False), ("a(?<=b)", False), ("^(?:a|b)(?P<c>d)$", True)]
+    ("keyword", "value", "strict", "kept"),
+    [
+        ("pattern", r"^(?!\.)[a-z]+$", False, False),
+        ("pattern", "a(?<=b)", True, False),
+        ("pattern", "^(?:a|b)(?P<c>d)$", True, True),
+        ("format", "uri", True, False),
+        ("format", "uri", False, True),
+        ("format", "uuid", True, True),
+    ],
 )
-def test_a_pattern_that_looks_around_becomes_text(pattern: str, kept: bool) -> None:
-    word = WORD | {"pattern": pattern, "description": "Who."}
-    tool = Tool("f", parameters=object_of(to={"type": "array", "items": word}))
-    request, _, lost = fit_schemas(Request((), tools=(tool,), output_format=OutputFormat(object_of(a=word), "n")))
-    items = request.tools[0].parameters["properties"]["to"]["items"]
-    told = WORD | {"description": f"Who.\n\n{{pattern: {pattern}}}"}
-    assert items == (word if kept else told)
-    places = ("tools.0.parameters.properties.to.items.pattern", "output_format.schema.properties.a.pattern")
+def test_what_the_vendor_rejects_of_a_text_becomes_words(keyword: str, value: str, strict: bool, kept: bool) -> None:
+    word = WORD | {keyword: value, "description": "Who."}
+    tool = Tool("f", parameters=object_of(to={"type": "array", "items": word}), strict=strict)
+    format = OutputFormat(object_of(a=word), "n", strict=strict)
+    request, _, lost = fit_schemas(Request((), tools=(tool,), output_format=format))
+    told = WORD | {"description": f"Who.\n\n{{{keyword}: {value}}}"}
+    assert request.tools[0].parameters["properties"]["to"]["items"] == (word if kept else told)
+    assert request.tools[0].strict == strict
+    places = f"tools.0.parameters.properties.to.items.{keyword}", f"output_format.schema.properties.a.{keyword}"
     assert lost == (() if kept else places)

@@ -2,7 +2,7 @@
 
 Pure. One message per problem, in the vendor's wording. Sources: the errors of both APIs as clients report them, such as
 "tool_use ids were found without tool_result blocks immediately after"; for Anthropic's ids cc-switch #1181, opencode
-#1279 and claude-code-hub #470; for system messages CLIProxyAPI #5422.
+#1279 and claude-code-hub #470; for callers vercel/ai #12504; for system messages CLIProxyAPI #5422.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def chat_problems(messages: list[Any]) -> Iterator[str]:
 def messages_problems(messages: list[Any]) -> Iterator[str]:
     """Problems in Anthropic's messages: the next turn must hold a result for each call, and no other results."""
     waiting: list[str] = []
+    served: set[str] = set()
     for at, message in enumerate(messages):
         content = message.get("content")
         blocks = content if isinstance(content, list) else []
@@ -57,6 +58,11 @@ def messages_problems(messages: list[Any]) -> Iterator[str]:
                 yield f"messages.{at}: role 'system' must precede an 'assistant' message or end the array"
             continue
         yield from _claude_ids(blocks, f"messages.{at}.content")
+        served |= {block["id"] for block in blocks if block.get("type") == "server_tool_use"}
+        for block in blocks:
+            source = (block.get("caller") or {}).get("tool_id", "")
+            if block.get("type") == "tool_use" and source and source not in served:
+                yield f"messages.{at}: source tool `{source}` not found for tool use block `{block['id']}`"
         results = [block["tool_use_id"] for block in blocks if block.get("type") == "tool_result"]
         if missing := [id for id in waiting if id not in results]:
             yield f"messages.{at}: `tool_use` ids without `tool_result` blocks immediately after: {', '.join(missing)}"

@@ -44,17 +44,20 @@ _IsResult = Callable[[_Calls, Block], bool]
 def _without(raw: bytes, is_call: _IsCall, is_result: _IsResult) -> tuple[bytes, tuple[str, ...]]:
     if not any(mark in raw for mark in _MARKS):
         return raw, ()
-    drops = Drops()
-    body = cut(raw, {"messages": {ANY: partial(_message, drops, is_call, is_result)}})
+    drops, calls = Drops(), dict[str, Block]()
+    body = cut(raw, {"messages": {ANY: partial(_message, drops, calls, is_call, is_result)}})
     return body, drops.names
 
 
-def _message(drops: Drops, is_call: _IsCall, is_result: _IsResult, value: bytes) -> bytes | None:
-    if not any(mark in value for mark in _MARKS):
+def _message(
+    drops: Drops, calls: dict[str, Block], is_call: _IsCall, is_result: _IsResult, value: bytes
+) -> bytes | None:
+    """``calls`` are those so far: code that calls a client's tool has its result in a later message."""
+    if not calls and not any(mark in value for mark in _MARKS):
         return None
     blocks = [mapping(block) for block in sequence(mapping(decode(value)).get("content"))]
-    calls = {text(block.get("id")): block for block in blocks if is_call(block)}
-    if not calls:
+    calls |= {text(block.get("id")): block for block in blocks if is_call(block)}
+    if not calls or not blocks:
         return None
     judge = partial(_block, drops, calls, is_result)
     if all(map(is_call, blocks)):
@@ -78,6 +81,8 @@ def _block(drops: Drops, calls: _Calls, is_result: _IsResult, value: bytes) -> b
     if kind in CALLS and block.get("id") in calls:
         drops.add(f"messages.content.{kind}")
         return REMOVE
+    if mapping(block.get("caller")).get("tool_id") in calls:
+        return cut(value, {"caller": lambda _: REMOVE})
     if not is_result(calls, block):
         return None
     drops.add(f"messages.content.{kind}")

@@ -157,7 +157,7 @@ def test_claude_on_bedrock_gets_server_tool_results_as_text(stand: Stand) -> Non
         SEARCH,
         FOUND | {"cache_control": {"type": "ephemeral"}},
         {"type": "text", "text": "It rains.", "citations": [cited]},
-        CALL,
+        CALL | {"caller": {"type": "code_execution_20260120", "tool_id": SEARCH["id"]}},
     ]
     messages: list[Any] = [
         ASKED,
@@ -165,25 +165,25 @@ def test_claude_on_bedrock_gets_server_tool_results_as_text(stand: Stand) -> Non
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "19 degrees"}]},
         {"role": "assistant", "content": [SEARCH | {"id": "srvtoolu_3"}]},
         GO_ON,
+        {"role": "assistant", "content": [FOUND | {"tool_use_id": "srvtoolu_3"}]},
+        GO_ON,
     ]
     with anthropic.Anthropic(base_url=house.nexus.anthropic, api_key="unused", max_retries=0) as client:
         raw = client.messages.with_raw_response.create(model="v/m", max_tokens=99, messages=messages, tools=[TOOL])
     words = "- Today: https://example.com/a"
-    assert house.upstream.requests[-1].json["messages"][1:4:2] == [
+    told = f'Result of web_search for {{"query":"news"}}:\n{words}\n{words}'
+    assert house.upstream.requests[-1].json["messages"][1::2] == [
         {
             "role": "assistant",
             "content": [
                 turn[0],
-                {
-                    "type": "text",
-                    "text": f'Result of web_search for {{"query":"news"}}:\n{words}\n{words}',
-                    "cache_control": {"type": "ephemeral"},
-                },
+                {"type": "text", "text": told, "cache_control": {"type": "ephemeral"}},
                 {"type": "text", "text": "It rains."},
                 CALL,
             ],
         },
         {"role": "assistant", "content": [{"type": "text", "text": "(A tool was called; there is no result.)"}]},
+        {"role": "assistant", "content": [{"type": "text", "text": told}]},
     ]
     dropped = raw.headers["x-nexus-dropped"].split(", ")
     assert {"messages.content.server_tool_use", "messages.content.web_search_tool_result"} <= set(dropped)
