@@ -27,7 +27,7 @@ from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
 _EXPLANATION = -1
-"""Index for the vendor's explanation of why it stopped the answer."""
+"""Index for the vendor's explanation of why it stopped the answer; blocks of its start are below."""
 
 
 class StreamReader:
@@ -79,10 +79,20 @@ class StreamReader:
         # A repeated start has older counts than those that came since.
         self._usage = merge_usage(mapping(message.get("usage")), self._usage)
         if known is None:
-            return [ResponseStart(self._id, text(message.get("model")), read_usage(self._usage))]
+            start = ResponseStart(self._id, text(message.get("model")), read_usage(self._usage))
+            return [start, *self._begun_with(message)]
         if self._parts.started and known and self._id not in ("", known):
             raise ValueError("two answers in one stream")
         return [UsageUpdate(read_usage(self._usage))]
+
+    def _begun_with(self, message: Body) -> list[Event]:
+        """What is there from the start: the whole answer if code calls a tool (message-start-prepopulated-content among
+        the recordings of vercel/ai)."""
+        if text(message.get("stop_reason")):
+            self._stop = read_stop(message)
+        blocks = (block for block in sequence(message.get("content")) if mapping(block).get("text") != "")
+        wires: list[Body] = [{"index": -2 - at, "content_block": block} for at, block in enumerate(blocks)]
+        return [event for wire in wires for event in (*self._block_start(wire), *self._block_stop(wire))]
 
     def _block_start(self, wire: Body) -> list[Event]:
         at, drops, held = _index(wire), Drops(), ""

@@ -446,3 +446,13 @@ def test_arguments_as_json_text_are_not_lost() -> None:
     block = {"type": "tool_use", "id": "a", "name": "f", "input": '{"city":"Paris"}'}
     (call,) = read_response({"content": [block], "stop_reason": "tool_use"}, origin()).response.parts
     assert isinstance(call, ToolCall) and call.arguments == '{"city":"Paris"}'
+
+
+def test_an_answer_that_its_start_contains_is_read() -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"a": 1}}
+    message = {"id": "msg_1", "content": [{"type": "text", "text": "So:"}, call], "stop_reason": "tool_use"}
+    reader = StreamReader(origin())
+    begun = reader.feed("message_start", json.dumps({"type": "message_start", "message": message}))
+    answer = fold([*begun, *reader.feed("message_stop", '{"type":"message_stop"}')])
+    assert answer.parts == (Text("So:"), ToolCall("toolu_1", "f", '{"a":1}'))
+    assert answer.stop == Stop("tool_use", raw="tool_use")
