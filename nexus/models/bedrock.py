@@ -4,7 +4,7 @@ because translated calls reach it in its own dialect.
 Facts about a model live here and nowhere else, as a pure function of its id. An id that names no model (an opaque ARN)
 gets the most basic form of everything. Sources, November 2026: the Bedrock user guide's tables of supported models and
 features, prompt caching, structured output and Nova reasoning; the service's own 400s; images in tool results: the note
-in the service model, and opencode #49443 and #50272.
+in the service model, and opencode #49443 and #50272; Z.ai's structured output: pydantic-ai's recording of a call.
 """
 
 from __future__ import annotations
@@ -150,4 +150,5 @@ _VENDORS: Mapping[str, Callable[[str], ConverseModel]] = {
     "nvidia": lambda model: _HELD,
     "openai": _openai,
     "qwen": lambda model: replace(_HELD, stop=False),
+    "zai": lambda model: _HELD,
 }

@@ -47,7 +47,8 @@ class Gemini:
     """Whether it accepts schemas only in the OpenAPI subset (``parameters``, ``responseSchema``)."""
 
     format_beside_tools: bool = True
-    """Whether it accepts ``responseMimeType`` together with functionDeclarations; else an answer tool is forced."""
+    """Whether it accepts ``responseMimeType`` together with functionDeclarations, unless a call is required; else an
+    answer tool is forced."""
 
     function_ids: bool = False
     """Whether it accepts and matches ``functionCall.id`` and ``functionResponse.id``; on Vertex AI since mid-2026."""

@@ -27,7 +27,8 @@ def test_prefixes_and_arns_are_ignored(model_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model_id", ["", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", "zai.glm-4.7", "a.b.c"]
+    "model_id",
+    ["", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", "writer.palmyra-x4", "a.b.c"],
 )
 def test_unknown_ids_get_the_plain_profile(model_id: str) -> None:
     assert profile(model_id) == PLAIN
@@ -63,6 +64,7 @@ FAMILIES: dict[str, ConverseModel] = {
     "moonshotai.kimi-k2.5": replace(UNSIGNED, wide_ids=True),
     "nvidia.nemotron-nano-9b-v2": HELD,
     "qwen.qwen3-32b-v1:0": replace(HELD, stop=False),
+    "zai.glm-4.7-flash": HELD,
 }
 
 

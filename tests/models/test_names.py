@@ -60,7 +60,8 @@ NAMES = {
     "arn:aws:bedrock:us-east-1::foundation-model/deepseek.v3.2": ("deepseek", "v3.2"),
     "arn:aws:bedrock:us-east-1:1:custom-model/amazon.nova-pro-v1:0/abc": ("amazon", "nova-pro-v1"),
     "arn:aws:bedrock:us-east-1:1:application-inference-profile/abc": ("", "abc"),
-    "zai.glm-4.7": ("", "zai.glm-4.7"),
+    "zai.glm-4.7": ("zai", "glm-4.7"),
+    "writer.palmyra-x4": ("", "writer.palmyra-x4"),
     "": ("", ""),
 }
 

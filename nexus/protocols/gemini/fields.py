@@ -94,8 +94,8 @@ WRITES: Mapping[str, Disposition] = {
     "output_format": converted(
         "",
         "`responseMimeType` and `responseJsonSchema`, with unsupported keywords moved into "
-        "descriptions and reported (`responseSchema` on old servers); with tools, on models that "
-        "reject both together: a forced answer tool, or dropped if a call is required anyway; name "
+        "descriptions and reported (`responseSchema` on old servers); dropped if a call of a tool is "
+        "required; with tools, on models that reject both together, a forced answer tool; name "
         "and strict change nothing at Gemini",
     ),
     "max_tokens": carried("", "`maxOutputTokens`; no default, because Gemini requires none"),

@@ -2,7 +2,8 @@
 
 A JSON Schema keeps its meaning, in the keywords that the server supports (json_schema.py, openapi_schema.py). If
 structured output and tools exclude each other, the format becomes one more tool, and a call is required; its arguments
-are the content. Source: ai.google.dev/gemini-api/docs/function-calling and /structured-output.
+are the content. Sources: ai.google.dev/gemini-api/docs/function-calling and /structured-output; the service's 400
+``Forced function calling (ANY mode) with a response mime type``, which langchainjs #9126 also avoids.
 """
 
 from __future__ import annotations
@@ -57,16 +58,16 @@ def write_tool_fields(request: Request, gemini: Gemini, drops: Drops) -> ToolFie
     tools, output = request.tools, request.output_format
     answer: Tool | None = None
     keys: Forms = {}
+    # A call of the client's own tools is required: the answer has no content to format, and no model takes both.
+    if tools and output is not None and choice.mode not in ("auto", "none"):
+        drops.add("output_format")
+        output = None
     if tools and output is not None and not gemini.format_beside_tools:
         if choice.mode == "none":
             tools = ()
-        elif choice.mode == "auto":
+        else:
             answer, keys = answer_tool(output, tools, gemini.property_keys)
             choice, output = ToolChoice("required"), None
-        else:
-            # A call of the client's own tools is required: the answer has no content to format.
-            drops.add("output_format")
-            output = None
     declared = (*tools, answer) if answer is not None else tools
     body: dict[str, Json] = {}
     if declared:

@@ -19,6 +19,7 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import TOOL_NAMES
+from nexus.protocols.codec import Target
 from nexus.protocols.gemini.write_request import write_count
 
 from .kit import assistant, target, user, write
@@ -133,9 +134,11 @@ def test_json_mode_besides_tools_becomes_an_answer_tool_for_old_models() -> None
 
 
 @pytest.mark.parametrize("choice", [ToolChoice("required"), ToolChoice("tool", "f")])
-def test_a_forced_call_drops_the_output_format(choice: ToolChoice) -> None:
-    written = write(Request((HI,), tools=(Tool("f"),), output_format=OutputFormat(), tool_choice=choice), OLD)
+@pytest.mark.parametrize("model", [OLD, NEW])
+def test_a_forced_call_drops_the_output_format(model: Target, choice: ToolChoice) -> None:
+    written = write(Request((HI,), tools=(Tool("f"),), output_format=OutputFormat(), tool_choice=choice), model)
     assert (written.answer_tool, written.dropped) == (None, ("output_format",))
+    assert "generationConfig" not in written.body
 
 
 def test_tools_that_must_not_be_called_are_removed_for_the_output_format() -> None:

@@ -1,7 +1,8 @@
 """The API's checks beyond its types.
 
 Runs on bodies with valid types; the vendor rejects each violation with a 400. Sources:
-ai.google.dev/gemini-api/docs/function-calling, /thought-signatures, /structured-output; google.genai.types.
+ai.google.dev/gemini-api/docs/function-calling, /thought-signatures, /structured-output; google.genai.types; for forced
+calls with a format, the service's 400 as vercel/ai recorded it.
 """
 
 from __future__ import annotations
@@ -187,6 +188,9 @@ def _tool_config(body: Mapping[str, Any], declared: list[str]) -> Iterator[str]:
         return
     if not declared:
         yield "toolConfig: Function calling config is set without function_declarations."
+    mime_type = (body.get("generationConfig") or {}).get("responseMimeType")
+    if config.get("mode") == "ANY" and mime_type == "application/json":
+        yield f"Forced function calling (ANY mode) with a response mime type: '{mime_type}' is unsupported"
     allowed = config.get("allowedFunctionNames") or []
     if allowed and config.get("mode") not in ("ANY", "VALIDATED"):
         yield "toolConfig.functionCallingConfig.allowedFunctionNames: only with mode ANY or VALIDATED"
