@@ -9,15 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
+from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, StreamPart, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import dataclass, field
-
-StreamPart = Text | Reasoning | ToolCall | Refusal | Image
-"""The parts of an answer; ``PartStart`` has what is known at the start (text and arguments usually "").
-
-An image is complete there.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +25,8 @@ class ResponseStart:
 
 @dataclass(frozen=True, slots=True)
 class PartStart:
+    """``part`` is what is known at the start: text and arguments are usually "", an image is complete."""
+
     index: int
     part: StreamPart
 

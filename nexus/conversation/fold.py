@@ -16,10 +16,20 @@ from nexus.conversation.events import (
     PartStart,
     ResponseEnd,
     ResponseStart,
-    StreamPart,
     UsageUpdate,
 )
-from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall
+from nexus.conversation.parts import (
+    Citation,
+    Image,
+    Reasoning,
+    Refusal,
+    Response,
+    Signature,
+    Stop,
+    StreamPart,
+    Text,
+    ToolCall,
+)
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import replace
 
@@ -71,8 +81,6 @@ def unfold(response: Response) -> Iterable[Event]:
             case Image():
                 words = ""
                 yield PartStart(index, part)
-            case _:
-                raise IllegalOrder(f"{type(part).__name__} in an answer")
         if words:
             yield PartDelta(index, words)
         if isinstance(part, Text):

@@ -141,7 +141,8 @@ class Refusal(Placed):
     text: str
 
 
-Part = Text | Image | Document | Audio | Reasoning | ToolCall | ToolResult | Refusal
+StreamPart = Text | Reasoning | ToolCall | Refusal | Image
+Part = StreamPart | Document | Audio | ToolResult
 
 IN_WORDS: Mapping[type[Part], str] = {
     Text: "text",
@@ -274,7 +275,6 @@ class Request:
 
 NOTHING_ASKED = Request(messages=())
 
-
 StopReason = Literal[
     "end", "max_tokens", "stop_sequence", "tool_use", "refusal", "content_filter", "pause", "context_window", "unknown"
 ]
@@ -291,10 +291,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One complete answer; parts are Text, Reasoning, ToolCall, Refusal and Image in order."""
+    """One complete answer; its parts are in order."""
 
     id: str
     model: str
-    parts: tuple[Part, ...]
+    parts: tuple[StreamPart, ...]
     stop: Stop
     usage: Usage = field(default_factory=Usage)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, TypeVar
 
-from nexus.conversation.events import Cited, Event, PartDelta, PartEnd, PartStart, StreamPart
-from nexus.conversation.parts import Citation, Reasoning, Signature, Stop, Text, ToolCall
+from nexus.conversation.events import Cited, Event, PartDelta, PartEnd, PartStart
+from nexus.conversation.parts import Citation, Reasoning, Signature, Stop, StreamPart, Text, ToolCall
 from nexus.dataclasses import dataclass, field
 from nexus.protocols.checks import Drops
 from nexus.protocols.growing_json import GrowingJson

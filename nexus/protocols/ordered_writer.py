@@ -16,10 +16,9 @@ from nexus.conversation.events import (
     Ping,
     ResponseEnd,
     ResponseStart,
-    StreamPart,
     UsageUpdate,
 )
-from nexus.conversation.parts import Citation, Refusal, Signature, Stop, Text
+from nexus.conversation.parts import Citation, Refusal, Signature, Stop, StreamPart, Text
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import dataclass, field
 from nexus.wire import Json

@@ -32,7 +32,6 @@ from nexus.conversation.parts import (
     Stop,
     Text,
     ToolCall,
-    ToolResult,
 )
 from nexus.conversation.usage import Usage
 
@@ -157,12 +156,6 @@ def test_a_usage_update_replaces_the_whole_usage(events: list[Event], expected: 
 def test_incomplete_streams_cannot_be_folded(events: list[Event], message: str) -> None:
     with pytest.raises(IllegalOrder, match=message):
         fold(events)
-
-
-def test_a_tool_result_cannot_be_unfolded() -> None:
-    answer = Response("id", "model", (ToolResult("c"),), Stop("end"))
-    with pytest.raises(IllegalOrder, match="ToolResult in an answer"):
-        list(unfold(answer))
 
 
 # -- order ---------------------------------------------------------------------------------------------------------

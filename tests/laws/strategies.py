@@ -67,7 +67,7 @@ def _hinted(part: Part) -> Part:
 
 def _assistant(client: str, message: Message, asked: Request = NOTHING_ASKED) -> list[Turn]:
     """The client's copy of an answer, sent back."""
-    answer = Response("id1", "m", message.parts, Stop("end"))
+    answer = Response("id1", "m", message.parts, Stop("end"))  # type: ignore[arg-type]
     return echo(client, loader.client(client).write_response(answer, envelope(asked)))
 
 

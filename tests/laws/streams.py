@@ -17,7 +17,6 @@ from nexus.conversation.events import (
     Ping,
     ResponseEnd,
     ResponseStart,
-    StreamPart,
     UsageUpdate,
 )
 from nexus.conversation.parts import (
@@ -29,6 +28,7 @@ from nexus.conversation.parts import (
     Signature,
     Stop,
     StopReason,
+    StreamPart,
     Text,
     ToolCall,
 )

@@ -16,6 +16,7 @@ from nexus.conversation.parts import (
     Response,
     Signature,
     Stop,
+    StreamPart,
     Text,
     ToolCall,
     ToolResult,
@@ -112,7 +113,7 @@ def test_a_failed_result_with_only_an_image_stays_failed() -> None:
     assert result["toolResult"]["content"][0] == {"json": {"error": "The tool call failed."}}
 
 
-SIGNED: tuple[Part, ...] = (
+SIGNED: tuple[StreamPart, ...] = (
     Reasoning("hm", Signature("messages", "s1")),
     Reasoning("", Signature("messages", "s2"), redacted=True),
     Text("so", signature=Signature("gemini", "s3")),
@@ -151,7 +152,7 @@ def test_truncated_text_is_marked_as_incomplete() -> None:
     assert [item["status"] for item in whole["output"]] == ["completed", "incomplete"]
 
 
-def answer_cut(*parts: Part) -> Response:
+def answer_cut(*parts: StreamPart) -> Response:
     return Response("id", "m", parts, Stop("max_tokens"))
 
 

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, StreamPart
-from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Text, ToolCall
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
+from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, StreamPart, Text, ToolCall
 from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
 from nexus.protocols.chat.reasoning import BARE, vendor_signature

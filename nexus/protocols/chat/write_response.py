@@ -6,7 +6,7 @@ Source: openai.types.chat.ChatCompletion.
 
 from __future__ import annotations
 
-from nexus.conversation.parts import Image, Part, Reasoning, Refusal, Response, Text, ToolCall
+from nexus.conversation.parts import Image, Reasoning, Refusal, Response, StreamPart, Text, ToolCall
 from nexus.protocols.chat.reasoning import write_details, write_extra
 from nexus.protocols.chat.sources import write_annotations, write_answer_image
 from nexus.protocols.chat.stops import write_stop
@@ -34,7 +34,7 @@ def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
     }
 
 
-def _write_message(parts: tuple[Part, ...], custom: frozenset[str]) -> dict[str, Json]:
+def _write_message(parts: tuple[StreamPart, ...], custom: frozenset[str]) -> dict[str, Json]:
     content: list[str] = []
     refusals: list[str] = []
     thought: list[str] = []
@@ -54,8 +54,6 @@ def _write_message(parts: tuple[Part, ...], custom: frozenset[str]) -> dict[str,
                 calls.append(_write_call(part, custom))
             case Image():
                 images.append(write_answer_image(part, len(images)))
-            case _:
-                raise ValueError(f"{type(part).__name__} in an answer")
     message: dict[str, Json] = {
         "role": "assistant",
         "content": "".join(content) or (None if calls or refusals else ""),

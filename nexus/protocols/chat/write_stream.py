@@ -8,18 +8,9 @@ dialect, not here. Source: openai.types.chat.ChatCompletionChunk.
 
 from __future__ import annotations
 
-from nexus.conversation.events import (
-    Cited,
-    Event,
-    PartDelta,
-    PartEnd,
-    PartStart,
-    ResponseEnd,
-    ResponseStart,
-    StreamPart,
-)
+from nexus.conversation.events import Cited, Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
 from nexus.conversation.fold import fold
-from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
+from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Stop, StreamPart, Text, ToolCall
 from nexus.protocols.chat.reasoning import write_details, write_extra
 from nexus.protocols.chat.sources import write_annotations, write_answer_image
 from nexus.protocols.chat.stops import write_stop

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.parts import Citation, Image, Inline, Part, Reasoning, Response, Signature, Text, ToolCall
+from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Response, Signature, StreamPart, Text, ToolCall
 from nexus.errors import VendorError
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
@@ -26,7 +26,7 @@ from nexus.wire import Json, mapping, sequence, text
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     if not is_answer(body):
         raise VendorError(read_no_answer(body))
-    parts: list[Part] = []
+    parts: list[StreamPart] = []
     drops = Drops()
     message = mapping(mapping(body.get("output")).get("message"))
     for block in sequence(message.get("content")):
@@ -44,7 +44,7 @@ def is_answer(body: Mapping[str, Json]) -> bool:
     return not {"output", "stopReason", "usage"}.isdisjoint(body)
 
 
-def _read_block(block: Mapping[str, Json], drops: Drops) -> Part | None:
+def _read_block(block: Mapping[str, Json], drops: Drops) -> StreamPart | None:
     for kind, value in block.items():
         match kind:
             case "text":

@@ -11,8 +11,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
-from nexus.conversation.events import Event, ResponseEnd, ResponseStart, StreamPart, UsageUpdate
-from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
+from nexus.conversation.events import Event, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.conversation.parts import Reasoning, Signature, Stop, StreamPart, Text, ToolCall
 from nexus.errors import VendorError
 from nexus.protocols.checks import Body, Drops
 from nexus.protocols.codec import AnswerOrigin

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from nexus.conversation.parts import Citation, Image, Inline, Part, Reasoning, Refusal, Response, Text, ToolCall
+from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Refusal, Response, StreamPart, Text, ToolCall
 from nexus.protocols.codec import Envelope
 from nexus.protocols.converse.signatures import OWN, reasoning_content
 from nexus.protocols.converse.stops import write_stop
@@ -59,7 +59,7 @@ def _carried(packed: str | None) -> list[Json]:
     return [] if packed is None else [{"reasoningContent": {"reasoningText": {"text": "", "signature": packed}}}]
 
 
-def _write_blocks(part: Part) -> list[Json]:
+def _write_blocks(part: StreamPart) -> list[Json]:
     match part:
         case Text(text=words, signature=signature, citations=citations):
             block: Json = {"text": words}
@@ -78,5 +78,3 @@ def _write_blocks(part: Part) -> list[Json]:
         case Image():
             kind, data = image_bytes(part)
             return [{"image": {"format": kind, "source": {"bytes": data}}}]
-        case _:
-            raise TypeError(f"{type(part).__name__} in an answer")

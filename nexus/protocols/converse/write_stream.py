@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.events import StreamPart
-from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
+from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, StreamPart, Text, ToolCall
 from nexus.protocols.codec import Envelope
 from nexus.protocols.converse.signatures import OWN, write_redacted
 from nexus.protocols.converse.stops import write_stop

@@ -8,11 +8,11 @@ from nexus.conversation.parts import (
     Citation,
     Image,
     Inline,
-    Part,
     Reasoning,
     Refusal,
     Response,
     Signature,
+    StreamPart,
     Text,
     ToolCall,
 )
@@ -54,7 +54,7 @@ def write_candidate(parts: Sequence[Json], reason: str | None = None, rests: Res
     return {"content": {"parts": list(parts) or [{"text": ""}], "role": "model"}, **ended, "index": 0, **grounding}
 
 
-def write_answer_part(part: Part) -> list[Json]:
+def write_answer_part(part: StreamPart) -> list[Json]:
     """A complete part; none for empty text."""
     match part:
         case Text(text=words, signature=signature):
@@ -69,8 +69,8 @@ def write_answer_part(part: Part) -> list[Json]:
             return [{"functionCall": call, "thoughtSignature": write_signature(signature)}]
         case Image(source=Inline(media_type=media_type, data=data), signature=signature):
             return [{"inlineData": {"mimeType": media_type, "data": data}, **signed_by(signature)}]
-        case _:
-            raise TypeError(f"{type(part).__name__} in an answer")
+        case Image():
+            raise TypeError("this protocol does not support links to images")
 
 
 def signed_by(signature: Signature | None) -> dict[str, Json]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.parts import Part, Reasoning, Response, Signature, Text, ToolCall
+from nexus.conversation.parts import Reasoning, Response, Signature, StreamPart, Text, ToolCall
 from nexus.errors import VendorError
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
@@ -29,7 +29,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
     if not is_answer(body):
         raise VendorError(read_stream_error(body))
     drops = Drops()
-    read: list[Part | None] = [read_block(mapping(block), drops) for block in sequence(body.get("content"))]
+    read: list[StreamPart | None] = [read_block(mapping(block), drops) for block in sequence(body.get("content"))]
     read.append(read_refusal(body, drops))
     response = Response(
         id=text(body.get("id")),

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nexus.conversation.events import Event, Ping, ResponseEnd, ResponseStart, StreamPart, UsageUpdate
-from nexus.conversation.parts import Reasoning, Signature, Stop, Text, ToolCall
+from nexus.conversation.events import Event, Ping, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.conversation.parts import Reasoning, Signature, Stop, StreamPart, Text, ToolCall
 from nexus.dataclasses import replace
 from nexus.errors import VendorError
 from nexus.protocols.checks import Body, Drops

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nexus.conversation.parts import Part, Reasoning, Refusal, Response, Signature, Text, ToolCall
+from nexus.conversation.parts import Image, Reasoning, Refusal, Response, Signature, StreamPart, Text, ToolCall
 from nexus.late import pattern
 from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citations
@@ -40,7 +40,7 @@ def message_id(id: str) -> str:
     return id if id.startswith("msg_") else f"msg_{_UNFIT.sub('', id)}"
 
 
-def _write_content(parts: Sequence[Part], members: ToolsetNames) -> list[Json]:
+def _write_content(parts: Sequence[StreamPart], members: ToolsetNames) -> list[Json]:
     blocks: list[Json] = []
     owed: list[dict[str, Json]] = []
     for part in parts:
@@ -51,7 +51,7 @@ def _write_content(parts: Sequence[Part], members: ToolsetNames) -> list[Json]:
     return blocks
 
 
-def _write_blocks(part: Part, members: ToolsetNames) -> list[Json]:
+def _write_blocks(part: StreamPart, members: ToolsetNames) -> list[Json]:
     match part:
         case Text(text=words, citations=citations):
             return [{"type": "text", "text": words, **write_citations(citations)}]
@@ -62,8 +62,8 @@ def _write_blocks(part: Part, members: ToolsetNames) -> list[Json]:
         case ToolCall(signature=signature):
             named = {"id": part.id, **members.named(part.name)}
             return [*carried(signature, NEXT), {"type": "tool_use", **named, "input": an_object_of(part.arguments)[0]}]
-        case _:
-            raise TypeError(f"{type(part).__name__} in an answer")
+        case Image():
+            raise TypeError("this protocol does not support images")
 
 
 def carried(signature: Signature | None, place: str) -> list[dict[str, Json]]:

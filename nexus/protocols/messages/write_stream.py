@@ -10,8 +10,8 @@ anthropic.types.RawMessageStreamEvent; LiteLLM #41406, CLIProxyAPI #1700.
 from __future__ import annotations
 
 from nexus.conversation.estimate import estimate
-from nexus.conversation.events import StreamPart, words_of
-from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, Text, ToolCall
+from nexus.conversation.events import words_of
+from nexus.conversation.parts import Citation, Image, Reasoning, Refusal, Signature, Stop, StreamPart, Text, ToolCall
 from nexus.dataclasses import replace
 from nexus.protocols.codec import Envelope
 from nexus.protocols.messages.citations import write_citation

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.events import StreamPart
-from nexus.conversation.parts import Signature, Stop, SummaryWanted, Text
+from nexus.conversation.parts import Signature, Stop, StreamPart, SummaryWanted, Text
 from nexus.errors import VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.codec import Envelope

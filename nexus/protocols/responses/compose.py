@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nexus.conversation.events import Event, StreamPart
-from nexus.conversation.parts import Citation, Reasoning, Refusal, Signature, Stop
+from nexus.conversation.events import Event
+from nexus.conversation.parts import Citation, Reasoning, Refusal, Signature, Stop, StreamPart
 from nexus.protocols.codec import Envelope
 from nexus.protocols.ordered_writer import EventWriter, PartOrder
 from nexus.protocols.responses.items import ItemComposer, ReasoningComposer, ResponseEvent, item_composer

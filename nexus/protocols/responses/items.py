@@ -11,8 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from nexus.conversation.events import StreamPart
-from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Refusal, Signature, Text, ToolCall
+from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Refusal, Signature, StreamPart, Text, ToolCall
 from nexus.dataclasses import dataclass, field, replace
 from nexus.protocols.responses.signatures import pack_reasoning
 from nexus.protocols.responses.tools import ClientCalls

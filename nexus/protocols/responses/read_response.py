@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.parts import Part, Refusal, Response, ToolCall
+from nexus.conversation.parts import Refusal, Response, StreamPart, ToolCall
 from nexus.errors import ClientError, VendorError
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
@@ -51,7 +51,7 @@ def has_counterpart(item: Mapping[str, Json]) -> bool:
     return text(item.get("type")) in READ and (item.get("type") != IMAGE or bool(text(item.get("result"))))
 
 
-def read_output(items: list[Mapping[str, Json]]) -> tuple[Part, ...]:
+def read_output(items: list[Mapping[str, Json]]) -> tuple[StreamPart, ...]:
     """Raises ValueError for items that violate the dialect."""
     drops = Drops()
     reader = ItemsReader(drops, ToolsReader(drops))
@@ -59,4 +59,4 @@ def read_output(items: list[Mapping[str, Json]]) -> tuple[Part, ...]:
         reader.read_answer(items)
     except ClientError as error:
         raise ValueError(error.message) from error
-    return tuple(part for message in reader.finish() for part in message.parts)
+    return tuple(part for message in reader.finish() for part in message.parts if isinstance(part, StreamPart))

@@ -19,10 +19,9 @@ from nexus.conversation.events import (
     Ping,
     ResponseEnd,
     ResponseStart,
-    StreamPart,
     UsageUpdate,
 )
-from nexus.conversation.parts import Image, Reasoning, Refusal, Text, ToolCall
+from nexus.conversation.parts import Reasoning, Refusal, StreamPart, Text, ToolCall
 from nexus.dataclasses import replace
 from nexus.errors import VendorError
 from nexus.protocols.codec import AnswerOrigin
@@ -198,8 +197,7 @@ class StreamReader:
             return [ContentDropped(f"output.{text(item.get('type'))}")]
         events: list[Event] = [ContentDropped(name) for name in lost([item])]
         for at, part in enumerate(read_output([item])):
-            if isinstance(part, (Text, Reasoning, ToolCall, Refusal, Image)):
-                events += self._emit_part((index, at), part)
+            events += self._emit_part((index, at), part)
         return events
 
     def _emit_part(self, key: _Key, part: StreamPart) -> list[Event]:

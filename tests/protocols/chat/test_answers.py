@@ -22,6 +22,7 @@ from nexus.conversation.parts import (
     Signature,
     Stop,
     StopReason,
+    StreamPart,
     Text,
     ToolCall,
 )
@@ -50,11 +51,13 @@ def signed(**entry: object) -> Signature:
     return Signature("chat", encode(dict(sorted(entry.items()))).decode())
 
 
-def said(*parts: Part, stop: Stop = END, usage: Usage = S, id: str = "chatcmpl-1", model: str = "gpt-x") -> Response:
+def said(
+    *parts: StreamPart, stop: Stop = END, usage: Usage = S, id: str = "chatcmpl-1", model: str = "gpt-x"
+) -> Response:
     return Response(id, model, parts, stop, usage)
 
 
-def local(*parts: Part, stop: Stop = TOOL_USE, usage: Usage = S) -> Response:
+def local(*parts: StreamPart, stop: Stop = TOOL_USE, usage: Usage = S) -> Response:
     return Response("chatcmpl-L", "qwen", parts, stop, usage)
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseStart, StreamPart
-from nexus.conversation.parts import Message, Reasoning, Signature, Text, ToolCall, ToolResult
+from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseStart
+from nexus.conversation.parts import Message, Reasoning, Signature, StreamPart, Text, ToolCall, ToolResult
 from nexus.protocols.chat.call_ids import MOST, SignaturesInIds, call_signature, pack, plain_id, thinking_signature
 from nexus.protocols.chat.read_request import read_request
 from nexus.protocols.contract import through

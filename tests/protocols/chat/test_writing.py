@@ -14,7 +14,7 @@ from nexus.conversation.events import (
     ResponseStart,
 )
 from nexus.conversation.fold import unfold
-from nexus.conversation.parts import Part, Reasoning, Refusal, Response, Signature, Stop, Text, ToolCall, ToolResult
+from nexus.conversation.parts import Reasoning, Refusal, Response, Signature, Stop, StreamPart, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.protocols.chat.read_request import read_request
 from nexus.protocols.chat.write_response import write_response
@@ -33,7 +33,7 @@ CALL = ToolCall("toolu_1", "f", '{"a":1}')
 GEMINI = Signature("gemini", "ts")
 
 
-def answer(*parts: Part, stop: Stop = END, usage: Usage = USAGE) -> Response:
+def answer(*parts: StreamPart, stop: Stop = END, usage: Usage = USAGE) -> Response:
     return Response("r1", "m", parts, stop, usage)
 
 
@@ -138,7 +138,7 @@ def _wordless(response: Response) -> bool:
     return any(isinstance(part, ToolCall | Refusal) for part in response.parts)
 
 
-ECHOES: dict[str, tuple[Part, ...]] = {
+ECHOES: dict[str, tuple[StreamPart, ...]] = {
     "signed, text, call": (SIGNED, Text("x"), CALL),
     "redacted first": (REDACTED, SIGNED, Text("x")),
     "thought between": (
@@ -250,8 +250,3 @@ def test_signatures_at_the_end_of_a_part_are_written() -> None:
     message = state.get_final_completion().choices[0].message.model_dump(mode="json")
     read = read_request({"messages": [message]}).request.messages[0].parts
     assert read == (Reasoning("t", Signature("messages", "late")), ToolCall("c", "f", "{}", GEMINI))
-
-
-def test_a_tool_result_in_an_answer_raises() -> None:
-    with pytest.raises(ValueError):
-        write_response(answer(ToolResult("c")), envelope())

@@ -217,7 +217,8 @@ def wire_of(request: Request) -> Wire:
 
 def _message(message: Message) -> list[Wire]:
     if message.role == "assistant":
-        return [whole(Response("id", "m", message.parts, Stop("end")))["output"]["message"]]
+        answer = Response("id", "m", message.parts, Stop("end"))  # type: ignore[arg-type]
+        return [whole(answer)["output"]["message"]]
     return [{"role": message.role, "content": [block for part in message.parts for block in _blocks(part)]}]
 
 

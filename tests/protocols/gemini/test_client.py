@@ -206,7 +206,8 @@ def wire_of(request: Request) -> Wire:
 
 def _content(message: Message, names: dict[str, str]) -> Wire:
     if message.role == "assistant":
-        return content_of(whole(Response("id", "m", message.parts, Stop("end"))))
+        answer = Response("id", "m", message.parts, Stop("end"))  # type: ignore[arg-type]
+        return content_of(whole(answer))
     return {"role": "user", "parts": [_part(part, names) for part in message.parts]}
 
 

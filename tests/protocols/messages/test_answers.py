@@ -19,13 +19,13 @@ from nexus.conversation.events import (
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import (
     Citation,
-    Part,
     Reasoning,
     Refusal,
     Response,
     Signature,
     Stop,
     StopReason,
+    StreamPart,
     Text,
     ToolCall,
 )
@@ -288,7 +288,7 @@ SIGNED = Text("done", signature=Signature("gemini", "s3"))
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("parts", [(*FOREIGN[:-1], Text("done")), (SIGNED, ToolCall("c", "f", '{"x":1}'))])
-def test_signatures_return_to_their_parts(parts: tuple[Part, ...], streamed: bool) -> None:
+def test_signatures_return_to_their_parts(parts: tuple[StreamPart, ...], streamed: bool) -> None:
     response = Response("x", "m", parts, Stop("tool_use"))
     if streamed:
         content = assembled(write_stream(list(unfold(response))))["content"]

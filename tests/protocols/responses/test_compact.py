@@ -6,7 +6,17 @@ import pytest
 from openai.types.responses import CompactedResponse
 
 from nexus.conversation.fold import unfold
-from nexus.conversation.parts import Message, Part, Reasoning, Response, Stop, SummaryWanted, Text, ToolCall, ToolChoice
+from nexus.conversation.parts import (
+    Message,
+    Reasoning,
+    Response,
+    Stop,
+    StreamPart,
+    SummaryWanted,
+    Text,
+    ToolCall,
+    ToolChoice,
+)
 from nexus.errors import InvalidRequest, VendorError
 from nexus.protocols.responses.compact import ASK, TOLD, UNREADABLE, write_compacted
 from nexus.protocols.responses.passthrough import edit_request
@@ -26,7 +36,7 @@ def asked(**more: Any) -> Any:
     return read_request({"model": "m", "input": [USER, TRIGGER], "tools": TOOLS, **more}).request
 
 
-def answer(*parts: Part, stop: Stop | None = None) -> Response:
+def answer(*parts: StreamPart, stop: Stop | None = None) -> Response:
     return Response("resp_1", "a/m", parts, stop or Stop("end"))
 
 

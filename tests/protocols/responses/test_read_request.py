@@ -22,6 +22,7 @@ from nexus.conversation.parts import (
     Response,
     Signature,
     Stop,
+    StreamPart,
     Text,
     Thinking,
     Tool,
@@ -274,7 +275,7 @@ def test_tool_fields_without_a_counterpart_are_reported_as_dropped() -> None:
     assert not isinstance(read.request.tools[0], ClientTool)
 
 
-SIGNED: tuple[Part, ...] = (
+SIGNED: tuple[StreamPart, ...] = (
     Reasoning("think", Signature("messages", "a+/=.b")),
     Reasoning("", Signature("messages", "data"), redacted=True),
     Reasoning("", None, redacted=True),

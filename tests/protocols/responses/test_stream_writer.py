@@ -16,7 +16,7 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.fold import unfold
-from nexus.conversation.parts import Part, Reasoning, Refusal, Request, Response, Signature, Stop, Text, ToolCall
+from nexus.conversation.parts import Reasoning, Refusal, Request, Response, Signature, Stop, StreamPart, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.protocols.responses.read_request import read_request
 
@@ -25,7 +25,7 @@ from .kit import frames, told, writer, written
 USAGE = Usage(input=5, cache_read=3, cache_write_5m=2, output=7, reasoning=4)
 
 
-def answer(*parts: Part, stop: Stop | None = None) -> Response:
+def answer(*parts: StreamPart, stop: Stop | None = None) -> Response:
     return Response("up_1", "vendor-model", parts, stop or Stop("end"), USAGE)
 
 
