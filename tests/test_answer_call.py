@@ -4,12 +4,13 @@ import pytest
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
 from nexus.conversation.fold import fold, unfold
-from nexus.conversation.parts import Reasoning, Response, Stop, Text, ToolCall
+from nexus.conversation.parts import Citation, Reasoning, Response, Stop, Text, ToolCall
 from nexus.protocols.forced_answer import AnswerCall
 from tests.protocols.kit import ordered
 
 END, TOOL = Stop("end", raw="end_turn"), Stop("tool_use", raw="end_turn")
 CUT = Stop("max_tokens", raw="max_tokens")
+CITED = Citation(0, 1, "https://e.org/a")
 CALL = ToolCall("new", "f", '{"x": 1}')
 
 ANSWERS: dict[str, tuple[tuple[Text | Reasoning, ...], Stop, tuple[object, ...], Stop]] = {
@@ -19,6 +20,8 @@ ANSWERS: dict[str, tuple[tuple[Text | Reasoning, ...], Stop, tuple[object, ...],
     "cut off": ((Text('{"x"'),), CUT, (ToolCall("new", "f", '{"x"'),), CUT),
     "words": ((Text("I cannot do that."),), END, (Text("I cannot do that."),), END),
     "words after the call": ((Text('{"x": 1}'), Text("Done.")), END, (CALL, Text("Done.")), TOOL),
+    "cited arguments": ((Text('{"x": 1}', citations=(CITED,)),), END, (CALL,), TOOL),
+    "cited white space": ((Text(" ", citations=(CITED,)),), END, (Text(" ", citations=(CITED,)),), END),
     "nothing": ((Text(""),), END, (Text(""),), END),
 }
 

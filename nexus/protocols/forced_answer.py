@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, ResponseEnd
+from nexus.conversation.events import Cited, Event, PartDelta, PartEnd, PartStart, ResponseEnd
 from nexus.conversation.parts import OutputFormat, Stop, Text, Tool, ToolCall
 from nexus.dataclasses import replace
 from nexus.models.tool_rules import NameRule
@@ -72,6 +72,11 @@ class AnswerCall:
                 return self._say(index, words)
             case PartDelta(index=index, text=words) if index in self._waiting:
                 return self._say(index, words)
+            case Cited(index=index) if index in self._waiting:
+                self._waiting[index].append(event)
+                return []
+            case Cited(index=index) if index == self._call:
+                return []
             case PartEnd(index=index) if index in self._waiting:
                 return [*self._waiting.pop(index), event]
             case PartEnd(index=index) if index == self._call:
