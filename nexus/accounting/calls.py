@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from nexus.accounting.database import Database, Transaction
 from nexus.accounting.report_options import BY, Filters, where
 from nexus.accounting.rows import COLUMNS, TOKENS, Row
-from nexus.accounting.tabulate import NANO, moment
-from nexus.conversation.usage import PARTS
+from nexus.accounting.tabulate import moment
+from nexus.conversation.usage import NANO, PARTS
 from nexus.dataclasses import dataclass
 from nexus.wire import Json, decode
 

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nexus.accounting.prices import MEDIA, STANDARD_TIERS, with_defaults
+from nexus.conversation.usage import NANO
 
 _KEYS = {
     "input": "input_mtok",
@@ -34,8 +35,6 @@ _TIERS = ("service_tier", "speed", "processing")
 
 _OF_MEDIA = ("input_{}_mtok", "output_{}_mtok", "cache_{}_read_mtok")
 """The package's keys for prices of non-text tokens."""
-
-_NANO = 10**9
 
 Route = tuple[str, str, str, int]
 """Name, address of the vendor's API, the vendor's model id, and the percentage of the listed price that it costs."""
@@ -112,7 +111,7 @@ def _at(price: Any, length: int) -> Decimal:
 
 
 def _nano(dollars: Decimal, percent: int) -> int:
-    return int((dollars * _NANO * percent / 100).to_integral_value())
+    return int((dollars * NANO * percent / 100).to_integral_value())
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 
 from nexus.accounting.report import Report, Sums
 from nexus.accounting.report_options import FORMATS
+from nexus.conversation.usage import NANO
 from nexus.dataclasses import fields
 from nexus.wire import Json
-
-NANO = 10**9
 
 COLUMNS = tuple(field.name for field in fields(Sums) if field.name not in ("name", "cost"))
 

@@ -57,6 +57,9 @@ class Usage:
 PARTS = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output", "reasoning")
 """The disjoint parts of a usage, by the names of its fields."""
 
+NANO = 10**9
+"""Units of money in a dollar, and of time in a second: whole numbers add up exactly."""
+
 DEAREST = 10**14
 """Maximum nano-dollars that one call costs; more are taken for a mistake."""
 

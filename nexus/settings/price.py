@@ -9,9 +9,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from nexus.conversation.usage import NANO
 from nexus.settings.types import Location, Table
 
-NANO = 10**9
 MOST = 10**6
 """Highest price in dollars; a higher one is taken for a mistake."""
 

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from nexus.conversation.usage import NANO
 from nexus.dataclasses import dataclass
-
-NANO = 10**9
-"""Units per second or dollar in rows: whole numbers add up exactly."""
 
 LONG = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 """Bucket bounds in seconds for a model's work."""

@@ -13,11 +13,11 @@ from bisect import bisect_left
 from collections.abc import Mapping
 
 from nexus.accounting.record import AttemptRecord, CallRecord
-from nexus.conversation.usage import PARTS, Usage, parts_of
+from nexus.conversation.usage import NANO, PARTS, Usage, parts_of
 from nexus.limits.quota import Quota
 from nexus.processes.counter_rows import CounterRow, ProcessRows
 from nexus.telemetry.metrics import catalog
-from nexus.telemetry.metrics.catalog import LONG, NANO, SHORT, WHOLE, Metric
+from nexus.telemetry.metrics.catalog import LONG, SHORT, WHOLE, Metric
 
 OTHER = "other"
 """The route of a call without one, and of routes beyond MOST_ROUTES."""

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from nexus.accounting.record import AttemptRecord, CallRecord
+from nexus.conversation.usage import NANO
 from nexus.dataclasses import dataclass, field
 from nexus.errors import Cancelled, ErrorAnswer, NexusError
 from nexus.headers.tracing import CallTrace
-from nexus.telemetry.metrics.catalog import NANO
 from nexus.telemetry.otel.names import Conventions
 
 Value = str | bool | int | float | Sequence[str]

@@ -15,8 +15,8 @@ from typing import Any
 import nexus
 from nexus.accounting.calendar import DayOfRoute, of_points
 from nexus.accounting.days import DAY
-from nexus.accounting.tabulate import NANO
 from nexus.auth.identity import Identity, Only, sight_of
+from nexus.conversation.usage import NANO
 from nexus.dataclasses import asdict, dataclass
 from nexus.errors import Overloaded
 from nexus.gateway.cooldowns import Cooldowns

@@ -11,8 +11,7 @@ from typing import Any
 from nexus.accounting.activity import ATTEMPTS, COST, FAILED, FIRST_PART, NO_SUMS, OTHER, SPANS, UNKNOWN_COST
 from nexus.accounting.calendar import DAYS, DayOfRoute, forecast, month_of
 from nexus.accounting.days import DAY
-from nexus.accounting.tabulate import NANO
-from nexus.conversation.usage import PARTS
+from nexus.conversation.usage import NANO, PARTS
 from nexus.dataclasses import dataclass
 
 IN_CHART = 7

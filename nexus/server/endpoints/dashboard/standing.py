@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from nexus.auth.identity import Identity
+from nexus.conversation.usage import NANO
 from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.gateway.routing import Routes
@@ -21,7 +22,6 @@ from nexus.limits.call_limits import caller_account
 from nexus.limits.quota import SECOND, Demand, Quota, Refused, Standing, Store
 from nexus.limits.refusal import interval_words
 from nexus.limits.rules import LimitKey, plan_of, quotas_of
-from nexus.settings.price import NANO
 
 Unit = Literal["usd", "requests", "input_tokens", "output_tokens"]
 
