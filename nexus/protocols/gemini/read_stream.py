@@ -40,7 +40,6 @@ class StreamReader:
         self._open: type[Text] | type[Reasoning] | None = None
         self._signature: Signature | None = None
         self._grounding = Grounding()
-        self._called = False
         self._usage: dict[str, Json] = {}
         self._dropped = Drops()
         self._end: dict[str, Json] = {}
@@ -69,7 +68,7 @@ class StreamReader:
     def finish(self) -> list[Event]:
         if not self.complete:
             return []
-        stop, dropped = read_stop(self._end, calls=self._called), self._dropped.events(*self._grounding.finish())
+        stop, dropped = read_stop(self._end), self._dropped.events(*self._grounding.finish())
         return [*dropped, *self._close(), *self._explained(stop), ResponseEnd(stop)]
 
     def _explained(self, stop: Stop) -> list[Event]:
@@ -148,7 +147,6 @@ class StreamReader:
     def _read_call(self, call: Mapping[str, Json], signature: Signature | None) -> Iterator[Event]:
         if call.get("partialArgs") or call.get("willContinue"):
             raise ValueError("function call arguments came in pieces, which were not requested")
-        self._called = True
         arguments = encode(mapping(call.get("args"))).decode()
         call_id = text(call.get("id")) or self._new_id()
         yield from self._whole(ToolCall(call_id, text(call.get("name")), arguments, signature))

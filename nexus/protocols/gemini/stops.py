@@ -36,16 +36,13 @@ BROKEN = frozenset(word for word, reason in READ.items() if reason == "unknown")
 """The model failed: if it sent nothing before, there is no answer."""
 
 
-def read_stop(wire: Mapping[str, Json], *, calls: bool) -> Stop:
-    """From the ``finishReason`` of a candidate, or the ``blockReason`` of a prompt that was refused.
-
-    ``calls`` says that the answer holds function calls, which Gemini's STOP does not tell apart.
-    """
+def read_stop(wire: Mapping[str, Json]) -> Stop:
+    """From the ``finishReason`` of a candidate, or the ``blockReason`` of a prompt that was refused. STOP also ends an
+    answer with calls, whose stop reason is fitted behind the reader (tidy.py)."""
     reason, block = text(wire.get("finishReason")), text(wire.get("blockReason"))
     if block and not reason:
         return Stop("content_filter", raw=block)
-    known = READ.get(reason, "unknown")
-    return Stop("tool_use" if known == "end" and calls else known, raw=reason or None)
+    return Stop(READ.get(reason, "unknown"), raw=reason or None)
 
 
 _WRITE: Mapping[StopReason, str] = {

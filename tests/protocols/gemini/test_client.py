@@ -179,12 +179,11 @@ def cited(parts: Iterable[Part]) -> list[Any]:
 
 
 def told_stop(answer: Response) -> str:
-    """Stop reasons that the dialect lacks become the nearest one that it has."""
+    """Stop reasons that the dialect lacks become the nearest one that it has; calls are told from their parts."""
     refused = any(isinstance(part, Refusal) for part in answer.parts)
     reason = "refusal" if refused and answer.stop.reason == "end" else answer.stop.reason
-    if reason in ("end", "stop_sequence", "tool_use"):
-        return "tool_use" if any(isinstance(part, ToolCall) for part in answer.parts) else "end"
-    nearest = {"refusal": "content_filter", "pause": "max_tokens", "context_window": "max_tokens"}
+    ends = dict.fromkeys(("stop_sequence", "tool_use"), "end")
+    nearest = {"refusal": "content_filter", "pause": "max_tokens", "context_window": "max_tokens", **ends}
     return nearest.get(reason, reason)
 
 

@@ -69,7 +69,7 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
                 ToolCall("fc_2", "get_weather", '{"city":"Rome","days":[1,2]}'),
                 ToolCall("fc_3", "now", "{}"),
             ),
-            Stop("tool_use", raw="STOP"),
+            Stop("end", raw="STOP"),
             Usage(input=100, output=30, reasoning=12),
         ),
         (),
@@ -79,7 +79,7 @@ EXPECTED: dict[str, tuple[Response, tuple[str, ...]]] = {
             "resp-1",
             "gemini-2.0-flash",
             (ToolCall("call_1", "get_weather", '{"city":"Paris"}'), ToolCall("call_2", "now", "{}")),
-            Stop("tool_use", raw="STOP"),
+            Stop("end", raw="STOP"),
             Usage(input=50, output=10),
         ),
         (),
@@ -328,18 +328,17 @@ def test_every_published_stop_reason_has_a_row() -> None:
 @pytest.mark.parametrize("reason", sorted(READ))
 def test_stop_reasons_are_read(reason: str) -> None:
     wire = {"finishReason": reason}
-    assert read_stop(wire, calls=False) == Stop(READ[reason], raw=reason)
-    assert read_stop(wire, calls=True).reason == ("tool_use" if reason == "STOP" else READ[reason])
+    assert read_stop(wire) == Stop(READ[reason], raw=reason)
 
 
 def test_an_unknown_stop_reason_stays_unknown() -> None:
-    assert read_stop({"finishReason": "NEW_REASON"}, calls=True) == Stop("unknown", raw="NEW_REASON")
-    assert read_stop({}, calls=False) == Stop("unknown")
+    assert read_stop({"finishReason": "NEW_REASON"}) == Stop("unknown", raw="NEW_REASON")
+    assert read_stop({}) == Stop("unknown")
 
 
 @pytest.mark.parametrize("reason", [reason.value for reason in types.BlockedReason] + ["NEW"])
 def test_block_reasons_are_content_filter_stops(reason: str) -> None:
-    assert read_stop({"blockReason": reason}, calls=False) == Stop("content_filter", raw=reason)
+    assert read_stop({"blockReason": reason}) == Stop("content_filter", raw=reason)
 
 
 USAGES: dict[str, tuple[dict[str, int], Usage]] = {
