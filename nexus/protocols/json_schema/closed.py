@@ -15,16 +15,7 @@ from typing import Final
 from nexus.conversation.parts import Tool
 from nexus.dataclasses import dataclass
 from nexus.models.tool_rules import StrictLimits
-from nexus.protocols.json_schema.refs import (
-    DEFS,
-    Conflict,
-    Copies,
-    definition,
-    hoisted,
-    references,
-    size_of,
-    without_all_of,
-)
+from nexus.protocols.json_schema.refs import DEFS, Conflict, Copies, definition, hoisted, references, without_all_of
 from nexus.protocols.json_schema.roots import describe, keywords_in_words, modern, modern_root
 from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, inner, required_of, types_of
 from nexus.wire import Json, mapping, sequence, text
@@ -33,9 +24,6 @@ _FORMATS: Final = frozenset(
     {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"}
 )
 _UNIONS = ("anyOf", "oneOf", "allOf")
-
-MOST_NODES = 5000
-"""Maximum number of schemas inside one after ``allOf`` is merged: nested merges double at every step."""
 
 
 class NotClosed(Exception):
@@ -69,7 +57,6 @@ class _Writer:
         self._root = root
         self._copies = copies
         self.lost: list[str] = []
-        self._nodes = 0
         for reference in references(root):
             if definition(root, reference) is None:
                 raise NotClosed(f"the reference {reference!r} does not exist in this schema")
@@ -78,7 +65,6 @@ class _Writer:
     def write(self, schema: Json, path: str) -> dict[str, Json]:
         if not isinstance(schema, dict):
             raise NotClosed(f"{path}: any value at all is allowed" if schema else f"{path}: no value is allowed")
-        self._count(path)
         rest = {name: value for name, value in schema.items() if name not in SILENT}
         out: dict[str, Json] = {}
         if definitions := mapping(rest.pop("$defs", None)):
@@ -158,16 +144,15 @@ class _Writer:
         if len(branches) == 1 and branches[0].keys() == {"$ref"} and beside <= ANNOTATIONS:
             return {**branches[0]}
         try:
-            merged = without_all_of(schema, self._root, lambda merged: self._count(path, size_of(merged)))
+            merged = without_all_of(schema, self._root, lambda merged: self._copy(merged, path))
         except Conflict as keyword:
             raise NotClosed(f"{path}: allOf combines different values of {keyword}") from keyword
-        if not self._copies.fits(merged):
-            raise NotClosed(f"{path}: the schema is too large")
+        self._copy(merged, path)
         return merged
 
-    def _count(self, path: str, size: int = 1) -> None:
-        self._nodes += size
-        if self._nodes > MOST_NODES:
+    def _copy(self, schema: Schema, path: str) -> None:
+        """Nested merges double at every step."""
+        if not self._copies.fits(schema):
             raise NotClosed(f"{path}: the schema is too large")
 
     def _lose(self, rest: Mapping[str, Json], path: str) -> None:

@@ -166,11 +166,6 @@ class Conflict(Exception):
     """The schemas have values of one keyword that a single schema cannot express; the text is the keyword."""
 
 
-def size_of(schema: Schema) -> int:
-    """What it takes to copy a schema, without the schemas inside it."""
-    return 1 + len(mapping(schema.get("properties"))) + len(sequence(schema.get("required")))
-
-
 def without_all_of(schema: Schema, root: Schema, count: Callable[[Schema], None]) -> dict[str, Json]:
     """``allOf`` merged into the schema that has it, for vendors without this keyword; references of the branches are
     resolved in ``root``.
