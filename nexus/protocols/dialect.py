@@ -95,13 +95,24 @@ def _unsupported(*_: object) -> AnswerRelay:
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """How requests and answers pass between clients and vendors of one dialect: what the methods of Dialect with these
-    names do. ``passthrough.py`` in its folder exports ``PASSING``."""
+    """How requests and answers pass between clients and vendors of one dialect. ``passthrough.py`` in its folder
+    exports ``PASSING``."""
 
     edit_request: Callable[[bytes, Mapping[str, Json], str, bool, Target | None], Edited]
+    """The request's own bytes, given with the decoded document, with another name of the model; True asks for usage.
+
+    Another vendor's thinking, which a client sends back in our tags, is removed, because no other vendor can read it.
+    Tool call ids from another vendor that the target is known to reject are replaced by ids that it accepts.
+    """
+
     passthrough: Callable[[Mapping[str, Json], str, Tap], AnswerRelay]
+    """Relays the answer to the request, with the model's name as the client wrote it."""
+
     passed: Callable[[Mapping[str, Json], Tap], AnswerRelay] = _unsupported
+    """Relays the answer of a passthrough endpoint unchanged."""
+
     stored: Callable[[], AnswerRelay] = _unsupported
+    """Relays stored objects unchanged."""
 
 
 class Dialect(ABC):
@@ -194,37 +205,15 @@ class Dialect(ABC):
         """Checks the few fields that routing needs besides ``model`` and ``stream``. Raises InvalidRequest."""
 
     @functools.cached_property
-    def _passing(self) -> Passing:
+    def passing(self) -> Passing:
         """Loaded with the first call."""
         passing: Passing = import_module(f"nexus.protocols.{self.name}.passthrough").PASSING
         return passing
-
-    def edit_request(
-        self, raw: bytes, document: Mapping[str, Json], model: str, *, ask_usage: bool, target: Target | None = None
-    ) -> Edited:
-        """The request's own bytes with ``model`` instead of the original model.
-
-        Another vendor's thinking, which a client sends back in our tags, is removed, because no other vendor can read
-        it. Tool call ids from another vendor that the target is known to reject are replaced by ids that it accepts.
-        """
-        return self._passing.edit_request(raw, document, model, ask_usage, target)
 
     def uses_rejected_options(self, document: Mapping[str, Json], target: Target) -> bool:
         """Whether the target is known to reject a field or value that other models of this dialect accept, and that a
         translation would express differently."""
         return False
-
-    def passthrough(self, document: Mapping[str, Json], model: str, tap: Tap) -> AnswerRelay:
-        """Relays the answer to the request ``document``, with ``model`` as the client wrote it."""
-        return self._passing.passthrough(document, model, tap)
-
-    def stored(self) -> AnswerRelay:
-        """Relays stored objects unchanged."""
-        return self._passing.stored()
-
-    def passed(self, document: Mapping[str, Json], tap: Tap) -> AnswerRelay:
-        """Relays the answer of a passthrough endpoint unchanged."""
-        return self._passing.passed(document, tap)
 
     held: ClassVar[HeldCodec | None] = None
     """Its files and batches, if any."""

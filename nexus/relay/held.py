@@ -146,7 +146,8 @@ class _Results:
 
     def _relay(self, answer: Mapping[str, Json], name: str, tap: Tap) -> AnswerRelay:
         dialect = self.state.codec.dialect_of(answer)
-        return DIALECTS[dialect].passthrough({}, name, tap) if dialect else DIALECTS["chat"].passed({}, tap)
+        passing = DIALECTS[dialect or "chat"].passing
+        return passing.passthrough({}, name, tap) if dialect else passing.passed({}, tap)
 
 
 def _used(usage: Usage | None, model: str, alias: str | None, cost: BatchCost) -> Used | None:

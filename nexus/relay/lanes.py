@@ -101,7 +101,7 @@ def choose_stored(attempt: Attempt) -> Lane:
     """The lane of what the vendor stores: request and answer pass unchanged."""
     call = attempt.call
     request = request_for(attempt, call.dialect, call.body, call.headers, call.query)
-    return Lane(request, DIALECTS[call.dialect].stored(), translates=False)
+    return Lane(request, DIALECTS[call.dialect].passing.stored(), translates=False)
 
 
 def choose_passed(attempt: Attempt) -> Lane:
@@ -112,7 +112,7 @@ def choose_passed(attempt: Attempt) -> Lane:
     upload = None if call.upload is None else call.upload.with_model(model)
     path = call.path if call.operation.many else call.operation.path
     request = replace(request, path=path, upload=upload)
-    return Lane(request, DIALECTS[call.dialect].passed(call.document, attempt.tap), translates=False)
+    return Lane(request, DIALECTS[call.dialect].passing.passed(call.document, attempt.tap), translates=False)
 
 
 def choose_raw(attempt: Attempt) -> Lane:
@@ -124,10 +124,9 @@ def choose_raw(attempt: Attempt) -> Lane:
 
 def _passthrough(attempt: Attempt, without: Sequence[Without]) -> Lane:
     call, route = attempt.call, attempt.route
-    dialect = DIALECTS[call.dialect]
     passed = edited(attempt, ask_usage=route.provider.asks_usage, without=without)
     request = request_for(attempt, call.dialect, passed.body, call.headers, call.query)
-    relay = dialect.passthrough(call.document, call.model, attempt.tap)
+    relay = DIALECTS[call.dialect].passing.passthrough(call.document, call.model, attempt.tap)
     return Lane(request, relay, translates=False, dropped=passed.dropped)
 
 
@@ -135,8 +134,7 @@ def edited(attempt: Attempt, *, ask_usage: bool, without: Sequence[Without] = ()
     """The client's request as the vendor gets it, if it speaks the client's dialect."""
     call, route = attempt.call, attempt.route
     target = _target(route, call.dialect, without)
-    dialect = DIALECTS[call.dialect]
-    return dialect.edit_request(call.body, call.document, route.model, ask_usage=ask_usage, target=target)
+    return DIALECTS[call.dialect].passing.edit_request(call.body, call.document, route.model, ask_usage, target)
 
 
 def _translate(attempt: Attempt, dialect: str, without: Sequence[Without]) -> Lane:

@@ -71,7 +71,7 @@ def test_damaged_requests_raise_only_declared_errors(client: str, data: st.DataO
         return
     raw, document = sent
     target = EVERY_TARGET["chat"][-1]
-    edited = DIALECTS[client].edit_request(raw, document, "m", ask_usage=True, target=target)
+    edited = DIALECTS[client].passing.edit_request(raw, document, "m", True, target)
     assert isinstance(decode(edited.body), dict)
     try:
         DIALECTS[client].check(document, GENERATE)
@@ -154,7 +154,7 @@ def test_damaged_streams_raise_only_declared_errors(client: str, vendor: str, da
     judge_stream(client, written)
     _settles(relay.tap)
     if vendor == client:
-        passing = DIALECTS[client].passthrough({"stream": True}, "alias", Tap())
+        passing = DIALECTS[client].passing.passthrough({"stream": True}, "alias", Tap())
         for frame in frames:
             passing.frame(frame)
         _settles(passing.tap)
@@ -187,7 +187,7 @@ def test_damaged_answers_raise_only_declared_errors(client: str, vendor: str, da
             judge_stream(client, answer) if stream else judge_whole(client, decode(answer))
         _settles(relay.tap)
     if vendor == client:
-        passing = DIALECTS[client].passthrough({}, "alias", Tap())
+        passing = DIALECTS[client].passing.passthrough({}, "alias", Tap())
         try:
             passing.body(raw)
         except VendorError as refusal:

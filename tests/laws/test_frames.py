@@ -135,7 +135,7 @@ def test_a_stream_without_a_calls_name_or_an_end_is_broken(vendor: str, frames: 
 
 def passthrough(client: str, frames: Frames) -> tuple[bool, bool]:
     """Whether passthrough reports that the stream is complete, and that it may end here."""
-    relay = DIALECTS[client].passthrough({"stream": True}, "alias", Tap())
+    relay = DIALECTS[client].passing.passthrough({"stream": True}, "alias", Tap())
     for frame in frames:
         relay.frame(frame)
     return relay.complete, relay.ended

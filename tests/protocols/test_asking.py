@@ -41,7 +41,10 @@ NOTHING: dict[str, dict[str, Any]] = {
         "background": False,
         "stream": True,
         "stream_options": {"include_obfuscation": False},
-        "text": {"verbosity": "medium"},
+        "text": {"format": {"type": "text"}, "verbosity": "medium"},
+        "tool_choice": None,
+        "previous_response_id": None,
+        "conversation": None,
     },
     "messages": {
         "max_tokens": 64,

@@ -73,7 +73,7 @@ CUT: dict[str, tuple[str, bytes, bytes]] = {
 @pytest.mark.parametrize("case", CUT)
 def test_foreign_thinking_is_removed_and_reported(case: str) -> None:
     dialect, raw, expected = CUT[case]
-    edited = DIALECTS[dialect].edit_request(raw, decode(raw), "m", ask_usage=False)
+    edited = DIALECTS[dialect].passing.edit_request(raw, decode(raw), "m", False, None)
     assert (edited.body, len(edited.dropped)) == (expected, 1)
 
 
@@ -110,5 +110,5 @@ KEPT: dict[str, tuple[str, bytes]] = {
 @pytest.mark.parametrize("case", KEPT)
 def test_everything_else_stays_unchanged(case: str) -> None:
     dialect, raw = KEPT[case]
-    edited = DIALECTS[dialect].edit_request(raw, decode(raw), "m", ask_usage=False)
+    edited = DIALECTS[dialect].passing.edit_request(raw, decode(raw), "m", False, None)
     assert (edited.body, edited.dropped) == (raw, ())

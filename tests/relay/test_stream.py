@@ -55,7 +55,7 @@ def run(attempt: Attempt, raw: bytes, cut: Pieces) -> tuple[list[bytes], Upstrea
     """The forwarded pieces, and the error that ended them."""
     client, call = attempt.call.dialect, attempt.call
     if client == "messages":
-        relay = DIALECTS[client].passthrough(call.document, call.model, attempt.tap)
+        relay = DIALECTS[client].passing.passthrough(call.document, call.model, attempt.tap)
     else:
         relay = Translation(attempt, Request(()), "messages", "m", VendorRequest({}))
     stream = Stream(attempt, relay, LocalReply(200, {}, cut(raw)), Redactor.of(()), passes=True)

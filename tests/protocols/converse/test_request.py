@@ -555,10 +555,3 @@ def test_the_last_four_cache_points_are_kept() -> None:
     ]
     assert kept == [[False], [False, False, True, False, True, False, True, False, True]]
     assert written.dropped == ("cache",)
-
-
-# The disposition table
-
-
-def test_disabled_options_are_not_reported_as_dropped() -> None:
-    assert write(Request((HI,), logprobs=False, logit_bias={})).dropped == ()

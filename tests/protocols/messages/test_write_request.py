@@ -648,3 +648,10 @@ def test_a_token_count_request_is_written() -> None:
     written = write_count(request, Target(ADAPTIVE, claude=profile(ADAPTIVE)))
     check_count(written)
     assert set(written) == {"model", "messages", "tools", "thinking"}
+
+
+@pytest.mark.parametrize(("tier", "sent"), [("auto", "auto"), ("default", "standard_only"), ("flex", None)])
+def test_a_service_tier_is_written(tier: str, sent: str | None) -> None:
+    written = write(ask(service_tier=tier), COMPATIBLE)
+    assert written.body.get("service_tier") == sent
+    assert written.dropped == (() if sent else ("service_tier",))

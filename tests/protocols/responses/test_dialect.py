@@ -117,7 +117,7 @@ def test_model_lists_and_token_counts_are_written() -> None:
 
 
 def relay() -> AnswerRelay:
-    return DIALECT.passthrough({}, PUBLIC, Tap())
+    return DIALECT.passing.passthrough({}, PUBLIC, Tap())
 
 
 def relayed(passthrough: AnswerRelay, stream: bytes) -> bytes:
@@ -133,7 +133,7 @@ def test_requests_change_only_in_their_model() -> None:
         b'"model" : "openai/smart", "tools":[{"type":"namespace","x":1.0,"x":1e5}], "store":true,'
         b'"previous_response_id":"resp_0" }'
     )
-    edited = DIALECT.edit_request(raw, decode(raw), VENDOR, ask_usage=True).body
+    edited = DIALECT.passing.edit_request(raw, decode(raw), VENDOR, True, None).body
     assert edited == raw.replace(b'"model" : "openai/smart"', b'"model" : "gpt-5.2-2026-01-15"')
 
 

@@ -17,18 +17,6 @@ PLAIN_BODY: dict[str, Any] = {"model": "m", "input": "hi", "tools": TOOLS}
 PLAIN = Request(messages=(Message("user", (Text("hi"),)),), tools=(Tool("f", strict=False),))
 
 
-@pytest.mark.parametrize(
-    "harmless",
-    [
-        {"store": False, "background": False, "previous_response_id": None, "conversation": None},
-        {"truncation": "disabled", "stream_options": None, "include": [], "metadata": {}},
-        {"text": {"format": {"type": "text"}}, "reasoning": {}, "tool_choice": None},
-    ],
-)
-def test_values_without_effect_are_not_reported(harmless: dict[str, Any]) -> None:
-    assert read_request(PLAIN_BODY | harmless) == read_request(PLAIN_BODY)
-
-
 def test_unknown_fields_and_includes_are_reported_as_dropped() -> None:
     read = read_request(PLAIN_BODY | {"x_future": 1, "include": ["message.output_text.logprobs"]})
     assert read.dropped == ("x_future", "include.message.output_text.logprobs")
