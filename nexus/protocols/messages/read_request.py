@@ -138,12 +138,13 @@ def _read_thinking(body: Body, options: Body, drops: Drops) -> Thinking | None:
     # What a system message has said since holds for the next answer.
     later = last_effort(body.get("messages"))
     level = cast("Effort | None", later if later in _EFFORTS else effort)
-    if body.get("thinking") is None:
-        return None if level is None else Thinking(None, effort=level)
-    wire = an_object(body["thinking"], "thinking")
+    wire = {} if body.get("thinking") is None else an_object(body["thinking"], "thinking")
     drops.unknown(wire, ("type", "budget_tokens", "display"), "thinking")
     visible = wire.get("display") != "omitted"
     match wire.get("type"):
+        case None:
+            # Claudes that always think take the other fields alone (pydantic-ai's recordings of Fable 5.1).
+            return None if level is None else Thinking(None, effort=level)
         case "enabled":
             budget = maybe_whole(wire, "budget_tokens", 0, path="thinking")
             if budget is None:

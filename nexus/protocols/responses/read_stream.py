@@ -78,7 +78,7 @@ class StreamReader:
             raise VendorError(read_stream_error(mapping(document.get("response")) or document))
         reader = _READERS.get(kind)
         response = mapping(document.get("response"))
-        begun = self._begin(response) if response or (reader is not None and kind != "keepalive") else []
+        begun = self._begin(kind, response) if response or (reader is not None and kind != "keepalive") else []
         if kind in _TERMINAL:
             return [*begun, *self._finish(_TERMINAL[kind], response)]
         return [*begun, *(reader(self, document) if reader is not None else ())]
@@ -86,13 +86,13 @@ class StreamReader:
     def finish(self) -> list[Event]:
         return []
 
-    def _begin(self, response: Mapping[str, Json]) -> list[Event]:
-        """The start, with the first event of the answer."""
+    def _begin(self, kind: str, response: Mapping[str, Json]) -> list[Event]:
+        """The start, with the first event of the answer. GitHub Copilot's ids change with every event (vercel/ai)."""
         known, named = self._id, text(response.get("id"))
         self._id = named or known or ""
         if known is None:
             return [ResponseStart(named, text(response.get("model")))]
-        if known and named and named != known and self._parts.started:
+        if kind == "response.created" and known and named and named != known and self._parts.started:
             raise ValueError("two answers in one stream")
         return []
 

@@ -177,6 +177,7 @@ def test_assistant_blocks_are_read(case: str) -> None:
         ({"type": "disabled"}, None, Thinking(False)),
         ({"type": "between_tools"}, {"effort": None}, Thinking(False)),
         (None, {"effort": "high"}, Thinking(None, effort="high")),
+        ({"block_binding": {"prefix_mismatch_behavior": "drop_block"}}, None, None),
         (None, None, None),
     ],
 )

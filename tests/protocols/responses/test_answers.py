@@ -1,6 +1,8 @@
 """A vendor's answers: streams under every chunking, whole answers, and errors."""
 
+import itertools
 import json
+import re
 from typing import Any
 
 import pytest
@@ -234,6 +236,13 @@ def test_text_is_not_repeated_for_an_output_index_that_is_always_0() -> None:
     reader = StreamReader(origin())
     events = [event for frame in frames for event in reader.feed(None, json.dumps(frame))]
     assert fold(ordered(events)).parts == (Reasoning("So"), Text("Hi"))
+
+
+def test_an_answer_whose_ids_change_with_every_event_is_one() -> None:
+    numbers = itertools.count()
+    raw = re.sub(rb'"(id|item_id)":\s*"[^"]*"', lambda _: b'"id":"r%d"' % next(numbers), stream_bytes("text"))
+    events, _ = replay([raw])
+    assert fold(events).parts == EXPECTED["text"].parts
 
 
 def test_thinking_that_comes_only_with_its_item_is_read() -> None:
