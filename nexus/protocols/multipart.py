@@ -21,11 +21,11 @@ LONGEST_HEAD = 8192
 LONGEST_VALUE = 64 * 1024
 """Maximum bytes of a field that is read; longer ones are forwarded unread."""
 
-_TYPE = pattern(r"""multipart/form-data((?:\s*+;\s*+[\w.-]+=(?:"[^"\\]*"|[^\s;"]+))*+)\s*+;?\s*+""", re.IGNORECASE)
+_TYPE = pattern(r"""multipart/form-data((?>(?:\s*+;\s*+[\w.-]+=(?:"[^"\\]*"|[^\s;"]+))*))\s*+;?\s*+""", re.IGNORECASE)
 _BOUNDARY = pattern(r"""[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]""")
 _VALUE = r""""(?:[^"\\\r\n]|\\[^"\r\n])*"|[^\s;"\\]+"""
 _PARAMETER = pattern(rf""";\s*([\w.*-]+)=({_VALUE})""")
-_DISPOSITION = pattern(rf"""form-data((?:\s*+;\s*+[\w.*-]+=(?:{_VALUE}))*+)\s*+;?\s*+""", re.IGNORECASE)
+_DISPOSITION = pattern(rf"""form-data((?>(?:\s*+;\s*+[\w.*-]+=(?:{_VALUE}))*))\s*+;?\s*+""", re.IGNORECASE)
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
 

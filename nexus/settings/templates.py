@@ -26,7 +26,7 @@ MAX_FILE = 64 * 1024
 _QUOTED = r"\"[^\"]*\"|'[^']*'"
 _ENV = pattern(rf"\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*(?:\|\s*default\(\s*({_QUOTED})\s*\)\s*)?")
 _FILE = pattern(rf"\s*file\s+({_QUOTED})\s*")
-_TEMPLATE = pattern(rf"\{{\{{((?:{_QUOTED}|\}}(?!\}})|[^\"'}}])*+)(\}}\}}|.*)", re.DOTALL)
+_TEMPLATE = pattern(rf"\{{\{{((?>(?:{_QUOTED}|\}}(?!\}})|[^\"'}}])*))(\}}\}}|.*)", re.DOTALL)
 """A template's content, in which braces may be quoted, and its end; without one, all text behind it."""
 
 
