@@ -175,7 +175,7 @@ def test_no_exception_is_swallowed() -> None:
 
 
 def test_no_possessive_group_can_fail_halfway() -> None:
-    """Before Python 3.11.5 it keeps half of its last repetition (CPython's issue 106052), and Debian 12 has 3.11.2. Only
+    """Before Python 3.11.5 it keeps half of its last repetition (CPython issue 106052), and Debian 12 has 3.11.2. Only
     escapes in strings and anything in valid JSON cannot; other groups are atomic."""
     possessive, escapes = re.compile(r"\(\?:.*\)[*+?]\+"), r'(?:\\.[^"\\]*+)*+'
     found = {path.name for path in SOURCES if possessive.search(path.read_text().replace(escapes, ""))}

@@ -134,7 +134,7 @@ class Ledger:
 
     def _lose(self, count: int, why: str) -> None:
         if not self._lost:
-            log.error("usage is lost", extra={"fields": {"why": why}})
+            log.error("usage is lost", extra={"fields": {"why": why, "calls": count}})
         self._lost += count
 
     def _say_that_it_fails(self, why: str) -> None:

@@ -50,6 +50,9 @@ def _opened(store: str) -> Database:
     database = open_store(store)
     assert database is not None
     with database.transaction(write=False) as transaction:
-        if version_of(transaction, database) < VERSION:
+        version = version_of(transaction, database)
+        if version == 0:
+            raise DatabaseError("it has no tables: no gateway has recorded usage in it")
+        if version < VERSION:
             raise DatabaseError("its tables are of an older Nexus; start this one once")
     return database

@@ -168,6 +168,13 @@ def test_a_file_of_a_newer_nexus_is_rejected(
     assert "too old" in capsys.readouterr().err
 
 
+def test_a_database_without_tables_has_no_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / FILE).touch()
+    (tmp_path / "nexus.toml").write_text(STORE + ECHO)
+    assert cli.main(["usage", "-c", str(tmp_path / "nexus.toml")]) == 1
+    assert "it has no tables" in capsys.readouterr().err
+
+
 def test_an_impossible_store_is_rejected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "nexus.toml").write_text(f'[usage]\nstore = "sqlite:///nexus.toml/usage"\n{ECHO}')
     assert cli.main(["check", "-c", str(tmp_path / "nexus.toml")]) == 1
