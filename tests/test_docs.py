@@ -22,7 +22,7 @@ CLAUDE_CODE, CODEX, AI_SDK = ROOT / "docs/claude-code.rst", ROOT / "docs/codex.r
 GUIDES = [ROOT / "README.rst", CLAUDE_CODE, CODEX, AI_SDK]
 
 OUR_WORDS = {
-    CLAUDE_CODE: ("runs at its own vendor only", "invalid gateway key", "needs the caller's own login or key"),
+    CLAUDE_CODE: ("runs at its own vendor only", "invalid gateway key", "the caller's own login or key"),
     CODEX: ("invalid gateway key", "does not exist", "; did you mean", "the model returned no complete summary"),
 }
 """What the pages quote of Nexus's own errors."""

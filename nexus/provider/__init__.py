@@ -125,8 +125,8 @@ class Provider(ABC):
         if own is not None:
             return own
         if self.settings.needs_key and not self.settings.has_key:
-            what = "login or key" if self.settings.forwards_login else f"key in {UPSTREAM_KEY}"
-            raise AuthenticationFailed(f"provider {self.name!r} needs the caller's own {what}")
+            login, key = "the caller's own login or key", f"the caller's own key in {UPSTREAM_KEY}"
+            raise AuthenticationFailed(f"provider {self.name!r} needs {login if self.settings.forwards_login else key}")
         return (account or self.accounts[0]).key
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
