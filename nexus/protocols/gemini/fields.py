@@ -105,7 +105,7 @@ WRITES: Mapping[str, Disposition] = {
     "presence_penalty": carried("", "dropped on models without penalties"),
     "frequency_penalty": carried("", "dropped on models without penalties"),
     "seed": carried("", "dropped if it exceeds 32 bits"),
-    "stop": carried("", "`stopSequences`; more than five are refused"),
+    "stop": carried("", "`stopSequences`; Nexus cuts the answer at those after the fifth"),
     "logprobs": dropped("translated answers contain none"),
     "top_logprobs": dropped("translated answers contain none"),
     "logit_bias": dropped("no equivalent"),

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 from nexus.conversation.cache_hints import has_cache_hints
 from nexus.conversation.parts import Effort, Request, Thinking
-from nexus.errors import InvalidRequest, UnsupportedFeature
+from nexus.errors import InvalidRequest
 from nexus.models.efforts import GOOGLE
 from nexus.models.gemini import LEVELS, TOOL_NAMES, BudgetRange, Gemini
+from nexus.protocols import cutter
 from nexus.protocols.checks import Drops, asks_for
-from nexus.protocols.codec import Target, VendorRequest
+from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_for
 from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.tools import write_tool_fields
@@ -56,7 +57,9 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     if has_cache_hints(request):
         drops.add("cache_control")
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
-    return VendorRequest(only(members), drops.names, tooling.answer_tool, renaming=renaming)
+    cut = Cut(request.stop[MAX_STOPS:])
+    cutter.check_stops(cut.stop)
+    return VendorRequest(only(members), drops.names, tooling.answer_tool, cut=cut, renaming=renaming)
 
 
 def _write_conversation(request: Request, gemini: Gemini, drops: Drops) -> tuple[list[Json], list[Json]]:
@@ -102,11 +105,8 @@ def _write_generation(request: Request, gemini: Gemini, drops: Drops) -> dict[st
         config["responseModalities"] = ["TEXT", "IMAGE"]
     elif request.image_output:
         drops.add("image_output")
-    if len(request.stop) > MAX_STOPS:
-        words = f"Gemini accepts at most {MAX_STOPS} stop sequences, not {len(request.stop)}"
-        raise UnsupportedFeature.about("stop", words)
     if request.stop:
-        config["stopSequences"] = list(request.stop)
+        config["stopSequences"] = list(request.stop[:MAX_STOPS])
     if request.thinking is not None:
         thinking = write_thinking_config(request.thinking, gemini, drops)
         config |= {} if thinking is None else {"thinkingConfig": thinking}

@@ -127,7 +127,7 @@ WRITES: Mapping[str, Disposition] = {
     "temperature": converted("", "0 to 1; above 1 is refused; dropped if the model or its thinking rules it out"),
     "top_p": converted("", "dropped if the model, its thinking or `temperature` rules it out"),
     "top_k": converted("", "dropped if the model or its thinking rules it out"),
-    "stop": converted("", "those with only whitespace are refused"),
+    "stop": converted("", "Nexus cuts the answer at those with only whitespace, which Claude rejects"),
     "user": converted("", "`metadata.user_id`"),
     "service_tier": converted("", "`auto`; `default` becomes `standard_only`; other tiers are dropped"),
     "stream": carried(""),

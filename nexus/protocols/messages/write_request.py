@@ -12,8 +12,9 @@ from itertools import dropwhile
 from nexus.conversation.parts import Request
 from nexus.errors import UnsupportedFeature
 from nexus.models.claude import PROPERTY_KEYS, Claude
+from nexus.protocols import cutter
 from nexus.protocols.checks import Drops
-from nexus.protocols.codec import Target, VendorRequest
+from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_for
 from nexus.protocols.messages.fields import WRITES
 from nexus.protocols.messages.needed_thinking import OFF, lacks_thinking
@@ -44,6 +45,10 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         drops.add("thinking")
     if plan.lost:
         drops.add("thinking.effort")
+    # Arguments of calls are not searched for stop sequences; Claude refuses those of only white space.
+    stops = () if form.call else request.stop
+    cut = Cut(tuple(stop for stop in stops if not stop.strip()))
+    cutter.check_stops(cut.stop)
     members: dict[str, Json] = {
         "model": target.model,
         "max_tokens": plan.max_tokens,
@@ -53,8 +58,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "tool_choice": tooling.choice,
         "thinking": plan.config,
         "output_config": only({"effort": plan.effort, "format": format}) or None,
-        # Arguments of calls are not searched for stop sequences.
-        "stop_sequences": None if form.call else _write_stops(request.stop) or None,
+        "stop_sequences": [stop for stop in stops if stop.strip()] or None,
         "metadata": {"user_id": request.user} if request.user is not None else None,
         "service_tier": tier_for(request, _TIERS, drops),
         "stream": True if request.stream else None,
@@ -66,7 +70,13 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     _limit_breakpoints(body, drops)
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
     return VendorRequest(
-        body, drops.names, tooling.answer_tool, wants_thinking=plan.budgeted, renaming=renaming, answer_call=form.call
+        body,
+        drops.names,
+        tooling.answer_tool,
+        cut=cut,
+        wants_thinking=plan.budgeted,
+        renaming=renaming,
+        answer_call=form.call,
     )
 
 
@@ -89,15 +99,6 @@ def _write_sampling(request: Request, plan: ThinkingPlan, claude: Claude, drops:
 
 def _beside_thinking(name: str, value: float) -> bool:
     return (name == "temperature" and value == 1) or (name == "top_p" and 0.95 <= value <= 1)
-
-
-def _write_stops(stops: tuple[str, ...]) -> list[str]:
-    for at, stop in enumerate(stops):
-        if not stop.strip():
-            raise UnsupportedFeature.about(
-                f"stop.{at}", "Claude does not accept a stop sequence of only white space; remove it"
-            )
-    return list(stops)
 
 
 def _limit_breakpoints(body: Block, drops: Drops) -> None:

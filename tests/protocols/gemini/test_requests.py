@@ -19,7 +19,7 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models.gemini import TOOL_NAMES
-from nexus.protocols.codec import Target
+from nexus.protocols.codec import Cut, Target
 from nexus.protocols.gemini.write_request import write_count
 
 from .kit import assistant, target, user, write
@@ -242,11 +242,9 @@ def test_image_output_is_dropped_for_models_without_it() -> None:
     assert written.dropped == ("image_output",) and "generationConfig" not in written.body
 
 
-def test_too_many_stop_sequences_are_rejected() -> None:
-    write(Request((HI,), stop=tuple("abcde")))
-    with pytest.raises(UnsupportedFeature) as caught:
-        write(Request((HI,), stop=tuple("abcdef")))
-    assert caught.value.param == "stop"
+def test_the_answer_is_cut_at_the_stop_sequences_after_the_fifth() -> None:
+    written = write(Request((HI,), stop=tuple("abcdef")))
+    assert (written.body["generationConfig"], written.cut) == ({"stopSequences": list("abcde")}, Cut(("f",)))
 
 
 # Models and counting

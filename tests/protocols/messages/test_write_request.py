@@ -28,7 +28,7 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
 from nexus.models.claude import Claude, profile
-from nexus.protocols.codec import Target, VendorRequest
+from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.messages.write_parts import NO_WORDS
 from nexus.protocols.messages.write_request import write_count, write_request
 from nexus.providers.bedrock.claude import profile as profile_at_bedrock
@@ -557,6 +557,11 @@ def test_a_history_with_calls_but_no_tools_gets_stub_tools() -> None:
     assert written.body["tool_choice"] == {"type": "none"}
 
 
+def test_the_answer_is_cut_at_stop_sequences_that_claude_rejects() -> None:
+    written = write(ask(stop=("END", "\n")))
+    assert (written.body["stop_sequences"], written.cut, written.dropped) == (["END"], Cut(("\n",)), ())
+
+
 Unsupported, Invalid = UnsupportedFeature, InvalidRequest
 REFUSED: dict[str, tuple[Request, type[NexusError], str]] = {
     "audio": (ask(user(Audio(Inline("audio/wav", "")))), Unsupported, "messages.0.content.0"),
@@ -571,7 +576,6 @@ REFUSED: dict[str, tuple[Request, type[NexusError], str]] = {
     "nothing": (ask(user("")), Invalid, "messages"),
     "prefill": (ask(user("a"), assistant("b")), Unsupported, "messages.1"),
     "hot": (ask(temperature=1.5), Unsupported, "temperature"),
-    "stop of white space": (ask(stop=("END", "\n")), Unsupported, "stop.1"),
     "one of several tools that cannot be forced": (
         ask(tools=(*TOOLS, Tool("g")), tool_choice=ToolChoice("required")),
         Unsupported,
