@@ -1,23 +1,24 @@
-"""Shared by the tests of all dialects: streams in pieces, their events in order, and published types as reference.
+"""Shared by the tests of all dialects: recorded answers, their events in order, and published types as reference.
 
 Nothing here knows a dialect or what a test expects.
 """
 
 import itertools
 import json
-import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from nexus.conversation.events import Event, Order
+from nexus.conversation.events import ContentDropped, Event, Order
 from nexus.conversation.parts import NOTHING_ASKED, Request
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols.codec import AnswerOrigin, Envelope
 from nexus.protocols.contract import StreamReader
+from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.sse import FrameDecoder
 
 
@@ -44,32 +45,27 @@ def envelope(request: Request = NOTHING_ASKED, *, id: str = "r1", model: str = "
     return Envelope(id, model, 7, replace(request, include_usage=usage))
 
 
-def chunkings(raw: bytes) -> Iterator[list[bytes]]:
-    """The same bytes whole, by line, by byte, and in pieces of random length."""
-    yield [raw]
-    yield raw.splitlines(keepends=True)
-    yield [raw[at : at + 1] for at in range(len(raw))]
-    for seed in range(5):
-        yield list(_random_pieces(raw, random.Random(seed)))
+class Recorded:
+    """The recorded answers of a dialect's vendors: whole ones, and streams of server-sent events."""
+
+    def __init__(self, dialect: str) -> None:
+        self.folder = Path(__file__).parents[1] / "fixtures" / dialect
+        self.streams = sorted(path.parent.name for path in self.folder.glob("*/upstream.sse"))
+        self.answers = sorted(path.parent.name for path in self.folder.glob("*/upstream.json"))
+
+    def stream(self, case: str) -> bytes:
+        return (self.folder / case / "upstream.sse").read_bytes()
+
+    def answer(self, case: str) -> dict[str, Any]:
+        body: dict[str, Any] = json.loads((self.folder / case / "upstream.json").read_bytes())
+        return body
 
 
-def _random_pieces(raw: bytes, dice: random.Random) -> Iterator[bytes]:
-    at = 0
-    while at < len(raw):
-        size = dice.randint(1, 40)
-        yield raw[at : at + size]
-        at += size
-
-
-def events_from(pieces: Iterable[bytes], reader: StreamReader) -> list[Event]:
-    """The events of a stream, to its end."""
-    decoder = FrameDecoder()
-    events: list[Event] = []
-    for piece in pieces:
-        for frame in decoder.feed(piece):
-            if frame.data is not None:
-                events += reader.feed(frame.event, frame.data)
-    return events + reader.finish()
+def events_from(raw: bytes, reader: StreamReader) -> list[Event]:
+    """The events of a stream, to its end, each checked against the legal order."""
+    frames = [frame for frame in FrameDecoder().feed(raw) if frame.data is not None]
+    events = [event for frame in frames for event in reader.feed(frame.event, frame.data or "")]
+    return ordered(events + reader.finish())
 
 
 def ordered(events: list[Event]) -> list[Event]:
@@ -78,6 +74,19 @@ def ordered(events: list[Event]) -> list[Event]:
     for event in events:
         order.check(event)
     return events
+
+
+def relayed(passthrough: AnswerRelay, stream: bytes) -> bytes:
+    """What a client sees of a stream of whole frames."""
+    decoder = FrameDecoder()
+    edited = b"".join(map(passthrough.frame, decoder.feed(stream)))
+    assert decoder.rest == b"", "test streams must hold whole frames"
+    return edited
+
+
+def losses(events: Sequence[Event]) -> list[str]:
+    """What is reported as dropped."""
+    return [event.dropped for event in events if isinstance(event, ContentDropped)]
 
 
 def whole(value: Any) -> Any:

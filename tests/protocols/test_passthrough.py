@@ -23,20 +23,12 @@ from nexus.protocols.messages.passthrough import MessagesPassthrough
 from nexus.protocols.messages.passthrough import edit_request as edit_messages
 from nexus.protocols.messages.usage import read_usage as read_messages_usage
 from nexus.protocols.responses.passthrough import ResponsesPassthrough
-from nexus.protocols.sse import FrameDecoder
-from nexus.wire import decode
-from tests.protocols.chat.kit import FIXTURES
+from nexus.wire import decode, encode
+from tests.protocols.chat.kit import RECORDED
+from tests.protocols.kit import relayed
 
 PUBLIC = "openai/smart"
 VENDOR = "gpt-4-0613"
-
-
-def relayed(passthrough: AnswerRelay, stream: bytes) -> bytes:
-    """What a client sees of a stream of whole frames."""
-    decoder = FrameDecoder()
-    edited = b"".join(map(passthrough.frame, decoder.feed(stream)))
-    assert decoder.rest == b"", "test streams must hold whole frames"
-    return edited
 
 
 def chat_relay(document: dict[str, Any] | None = None) -> ChatPassthrough:
@@ -229,24 +221,6 @@ def test_chat_usage_of_the_last_chunk_with_usage_applies() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw",
-    [
-        pytest.param(b": OPENROUTER PROCESSING\n\n", id="comment"),
-        pytest.param(b"data: {broken\n\n", id="not JSON"),
-        pytest.param(b"data: [1]\n\n", id="not an object"),
-        pytest.param(b'data: {"model":7,"choices":"x","usage":[]}\n\n', id="other types"),
-        pytest.param(b"event: future\ndata: {}\n\n", id="unknown event"),
-        pytest.param(b"id: 1\n\n", id="no data"),
-        pytest.param(b'data: {"type":"future","x":{"model":"gpt-4-0613"}}\n\n', id="a nested model"),
-    ],
-)
-def test_chat_other_frames_pass_unchanged(raw: bytes) -> None:
-    relay = chat_relay()
-    assert relayed(relay, raw) == raw
-    assert (relay.complete, relay.ended, relay.tap) == (False, False, Tap())
-
-
-@pytest.mark.parametrize(
     "frame",
     [
         pytest.param(b'data: {"model":"gpt-4-0613"}\r\n\r\n', id="CRLF"),
@@ -328,26 +302,98 @@ def test_gemini_has_ended_when_every_candidate_finished(stream: bytes, ended: bo
     assert relay.ended is ended
 
 
-# -- chat: whole answers -------------------------------------------------------------------------------------------
-
-
-def test_chat_answers_change_only_in_their_model() -> None:
-    answer = (
-        b'{\n  "id": "c", "model" : "gpt-4-0613", "x_future": {"model": "gpt-4-0613", "n": 1.0},\n'
-        b'  "choices": [{"index": 0, "message": {"content": "\\"model\\": \\u00e9"}, "finish_reason": "tool_calls"}],\n'
-        b'  "usage": {"prompt_tokens": 5, "completion_tokens": 2}\n}\n'
-    )
-    relay = chat_relay({})
-    assert relay.body(answer) == answer.replace(b'"model" : "gpt-4-0613"', b'"model" : "openai/smart"')
-    assert relay.tap == Tap(VENDOR, "tool_calls", Usage(input=5, output=2))
-    assert relay.complete
-
+# -- frames and whole answers of every dialect ---------------------------------------------------------------------
 
 RELAYS: dict[str, Callable[[], AnswerRelay]] = {
     "chat": lambda: chat_relay({}),
     "messages": messages_relay,
     "responses": lambda: ResponsesPassthrough("openai/smart", Tap()),
 }
+ODD = {
+    "comment": b": OPENROUTER PROCESSING\n\n",
+    "not JSON": b"data: {broken\n\n",
+    "not an object": b"data: [1]\n\n",
+    "no data": b"id: 1\n\n",
+    "unknown event": b'event: future\ndata: {"type":"future","message":{"model":"gpt-4-0613"},"n":1.0}\n\n',
+}
+OTHER: dict[str, dict[str, bytes]] = {
+    "chat": {"other types": b'data: {"model":7,"choices":"x","usage":[]}\n\n'},
+    "messages": {
+        "ping": b'event: ping\ndata: {"type": "ping"}\n\n',
+        "a broken start": b"event: message_start\ndata: {broken\n\n",
+        "a start without data": b"event: message_start\ndata: \n\n",
+        "a start that is null": b"event: message_start\ndata: null\n\n",
+        "a start without message": b'data: {"type":"message_start"}\n\n',
+        "other types": b'data: {"type":"message_start","message":{"model":null,"usage":7}}\n\n',
+        "an empty delta": b'data: {"type":"message_delta","delta":null,"usage":null}\n\n',
+    },
+    "responses": {
+        "keepalive": b'event: keepalive\ndata: {"type":"keepalive","sequence_number":3}\n\n',
+        "future": b'data: {"type":"response.future","model":"gpt-4-0613","n":1.0}\n\n',
+        "chat's end": DONE,
+        "other types": b'data: {"type":"response.in_progress","response":{"model":null,"usage":7}}\n\n',
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "raw"),
+    [
+        pytest.param(dialect, raw, id=f"{dialect}: {name}")
+        for dialect, own in OTHER.items()
+        for name, raw in {**ODD, **own}.items()
+    ],
+)
+def test_other_frames_pass_unchanged(dialect: str, raw: bytes) -> None:
+    relay = RELAYS[dialect]()
+    assert relayed(relay, raw) == raw
+    assert (relay.complete, relay.ended, relay.tap) == (False, raw == DONE, Tap())
+
+
+@pytest.mark.parametrize(
+    ("dialect", "public", "answer", "stop", "usage"),
+    [
+        pytest.param(
+            "chat",
+            b"openai/smart",
+            b'{\n  "id": "c", "model" : "%b", "x_future": {"model": "gpt-4-0613", "n": 1.0},\n'
+            b'  "choices": [{"index": 0, "message": {"content": "\\"model\\": \\u00e9"},\n'
+            b'  "finish_reason": "tool_calls"}],\n'
+            b'  "usage": {"prompt_tokens": 5, "completion_tokens": 2}\n}\n',
+            "tool_calls",
+            Usage(input=5, output=2),
+            id="chat",
+        ),
+        pytest.param(
+            "messages",
+            b"anthropic/claude",
+            b'{"model":"%b","id":"msg_1","content":[{"type":"text","text":"\\"model\\":"},'
+            b'{"type":"future","model":"gpt-4-0613"}],"stop_reason":"end_turn",'
+            b'"usage":{"input_tokens":3,"output_tokens":5,"server_tool_use":null}}',
+            "end_turn",
+            Usage(input=3, output=5),
+            id="messages",
+        ),
+        pytest.param(
+            "responses",
+            b"openai/smart",
+            b'{"id":"resp_1","status":"completed","output":[{"type":"future","model":"gpt-4-0613"}],'
+            b'"model":"%b","usage":{"input_tokens":3,"output_tokens":5}}',
+            "completed",
+            Usage(input=3, output=5),
+            id="responses",
+        ),
+    ],
+)
+def test_answers_change_only_in_their_model(
+    dialect: str, public: bytes, answer: bytes, stop: str, usage: Usage
+) -> None:
+    relay = RELAYS[dialect]()
+    assert relay.body(answer % VENDOR.encode()) == answer % public
+    assert relay.tap == Tap(VENDOR, stop, usage)
+    assert relay.complete
+
+
 NO_ANSWERS = {
     "an array": (b"[]", "upstream"),
     "null": (b"null", "upstream"),
@@ -460,27 +506,6 @@ def test_messages_first_event_in_unusual_frames_is_edited(frame: bytes) -> None:
     assert relayed(messages_relay(), frame) == frame.replace(b'"claude-sonnet-4-5"', b'"anthropic/claude"')
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        pytest.param(b": comment\n\n", id="comment"),
-        pytest.param(PING, id="ping"),
-        pytest.param(b"event: message_start\ndata: {broken\n\n", id="not JSON"),
-        pytest.param(b"event: message_start\ndata: \n\n", id="a start without data"),
-        pytest.param(b"event: message_start\ndata: null\n\n", id="a start that is null"),
-        pytest.param(b"data: []\n\n", id="not an object"),
-        pytest.param(b'data: {"type":"message_start"}\n\n', id="a start without message"),
-        pytest.param(b'data: {"type":"message_start","message":{"model":null,"usage":7}}\n\n', id="other types"),
-        pytest.param(b'data: {"type":"message_delta","delta":null,"usage":null}\n\n', id="an empty delta"),
-        pytest.param(FUTURE, id="unknown event"),
-    ],
-)
-def test_messages_other_frames_pass_unchanged(raw: bytes) -> None:
-    relay = messages_relay()
-    assert relayed(relay, raw) == raw
-    assert (relay.complete, relay.ended, relay.tap) == (False, False, Tap())
-
-
 def test_messages_error_event_completes_the_stream() -> None:
     relay = messages_relay()
     error = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
@@ -489,19 +514,7 @@ def test_messages_error_event_completes_the_stream() -> None:
     assert relay.tap.stop_reason == "error"
 
 
-# -- messages: whole answers ---------------------------------------------------------------------------------------
-
-
-def test_messages_answers_change_only_in_their_model() -> None:
-    answer = (
-        b'{"model":"claude-sonnet-4-5","id":"msg_1","content":[{"type":"text","text":"\\"model\\":"},'
-        b'{"type":"future","model":"claude-sonnet-4-5"}],"stop_reason":"end_turn",'
-        b'"usage":{"input_tokens":3,"output_tokens":5,"server_tool_use":null}}'
-    )
-    relay = messages_relay()
-    assert relay.body(answer) == answer.replace(b'"claude-sonnet-4-5"', b'"anthropic/claude"', 1)
-    assert relay.tap == Tap("claude-sonnet-4-5", "end_turn", Usage(input=3, output=5))
-    assert relay.complete
+# -- messages: usage -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -549,10 +562,9 @@ def test_messages_usage_is_read(usage: dict[str, Any], expected: Usage) -> None:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_chat_usage_is_read_wherever_a_server_puts_it(case: str, stream: bool) -> None:
     """As in translation: without it the answer cost nothing in the ledger."""
-    relay, folder = chat_relay({"stream": stream}), FIXTURES / case
+    relay = chat_relay({"stream": stream})
     if stream:
-        for frame in FrameDecoder().feed((folder / "upstream.sse").read_bytes()):
-            relay.frame(frame)
+        relayed(relay, RECORDED.stream(case))
     else:
-        relay.body((folder / "upstream.json").read_bytes())
+        relay.body(encode(RECORDED.answer(case)))
     assert relay.tap.usage is not None and relay.tap.usage.total == 8

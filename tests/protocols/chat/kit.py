@@ -1,7 +1,6 @@
 """Helpers for the chat dialect's tests: the SDK's published types as validators, and a replayer of streams."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.completion_create_params import (
@@ -14,11 +13,10 @@ from nexus.protocols.chat.read_stream import StreamReader
 from nexus.protocols.chat.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode
-from tests.protocols.kit import chunkings as chunkings
-from tests.protocols.kit import envelope, events_from, ordered, origin, whole
+from tests.protocols.kit import Recorded, envelope, events_from, origin, whole
 from tests.published import published
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "chat"
+RECORDED = Recorded("chat")
 
 
 def check_request(body: Mapping[str, Json]) -> None:
@@ -37,10 +35,10 @@ def check_chunks(written: bytes) -> list[ChatCompletionChunk]:
     return [ChatCompletionChunk.model_validate(decode(data)) for data in frames if data != "[DONE]"]
 
 
-def events_of(pieces: Iterable[bytes]) -> list[Event]:
+def events_of(raw: bytes) -> list[Event]:
     """The events of a whole stream, each checked against the legal order."""
     reader = StreamReader(origin())
-    events = ordered(events_from(pieces, reader))
+    events = events_from(raw, reader)
     assert reader.complete
     return events
 

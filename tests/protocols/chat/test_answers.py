@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation.events import ContentDropped, PartDelta, PartEnd, PartStart, ResponseEnd, UsageUpdate
+from nexus.conversation.events import PartDelta, PartEnd, PartStart, ResponseEnd, UsageUpdate
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import (
     Citation,
@@ -33,9 +33,9 @@ from nexus.protocols.chat.read_stream import StreamReader
 from nexus.protocols.contract import through
 from nexus.protocols.tidy import Tidy
 from nexus.wire import decode, encode, mapping
-from tests.protocols.kit import origin
+from tests.protocols.kit import losses, origin
 
-from .kit import FIXTURES, chunkings, events_of
+from .kit import RECORDED, events_of
 
 OWN = Signature("chat", "")
 S = Usage(input=5, output=3)
@@ -142,45 +142,25 @@ DROPPED = {
         "choices",
     },
 }
-STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
-PAIRS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.json"))
 
 
-def stream(case: str) -> bytes:
-    return (FIXTURES / case / "upstream.sse").read_bytes()
+def test_every_recorded_answer_has_its_expectation() -> None:
+    assert {*RECORDED.streams, *RECORDED.answers} == set(EXPECTED) | UNPINNED
 
 
-def test_every_fixture_has_its_expectation() -> None:
-    assert set(STREAMS) | set(PAIRS) == set(EXPECTED) | UNPINNED
-
-
-@pytest.mark.parametrize("case", STREAMS)
-def test_a_stream_gives_its_answer_under_every_chunking(case: str) -> None:
-    raw = stream(case)
-    first, *others = [events_of(pieces) for pieces in chunkings(raw)]
-    assert all(other == first for other in others)
+@pytest.mark.parametrize("case", RECORDED.streams)
+def test_a_stream_gives_its_expected_response(case: str) -> None:
+    events = events_of(RECORDED.stream(case))
     if case in EXPECTED:
-        stop = EXPECTED[case].stop
-        answer = fold(first)
-        if case == "google-signatures":
-            assert answer.stop == CALLED
-        else:
-            assert answer.stop == stop
-        assert (answer.parts, answer.usage, answer.id) == (
-            EXPECTED[case].parts,
-            EXPECTED[case].usage,
-            EXPECTED[case].id,
-        )
-    assert {event.dropped for event in first if isinstance(event, ContentDropped)} == _noticed(case)
+        answer, expected = fold(events), EXPECTED[case]
+        assert answer.stop == (CALLED if case == "google-signatures" else expected.stop)
+        assert (answer.parts, answer.usage, answer.id) == (expected.parts, expected.usage, expected.id)
+    assert set(losses(events)) == DROPPED.get(case, set())
 
 
-def _noticed(case: str) -> set[str]:
-    return DROPPED.get(case, set())
-
-
-@pytest.mark.parametrize("case", PAIRS)
+@pytest.mark.parametrize("case", RECORDED.answers)
 def test_a_whole_answer_gives_its_expected_response(case: str) -> None:
-    read = read_response(decode((FIXTURES / case / "upstream.json").read_bytes()), origin())
+    read = read_response(RECORDED.answer(case), origin())
     assert set(read.dropped) == DROPPED.get(case, set())
     if case in EXPECTED:
         assert read.response == EXPECTED[case]
@@ -190,7 +170,7 @@ def test_calls_without_ids_get_their_own_in_every_answer() -> None:
     """The ids of answers repeat too (octos #12: the second turn's results went to the first turn's calls)."""
     ids = itertools.count()
     answers = [
-        fold(through([Tidy(lambda: f"made_{next(ids)}")], events_of([stream("no-ids")]))).parts for _ in range(2)
+        fold(through([Tidy(lambda: f"made_{next(ids)}")], events_of(RECORDED.stream("no-ids")))).parts for _ in range(2)
     ]
     calls = [part for parts in answers for part in parts if isinstance(part, ToolCall)]
     assert len({call.id for call in calls}) == 4
@@ -266,14 +246,14 @@ def test_the_reader_is_complete_at_the_finish_reason() -> None:
 
 
 def test_a_call_ends_before_the_next_one_starts() -> None:
-    events = events_of([stream("openai-tools")])
+    events = events_of(RECORDED.stream("openai-tools"))
     places = {event: at for at, event in enumerate(events) if isinstance(event, PartEnd)}
     second = next(at for at, event in enumerate(events) if isinstance(event, PartStart) and event.index == 1)
     assert places[PartEnd(0)] < second
 
 
 def test_usage_updates_are_reported_as_they_arrive() -> None:
-    updates = [event.usage for event in events_of([stream("vllm-reasoning")]) if isinstance(event, UsageUpdate)]
+    updates = [event.usage for event in events_of(RECORDED.stream("vllm-reasoning")) if isinstance(event, UsageUpdate)]
     assert updates == [Usage(5, output=1), Usage(5, output=2), S, S]
 
 
@@ -357,7 +337,7 @@ def test_an_empty_object_may_stand_for_arguments_to_come(pieces: list[str], whol
         for function in ({"name": "f"}, *({"arguments": piece} for piece in pieces))
     ]
     lines.append(b'data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}]}\n\n')
-    (call,) = fold(events_of(lines)).parts
+    (call,) = fold(events_of(b"".join(lines))).parts
     assert isinstance(call, ToolCall)
     assert call.arguments == whole
 
@@ -366,7 +346,7 @@ def arguments_of(*calls: dict[str, object]) -> list[tuple[str, str, str]]:
     """Id, name and arguments of the calls of a stream with these deltas."""
     lines = [b"data: " + encode({"choices": [{"delta": {"tool_calls": [call]}}]}) + b"\n\n" for call in calls]
     lines.append(b'data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}]}\n\n')
-    parts = [part for part in fold(events_of(lines)).parts if isinstance(part, ToolCall)]
+    parts = [part for part in fold(events_of(b"".join(lines))).parts if isinstance(part, ToolCall)]
     return [(part.id, part.name, part.arguments) for part in parts]
 
 
@@ -450,14 +430,14 @@ def test_interleaved_parallel_calls_are_put_back_together(
             seen.append(at)
         lines.append(b"data: " + encode({"choices": [{"delta": {"tool_calls": [delta]}}]}) + b"\n\n")
     lines.append(b'data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}]}\n\n')
-    answer = fold(events_of(lines))
+    answer = fold(events_of(b"".join(lines)))
     assert answer.parts == tuple(ToolCall(f"call_{at}", f"f{at}", whole[at]) for at in seen)
     assert answer.stop == Stop("tool_use")
 
 
 def test_deltas_are_never_empty() -> None:
-    for case in STREAMS:
-        assert all(event.text for event in events_of([stream(case)]) if isinstance(event, PartDelta))
+    for case in RECORDED.streams:
+        assert all(event.text for event in events_of(RECORDED.stream(case)) if isinstance(event, PartDelta))
 
 
 def message_of(**members: object) -> tuple[Part, ...]:

@@ -17,7 +17,7 @@ from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode, encode
 from tests.protocols.kit import origin
 
-from .kit import FIXTURES
+from .kit import RECORDED
 from .test_read_messages import MESSAGES
 from .test_read_request import OPTIONS
 
@@ -43,12 +43,12 @@ JUNK: list[Json] = [
 STREAMS: list[list[Json]] = [
     [
         decode(frame.data)
-        for frame in FrameDecoder().feed(path.read_bytes())
+        for frame in FrameDecoder().feed(RECORDED.stream(case))
         if frame.data is not None and frame.data != "[DONE]"
     ]
-    for path in sorted(FIXTURES.glob("*/upstream.sse"))
+    for case in RECORDED.streams
 ]
-WHOLE: list[Json] = [decode(path.read_bytes()) for path in sorted(FIXTURES.glob("*/upstream.json"))]
+WHOLE: list[Json] = [RECORDED.answer(case) for case in RECORDED.answers]
 REQUESTS: list[Json] = [{"model": "m", "messages": wire} for wire, _ in MESSAGES.values()] + [
     {"model": "m", "messages": [{"role": "user", "content": "x"}], **fields} for fields, *_ in OPTIONS.values()
 ]

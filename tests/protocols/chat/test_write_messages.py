@@ -197,7 +197,7 @@ def test_reasoning_goes_back_under_its_name(member: str, streamed: bool) -> None
     if streamed:
         deltas: list[Json] = [{member: "Let"}, {member: " me."}]
         choices = [*({"delta": delta} for delta in deltas), {"delta": {}, "finish_reason": "stop"}]
-        parts = fold(events_of([b"data: " + encode({"choices": [one]}) + b"\n\n" for one in choices])).parts
+        parts = fold(events_of(b"".join(b"data: " + encode({"choices": [one]}) + b"\n\n" for one in choices))).parts
     else:
         choice = {"message": {member: "Let me."}, "finish_reason": "stop"}
         parts = read_response({"choices": [choice]}, origin()).response.parts

@@ -4,14 +4,14 @@ import base64
 import json
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import botocore.session  # type: ignore[import-untyped]
 from botocore.validate import ParamValidator  # type: ignore[import-untyped]
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "converse"
-CASES = sorted(path.name for path in FIXTURES.iterdir() if path.is_dir())
+from tests.protocols.kit import Recorded
+
+RECORDED = Recorded("converse")
 
 
 @cache
@@ -71,11 +71,6 @@ def _decoded(shape: Any, value: Any, path: str) -> Any:
             return value
 
 
-def unary(case: str) -> dict[str, Any]:
-    wire: dict[str, Any] = json.loads((FIXTURES / case / "upstream.json").read_text())
-    return wire
-
-
 def streamed(case: str) -> list[tuple[str, dict[str, Any]]]:
-    lines = (FIXTURES / case / "upstream.jsonl").read_text().split("\n")
+    lines = (RECORDED.folder / case / "upstream.jsonl").read_text().split("\n")
     return [(line["event"], line["payload"]) for line in map(json.loads, filter(None, lines))]

@@ -1,4 +1,4 @@
-"""Shared by the gemini tests: fixtures, chunkings, and Google's own types as the reference.
+"""Shared by the gemini tests: recorded answers, and Google's own types as the reference.
 
 Nothing here knows what a test expects.
 """
@@ -7,25 +7,18 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from google.genai import types
 
-from nexus.conversation.events import Event
 from nexus.conversation.parts import Message, Part, Request, Text
 from nexus.models.gemini import profile
 from nexus.protocols.codec import Target, VendorRequest
-from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.protocols.gemini.write_request import write_request
-from tests.protocols.kit import chunkings as chunkings
-from tests.protocols.kit import events_from
-from tests.protocols.kit import ordered as ordered
+from tests.protocols.kit import Recorded
 from tests.published import published
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "gemini"
-STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
-PAIRS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.json"))
+RECORDED = Recorded("gemini")
 
 MODELS = ("gemini-2.0-flash", "gemini-2.5-pro", "gemini-3-pro-preview", "gemini-3.8-flash", "gemini-4-hydrogen")
 
@@ -37,19 +30,6 @@ _TOP: Mapping[str, Any] = {
     "generationConfig": types.GenerationConfig,
     "serviceTier": types.ServiceTier,
 }
-
-
-def stream_bytes(case: str) -> bytes:
-    return (FIXTURES / case / "upstream.sse").read_bytes()
-
-
-def unary(case: str) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads((FIXTURES / case / "upstream.json").read_text())
-    return body
-
-
-def replay(pieces: list[bytes], reader: StreamReader) -> list[Event]:
-    return events_from(pieces, reader)
 
 
 def target(model: str = "gemini-3.8-flash", **more: Any) -> Target:

@@ -26,7 +26,7 @@ from nexus.protocols.gemini.read_response import read_response
 from nexus.protocols.gemini.signatures import PLACEHOLDER
 from tests.protocols.kit import origin
 
-from .kit import assistant, system, target, unary, user, wire, write
+from .kit import RECORDED, assistant, system, target, user, wire, write
 
 PNG = Inline("image/png", "aGVsbG8=")
 SIG = "c2lnbmF0dXJl"
@@ -282,7 +282,7 @@ def test_own_signatures_go_back_on_their_parts() -> None:
 
 @pytest.mark.parametrize("case", ["text", "thinking", "tools"])
 def test_an_answer_goes_back_unchanged(case: str) -> None:
-    answer = unary(case)
+    answer = RECORDED.answer(case)
     response = read_response(answer, origin()).response
     results = [ToolResult(part.id) for part in response.parts if isinstance(part, ToolCall)]
     sent = wire(HI, Message("assistant", response.parts), user(*results, "go on"))[1]["parts"]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation.events import Cited, ContentDropped, Event, PartEnd
+from nexus.conversation.events import Cited, Event, PartEnd
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Citation, Text
 from nexus.protocols.gemini.read_stream import StreamReader
-from tests.protocols.kit import origin
+from tests.protocols.kit import losses, origin
 
 PAGES = [{"web": {"uri": f"https://e.org/{name}", "title": name}} for name in "ab"]
 AT = {"a": "https://e.org/a", "b": "https://e.org/b"}
@@ -38,10 +38,6 @@ def texts(events: list[Event]) -> list[tuple[str, list[tuple[str, str]]]]:
         for part in fold(events).parts
         if isinstance(part, Text)
     ]
-
-
-def named(events: list[Event]) -> set[str]:
-    return {event.dropped for event in events if isinstance(event, ContentDropped)}
 
 
 def grounded(*supports: dict[str, Any], chunks: list[Any] = PAGES) -> dict[str, Any]:
@@ -150,7 +146,7 @@ LOST: dict[str, tuple[Mapping[str, Any], set[str]]] = {
 @pytest.mark.parametrize("case", LOST)
 def test_lost_citations_are_reported(case: str) -> None:
     more, expected = LOST[case]
-    assert named(answer(([{"text": WORDS}], more))) == expected
+    assert set(losses(answer(([{"text": WORDS}], more)))) == expected
 
 
 def test_citations_of_a_signed_text_come_before_its_end() -> None:

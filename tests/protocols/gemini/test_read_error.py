@@ -7,13 +7,13 @@ import pytest
 
 from nexus.protocols.gemini.read_error import read_error
 
-from .kit import FIXTURES
+from .kit import RECORDED
 
 DETAIL = "type.googleapis.com/google.rpc."
 
 
 def body(case: str) -> bytes:
-    return (FIXTURES / "errors" / f"{case}.json").read_bytes()
+    return (RECORDED.folder / "errors" / f"{case}.json").read_bytes()
 
 
 def status_body(status: str, *details: dict[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""Answers, whole and streamed: the fixtures under every chunking, and their expected meaning."""
+"""Answers, whole and streamed, and their expected meaning."""
 
 import json
 
@@ -7,7 +7,7 @@ from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation.events import ContentDropped, Event, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.conversation.events import Event, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import (
     Citation,
@@ -28,9 +28,9 @@ from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.protocols.gemini.stops import READ, read_stop
 from nexus.protocols.gemini.usage import read_usage
 from nexus.wire import Json
-from tests.protocols.kit import origin
+from tests.protocols.kit import events_from, losses, ordered, origin
 
-from .kit import PAIRS, STREAMS, chunkings, ordered, replay, stream_bytes, unary
+from .kit import RECORDED
 
 SIG = "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLW9uZQ=="
 SIG2 = "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLXR3bw=="
@@ -176,52 +176,47 @@ def parts(*wire: object, finish: str | None = "STOP") -> str:
     return piece(candidates=[candidate])
 
 
-def test_every_fixture_has_an_expectation() -> None:
-    assert sorted(EXPECTED) == PAIRS
-    assert sorted([*EXPECTED, "cut"]) == STREAMS
+def test_every_recorded_answer_has_its_expectation() -> None:
+    assert sorted(EXPECTED) == RECORDED.answers
+    assert sorted([*EXPECTED, "cut"]) == RECORDED.streams
 
 
-@pytest.mark.parametrize("case", PAIRS)
+@pytest.mark.parametrize("case", EXPECTED)
 def test_fixtures_conform_to_what_google_publishes(case: str) -> None:
-    types.GenerateContentResponse.model_validate(unary(case))
-    for line in stream_bytes(case).decode().split("\n"):
+    types.GenerateContentResponse.model_validate(RECORDED.answer(case))
+    for line in RECORDED.stream(case).decode().split("\n"):
         if line.strip():
             types.GenerateContentResponse.model_validate_json(line.strip().removeprefix("data: "))
 
 
-@pytest.mark.parametrize("case", PAIRS)
+@pytest.mark.parametrize("case", EXPECTED)
 def test_a_whole_answer_is_read(case: str) -> None:
     response, dropped = EXPECTED[case]
-    read = read_response(unary(case), origin())
+    read = read_response(RECORDED.answer(case), origin())
     assert read.response == response
     assert read.dropped == dropped
 
 
-@pytest.mark.parametrize("case", PAIRS)
-def test_a_stream_gives_its_answer_under_every_chunking(case: str) -> None:
+@pytest.mark.parametrize("case", EXPECTED)
+def test_a_stream_is_read(case: str) -> None:
     response, dropped = EXPECTED[case]
-    seen: list[list[Event]] = []
-    for pieces in chunkings(stream_bytes(case)):
-        one = reader()
-        events = ordered(replay(pieces, one))
-        assert one.complete
-        assert fold(events) == response
-        assert tuple(event.dropped for event in events if isinstance(event, ContentDropped)) == dropped
-        seen.append(events)
-    assert all(events == seen[0] for events in seen)
+    one = reader()
+    events = events_from(RECORDED.stream(case), one)
+    assert one.complete
+    assert fold(events) == response
+    assert tuple(losses(events)) == dropped
 
 
 def test_a_truncated_stream_has_no_end() -> None:
-    for pieces in chunkings(stream_bytes("cut")):
-        one = reader()
-        events = ordered(replay(pieces, one))
-        assert not one.complete
-        assert not any(isinstance(event, ResponseEnd) for event in events)
-        assert fold([*events, ResponseEnd(Stop("unknown"))]).parts == (Text("Half a "),)
+    one = reader()
+    events = events_from(RECORDED.stream("cut"), one)
+    assert not one.complete
+    assert not any(isinstance(event, ResponseEnd) for event in events)
+    assert fold([*events, ResponseEnd(Stop("unknown"))]).parts == (Text("Half a "),)
 
 
 def test_usage_is_reported_at_the_start_and_updated() -> None:
-    events = replay([stream_bytes("text")], reader())
+    events = events_from(RECORDED.stream("text"), reader())
     assert isinstance(events[0], ResponseStart)
     assert events[0].usage == Usage(input=8, output=2)
     assert [event.usage.output for event in events if isinstance(event, UsageUpdate)] == [6, 9]

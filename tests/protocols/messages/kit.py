@@ -1,11 +1,10 @@
-"""Shared by the messages tests: fixtures, chunkings, and Anthropic's own types as the reference.
+"""Shared by the messages tests: recorded answers, and Anthropic's own types as the reference.
 
 Nothing here knows what a test expects.
 """
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from anthropic.types import Message as WireMessage
@@ -16,13 +15,10 @@ from anthropic.types.message_create_params import MessageCreateParamsNonStreamin
 from nexus.conversation.events import Event
 from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.sse import FrameDecoder
-from tests.protocols.kit import chunkings as chunkings
-from tests.protocols.kit import covers, events_from, ordered, origin, whole
+from tests.protocols.kit import Recorded, covers, events_from, origin, whole
 from tests.published import published
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "messages"
-STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
-PAIRS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.json"))
+RECORDED = Recorded("messages")
 
 _OLD_KNOBS = {"temperature", "top_p", "top_k"}
 """Fields that the API accepts for older models, although the newest SDK lacks them."""
@@ -49,19 +45,10 @@ def check_event(name: str | None, data: Mapping[str, Any]) -> None:
         assert covers(published(RawMessageStreamEvent).validate_python(data, strict=True).model_dump(), data)
 
 
-def stream_bytes(case: str) -> bytes:
-    return (FIXTURES / case / "upstream.sse").read_bytes()
-
-
-def unary(case: str) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads((FIXTURES / case / "upstream.json").read_text())
-    return body
-
-
-def replay(pieces: list[bytes]) -> tuple[list[Event], StreamReader]:
-    """The events of a stream, each checked against the legal order."""
+def replay(case: str) -> tuple[list[Event], StreamReader]:
+    """The events of a recorded stream."""
     reader = StreamReader(origin())
-    return ordered(events_from(pieces, reader)), reader
+    return events_from(RECORDED.stream(case), reader), reader
 
 
 def frames(raw: bytes) -> list[tuple[str | None, dict[str, Any]]]:

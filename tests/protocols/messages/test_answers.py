@@ -38,9 +38,9 @@ from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.messages.write_response import write_response
 from nexus.protocols.messages.write_stream import StreamWriter
-from tests.protocols.kit import envelope, origin
+from tests.protocols.kit import envelope, losses, origin
 
-from .kit import PAIRS, STREAMS, check_event, check_message, chunkings, frames, replay, stream_bytes, unary
+from .kit import RECORDED, check_event, check_message, frames, replay
 
 EXPECTED: dict[str, Response] = {
     "text": Response(
@@ -131,32 +131,28 @@ DROPPED = {
 }
 
 
-def test_every_fixture_has_its_expectation() -> None:
-    assert set(STREAMS) == set(EXPECTED)
-    assert set(PAIRS) == set(EXPECTED) - {"unknown"}
+def test_every_recorded_answer_has_its_expectation() -> None:
+    assert set(RECORDED.streams) == set(EXPECTED)
+    assert set(RECORDED.answers) == set(EXPECTED) - {"unknown"}
 
 
-@pytest.mark.parametrize("case", STREAMS)
-def test_a_stream_gives_its_answer_under_every_chunking(case: str) -> None:
-    first: list[Event] = []
-    for pieces in chunkings(stream_bytes(case)):
-        events, reader = replay(pieces)
-        assert reader.complete
-        assert events == (first or events)
-        first = events
-    assert fold(first) == EXPECTED[case]
-    assert {event.dropped for event in first if isinstance(event, ContentDropped)} == DROPPED.get(case, set())
+@pytest.mark.parametrize("case", RECORDED.streams)
+def test_a_stream_is_read(case: str) -> None:
+    events, reader = replay(case)
+    assert reader.complete
+    assert fold(events) == EXPECTED[case]
+    assert set(losses(events)) == DROPPED.get(case, set())
 
 
-@pytest.mark.parametrize("case", PAIRS)
+@pytest.mark.parametrize("case", RECORDED.answers)
 def test_a_whole_answer_is_read(case: str) -> None:
-    read = read_response(unary(case), origin())
+    read = read_response(RECORDED.answer(case), origin())
     assert read.response == EXPECTED[case]
     assert set(read.dropped) == DROPPED.get(case, set())
 
 
 def test_events_after_the_end_are_ignored() -> None:
-    _, reader = replay([stream_bytes("text")])
+    _, reader = replay("text")
     assert reader.feed("message_start", '{"type":"message_start","message":{}}') == []
 
 

@@ -1,11 +1,10 @@
-"""Shared by the responses tests: streams from events, chunkings, and OpenAI's own types as the reference.
+"""Shared by the responses tests: recorded answers, streams from events, and OpenAI's own types as the reference.
 
 Nothing here knows what a test expects.
 """
 
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from openai.types.responses import Response as WireResponse
@@ -21,12 +20,10 @@ from nexus.conversation.parts import NOTHING_ASKED, Request
 from nexus.protocols.responses.read_stream import StreamReader
 from nexus.protocols.responses.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
-from tests.protocols.kit import chunkings as chunkings
-from tests.protocols.kit import covers, envelope, events_from, ordered, origin, whole
+from tests.protocols.kit import Recorded, covers, envelope, events_from, origin, whole
 from tests.published import published
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "responses"
-STREAMS = sorted(path.parent.name for path in FIXTURES.glob("*/upstream.sse"))
+RECORDED = Recorded("responses")
 
 
 def check_request(body: Mapping[str, Any]) -> None:
@@ -87,7 +84,7 @@ def told(events: Iterable[Event], request: Request = NOTHING_ASKED) -> list[dict
     return documents
 
 
-def replay(pieces: list[bytes]) -> tuple[list[Event], StreamReader]:
-    """The events of a stream, each checked against the legal order."""
+def replay(case: str) -> tuple[list[Event], StreamReader]:
+    """The events of a recorded stream."""
     reader = StreamReader(origin())
-    return ordered(events_from(pieces, reader)), reader
+    return events_from(RECORDED.stream(case), reader), reader

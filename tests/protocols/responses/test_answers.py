@@ -1,4 +1,4 @@
-"""A vendor's answers: streams under every chunking, whole answers, and errors."""
+"""A vendor's answers: streams, whole answers, and errors."""
 
 import itertools
 import json
@@ -29,9 +29,9 @@ from nexus.protocols.responses.read_response import read_response
 from nexus.protocols.responses.read_stream import StreamReader
 from nexus.protocols.responses.stops import read_stop, write_stop
 from nexus.protocols.responses.usage import read_usage, write_usage
-from tests.protocols.kit import ordered, origin
+from tests.protocols.kit import events_from, losses, ordered, origin
 
-from .kit import FIXTURES, STREAMS, check_response, chunkings, replay
+from .kit import RECORDED, check_response, replay
 
 MODEL = "gpt-5.2-2026-01-15"
 
@@ -66,43 +66,29 @@ EXPECTED: dict[str, Response] = {
 }
 
 
-def stream_bytes(case: str) -> bytes:
-    return (FIXTURES / case / "upstream.sse").read_bytes()
-
-
-def whole(case: str) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads((FIXTURES / case / "upstream.json").read_text())
-    return body
-
-
-def test_every_fixture_has_an_expectation() -> None:
-    assert set(STREAMS) == set(EXPECTED) | {"failed"}
-
-
-@pytest.mark.parametrize("case", EXPECTED)
-def test_a_stream_gives_its_answer_under_every_chunking(case: str) -> None:
-    for pieces in chunkings(stream_bytes(case)):
-        events, reader = replay(pieces)
-        assert reader.complete
-        assert fold(events) == EXPECTED[case]
-
-
-@pytest.mark.parametrize("case", EXPECTED)
-def test_a_whole_answer_is_read(case: str) -> None:
-    assert read_response(whole(case), origin()).response == EXPECTED[case]
-
-
 LOST = {
     "web_search": {"output.web_search_call"},
     "image_generation": {"output.image_generation_call", "annotations.file_citation"},
 }
 
 
-@pytest.mark.parametrize("case", LOST)
-def test_content_without_a_counterpart_is_reported_as_dropped(case: str) -> None:
-    assert set(read_response(whole(case), origin()).dropped) == LOST[case]
-    events, _ = replay([stream_bytes(case)])
-    assert {event.dropped for event in events if isinstance(event, ContentDropped)} == LOST[case]
+def test_every_recorded_answer_has_its_expectation() -> None:
+    assert set(RECORDED.streams) == set(EXPECTED) | {"failed"}
+
+
+@pytest.mark.parametrize("case", EXPECTED)
+def test_a_stream_is_read(case: str) -> None:
+    events, reader = replay(case)
+    assert reader.complete
+    assert fold(events) == EXPECTED[case]
+    assert set(losses(events)) == LOST.get(case, set())
+
+
+@pytest.mark.parametrize("case", EXPECTED)
+def test_a_whole_answer_is_read(case: str) -> None:
+    read = read_response(RECORDED.answer(case), origin())
+    assert read.response == EXPECTED[case]
+    assert set(read.dropped) == LOST.get(case, set())
 
 
 @pytest.mark.parametrize(
@@ -240,8 +226,8 @@ def test_text_is_not_repeated_for_an_output_index_that_is_always_0() -> None:
 
 def test_an_answer_whose_ids_change_with_every_event_is_one() -> None:
     numbers = itertools.count()
-    raw = re.sub(rb'"(id|item_id)":\s*"[^"]*"', lambda _: b'"id":"r%d"' % next(numbers), stream_bytes("text"))
-    events, _ = replay([raw])
+    raw = re.sub(rb'"(id|item_id)":\s*"[^"]*"', lambda _: b'"id":"r%d"' % next(numbers), RECORDED.stream("text"))
+    events = events_from(raw, StreamReader(origin()))
     assert fold(events).parts == EXPECTED["text"].parts
 
 
@@ -253,7 +239,7 @@ def test_thinking_that_comes_only_with_its_item_is_read() -> None:
 
 
 def test_a_keepalive_becomes_a_ping() -> None:
-    events, _ = replay([stream_bytes("reasoning_and_tools")])
+    events, _ = replay("reasoning_and_tools")
     assert events.count(Ping()) == 1
 
 
@@ -280,10 +266,10 @@ def test_errors_inside_a_stream_are_raised(event: dict[str, Any], kind: str, mes
 
 def test_a_failed_answer_is_raised() -> None:
     with pytest.raises(VendorError, match="try again in 11") as rejected:
-        read_response(whole("failed"), origin())
+        read_response(RECORDED.answer("failed"), origin())
     assert (rejected.value.kind, rejected.value.status) == ("rate_limit", 429)
     with pytest.raises(VendorError, match="try again in 11"):
-        replay([stream_bytes("failed")])
+        replay("failed")
 
 
 @pytest.mark.parametrize("garbage", [{"output": [{"type": "function_call", "name": None}]}])
@@ -318,7 +304,7 @@ def test_malformed_events_are_ignored(event: dict[str, Any]) -> None:
 
 def test_fixtures_conform_to_the_published_types() -> None:
     for case in EXPECTED:
-        body = whole(case)
+        body = RECORDED.answer(case)
         del body["store"]
         body["output"] = [
             item for item in body["output"] if item["type"] not in ("web_search_call", "custom_tool_call")

@@ -17,8 +17,9 @@ from nexus.protocols.responses.dialect import DIALECT
 from nexus.protocols.responses.write_error import IN_BAND
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import decode
+from tests.protocols.kit import relayed
 
-from .kit import FIXTURES, frames
+from .kit import RECORDED, frames
 
 PUBLIC = "openai/smart"
 VENDOR = "gpt-5.2-2026-01-15"
@@ -120,13 +121,6 @@ def relay() -> AnswerRelay:
     return DIALECT.passing.passthrough({}, PUBLIC, Tap())
 
 
-def relayed(passthrough: AnswerRelay, stream: bytes) -> bytes:
-    decoder = FrameDecoder()
-    edited = b"".join(map(passthrough.frame, decoder.feed(stream)))
-    assert decoder.rest == b""
-    return edited
-
-
 def test_requests_change_only_in_their_model() -> None:
     raw = (
         b'{ "input":[{"type":"future","model":"openai/smart"},{"type":"additional_tools","tools":[]}],'
@@ -152,7 +146,7 @@ def test_requests_change_only_in_their_model() -> None:
     ],
 )
 def test_streams_change_only_in_the_model_of_the_response(case: str, stop: str, usage: Usage | None) -> None:
-    raw = (FIXTURES / case / "upstream.sse").read_bytes()
+    raw = RECORDED.stream(case)
     passthrough = relay()
     assert relayed(passthrough, raw) == raw.replace(f'"model":"{VENDOR}"'.encode(), f'"model":"{PUBLIC}"'.encode())
     assert passthrough.complete
@@ -160,30 +154,10 @@ def test_streams_change_only_in_the_model_of_the_response(case: str, stop: str, 
 
 
 def test_a_stream_is_not_complete_before_its_last_event() -> None:
-    raw = (FIXTURES / "text" / "upstream.sse").read_bytes()
+    raw = RECORDED.stream("text")
     passthrough = relay()
     relayed(passthrough, raw[: raw.index(b"event: response.completed")])
     assert (passthrough.complete, passthrough.ended, passthrough.tap.stop_reason) == (False, False, None)
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        pytest.param(b": comment\n\n", id="comment"),
-        pytest.param(b'event: keepalive\ndata: {"type":"keepalive","sequence_number":3}\n\n', id="keepalive"),
-        pytest.param(b'data: {"type":"response.future","model":"gpt-5.2-2026-01-15","n":1.0}\n\n', id="future"),
-        pytest.param(b"data: {broken\n\n", id="not JSON"),
-        pytest.param(b"data: []\n\n", id="not an object"),
-        pytest.param(b"data: [DONE]\n\n", id="the other dialect's end"),
-        pytest.param(
-            b'data: {"type":"response.in_progress","response":{"model":null,"usage":7}}\n\n', id="unexpected types"
-        ),
-    ],
-)
-def test_other_frames_pass_unchanged(raw: bytes) -> None:
-    passthrough = relay()
-    assert relayed(passthrough, raw) == raw
-    assert (passthrough.complete, passthrough.tap) == (False, Tap())
 
 
 def test_only_a_failed_response_may_follow_an_error_event() -> None:
@@ -203,16 +177,3 @@ def test_an_error_without_a_type_ends_the_stream() -> None:
     assert passthrough.failure is not None
     assert (passthrough.failure.message, passthrough.failure.status) == ("the queue is full", 503)
     assert passthrough.ended
-
-
-def test_answers_change_only_in_their_model() -> None:
-    raw = (
-        b'{"id":"resp_1","status":"completed","output":[{"type":"future","model":"gpt-5.2-2026-01-15"}],'
-        b'"model":"gpt-5.2-2026-01-15","usage":{"input_tokens":3,"output_tokens":5}}'
-    )
-    passthrough = relay()
-    assert passthrough.body(raw) == raw.replace(
-        b'"model":"gpt-5.2-2026-01-15","usage"', b'"model":"openai/smart","usage"'
-    )
-    assert passthrough.tap == Tap(VENDOR, "completed", Usage(input=3, output=5))
-    assert passthrough.complete
