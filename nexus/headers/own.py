@@ -38,4 +38,4 @@ BUDGET_REMAINING = "x-nexus-budget-remaining-usd"
 """US dollars left in the caller's tightest budget."""
 
 LIMIT = "x-nexus-limit"
-"""Marks rate limit headers, and a 429 that carries them, as Nexus's and not the vendor's."""
+"""Marks rate limit headers, and every 429 of a limit or a budget, as Nexus's and not the vendor's."""
