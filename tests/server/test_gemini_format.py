@@ -355,6 +355,9 @@ def test_models_are_listed_in_pages(serve: Serve) -> None:
         with pytest.raises(errors.ClientError) as caught:
             client.models.get(model="e/none")
     assert (caught.value.code, caught.value.status) == (404, "NOT_FOUND")
+    unknown = nexus.post(f"{GOOGLE}/e/m3:predict", {})
+    assert (unknown.status, unknown.json["error"]["message"]) == (404, f"{GOOGLE}/e/m3:predict does not exist")
+    assert nexus.post(f"{GOOGLE}/e/m3", {}).status == 405
     first = nexus.request("GET", f"{GOOGLE}?pageSize=2").json
     assert first["nextPageToken"] == "2" and first["models"][0]["supportedGenerationMethods"][0] == "generateContent"
     assert nexus.request("GET", f"{GOOGLE}?pageToken=x").status == 400

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
+from nexus.errors import NotFound
 from nexus.gateway.routing import Model
 from nexus.models.efforts import PLAIN
 from nexus.models.released import released
@@ -56,6 +57,12 @@ class ModelListHandler(ReadHandler):
 
 
 class ModelHandler(ReadHandler):
+    def _check_asked(self) -> None:
+        # Google's SDKs have more operations on a model than are served; such a path is unknown, not for GET only.
+        if self.request.method == "POST" and ":" in self.request.path:
+            raise NotFound(f"{self.request.path} does not exist")
+        super()._check_asked()
+
     def get(self, name: str) -> None:
         asked = unquote(name)
         model = self.runtime.gateway.routes.seen_by(self.identity).find(asked)
