@@ -46,9 +46,10 @@ VENDORS = _with("write_request")
 
 
 def preload() -> None:
-    """Loads the passthrough of every dialect, for processes that share what one of them has imported."""
-    for name in _with("passthrough"):
-        import_module(f"nexus.protocols.{name}.passthrough")
+    """Loads the passthrough and the codec of every dialect, for processes that share what one of them has imported."""
+    for part in ("passthrough", "codec"):
+        for name in _with(part):
+            import_module(f"nexus.protocols.{name}.{part}")
 
 
 @functools.cache
