@@ -148,6 +148,16 @@ def test_anthropics_clients_are_recognised_by_their_header_on_ambiguous_paths(de
     assert f"did you mean {OPENAI}/models" in plain.json["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "header"),
+    [("/llm/google/v1/files", "x-goog-api-client"), (f"{ANTHROPIC}/v1/completion", "anthropic-version")],
+)
+def test_what_a_protocol_lacks_is_not_looked_for_in_another(demo: Nexus, asked: str, header: str) -> None:
+    reply = demo.request("GET", asked, headers={header: "x"})
+    error = reply.json["error"]
+    assert (reply.status, "param" in error, f"{OPENAI}/" in error["message"]) == (404, False, False), reply.body
+
+
 def test_long_paths_and_odd_hosts_are_not_repeated(demo: Nexus) -> None:
     reply = demo.request("GET", "/" + "x" * 5000 + "/v1/messages", headers={"Host": "a b<script>"})
     assert reply.status in (400, 404)

@@ -113,6 +113,9 @@ def _nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Neare
     tails = ["/" + "/".join(words[start:]) for start in range(len(words) - 1, -1, -1)]
     # Endpoints of the protocol whose base contains the path go first.
     below = [endpoint for endpoint in known if _within(path, endpoint.base)]
+    if any(endpoint.base.protocol.likeness(headers) > 0 for endpoint in below):
+        # The client's base URL is right: another protocol's endpoint is not what it means.
+        known = below
     # Anything after models/ could be a model's name, so more specific endpoints are tried first.
     for among in (_that(below, answer=True), _that(below, answer=False), _that(known, answer=True), known):
         for tail, longer in zip(tails, [*tails[1:], ""], strict=False):
