@@ -29,6 +29,9 @@ def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
     inside = read + written <= prompt
     sent = prompt if inside else prompt + read + written
     beside = total - sent - completion
+    if total and not beside:
+        # OpenRouter estimates reasoning, which may exceed a short completion.
+        reasoning = min(reasoning, completion)
     if reasoning > completion or (reasoning and beside == reasoning):
         output = completion
     elif not reasoning and prompt and beside > 0:

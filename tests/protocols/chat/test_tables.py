@@ -73,6 +73,15 @@ DETAILS: dict[str, tuple[dict[str, Json], Usage]] = {
         {"prompt_tokens": 2, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 5}},
         Usage(2, output=1, reasoning=5),
     ),
+    "more reasoning than completion, which the total includes (OpenRouter)": (
+        {
+            "prompt_tokens": 43,
+            "completion_tokens": 10,
+            "total_tokens": 53,
+            "completion_tokens_details": {"reasoning_tokens": 11},
+        },
+        Usage(43, reasoning=10),
+    ),
     "reasoning in the total only": (
         {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 8},
         Usage(2, output=1, reasoning=5),
