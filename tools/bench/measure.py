@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +24,9 @@ from tools.ports import free_port
 
 _ROOT = Path(nexus.__file__).parents[1]
 CONNECTIONS = 10_000
+TURNS = 5
+"""Measurements of each of the subjects that are compared in turns."""
+
 LOOK = 0.25
 """Seconds between two samples of a subject's memory."""
 
@@ -90,6 +93,15 @@ class Bench:
         load = self._load(subject, client, size, "whole", clients)
         self.take(subject, replace(load, seconds=self.seconds / 3))
         return self.take(subject, load)
+
+    def in_turns(self, subjects: Sequence[Subject], size: int) -> list[float]:
+        """ms of CPU per call of each subject, measured in turns, because the machine's speed changes meanwhile. Raises
+        MeasurementFailed."""
+        taken: list[list[Taken]] = [[] for _ in subjects]
+        for _ in range(TURNS):
+            for subject, its in zip(subjects, taken, strict=True):
+                its.append(self.whole(subject, size))
+        return [1000 * sum(one.cpu for one in its) / sum(one.seen.calls for one in its) for its in taken]
 
     def streams(
         self, subject: Subject, count: int, pace: str, *, client: str = "chat", ramp: float = 0.0, rounds: int = 1

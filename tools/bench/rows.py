@@ -44,13 +44,15 @@ CONNECTION = Row("memory per idle connection, kB", 10, digits=1)
 UNDER_LOAD = Row("memory with 500 streams, MB", of_floor=1.15, digits=0)
 START = Row("start to first answer, s", of_floor=1.9)
 LEDGER = Row("2 kB with ledger, metrics and dashboard, ms of CPU per call")
+LEDGER_SHARE = Row("the same, x of what it costs without, in turns", 1.08, digits=2)
 REDIS = Row("2 kB with limits in Redis, ms of CPU per call")
 REDIS_ITSELF = Row("CPU of Redis for that, ms per call", digits=3)
-WORKERS = Row("2 workers, clients and vendor on the same two cores: calls per second, x", digits=2)
+WORKERS = Row("2 workers, clients and vendor on the same two cores: calls per second, x", 1.8, digits=2)
 WORKERS_COST = Row("the same, ms of CPU per call")
 ROWS = (
     *(SMALL, LARGE, SMALL_TRANSLATED, LARGE_TRANSLATED, FEW, FEW_TRANSLATED, MANY, MANY_TRANSLATED),
-    *(FIRST, BURST, AGE, GAP, IDLE, CONNECTION, UNDER_LOAD, START, LEDGER, REDIS, REDIS_ITSELF, WORKERS, WORKERS_COST),
+    *(FIRST, BURST, AGE, GAP, IDLE, CONNECTION, UNDER_LOAD, START),
+    *(LEDGER, LEDGER_SHARE, REDIS, REDIS_ITSELF, WORKERS, WORKERS_COST),
 )
 
 Figures = Mapping[Row, float]
@@ -81,10 +83,13 @@ def measure(bench: Bench, kind: Kind) -> Iterator[tuple[Row, float]]:
         if kind.translates:
             yield FEW_TRANSLATED, bench.streams(subject, 20, PACE, client="messages", rounds=2).per_10k
             yield MANY_TRANSLATED, bench.streams(subject, 500, PACE, client="messages", ramp=0.5).per_10k
+        if kind is NEXUS:
+            with bench.running(BOOKS) as (recording, _):
+                without, cost = bench.in_turns((subject, recording), 2000)
+            yield LEDGER, cost
+            yield LEDGER_SHARE, cost / without
         yield CONNECTION, bench.connection(subject)
     if kind is NEXUS:
-        with bench.running(BOOKS) as (subject, _):
-            yield LEDGER, bench.whole(subject, 2000).per_call
         if shutil.which("redis-server"):
             with bench.running(WITH_REDIS) as (subject, _):
                 counted = bench.whole(subject, 2000)
