@@ -202,9 +202,13 @@ def test_cooldowns_are_shown(nexus: Nexus, openai_upstream: FakeUpstream) -> Non
     assert nexus.chat(CHAT).status == 401
     found = Scraped.of(nexus)
     assert found.by("scope", "cooldowns_total", place="openai") == {"key": 1}
-    assert found.by("provider", "keys_in_cooldown") == {"openai": 1}
-    nexus.runtime.gateway.router.cooldowns.start(("openai", "gpt-4", ""), 60, "a test")
-    assert Scraped.of(nexus).by("route", "in_cooldown") == {"openai/gpt-4": 1}
+    cooldowns = nexus.runtime.gateway.router.cooldowns
+    ((provider, _, key),) = cooldowns.active(cooldowns.clock())
+    for scope in ((provider, "gpt-4", ""), (provider, "gpt-4", key)):
+        cooldowns.start(scope, 60, "a test")
+    found = Scraped.of(nexus)
+    assert found.by("provider", "keys_in_cooldown") == {"openai": 1}, "each key once"
+    assert found.by("route", "in_cooldown") == {"openai/gpt-4": 1}
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def now(runtime: Runtime) -> Mapping[Metric, Values]:
     """Returns the metrics that are not summed, because every process has the same values."""
     cooldowns = runtime.gateway.router.cooldowns
     scopes = cooldowns.active(cooldowns.clock())
-    keys = Counter(provider for provider, _, account in scopes if account)
+    keys = Counter(provider for provider, _ in {(provider, account) for provider, _, account in scopes if account})
     whole = {(provider, alias) for provider, alias, account in scopes if not account}
     names = dict.fromkeys(provider.name for provider in runtime.providers)
     return {
