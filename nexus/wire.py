@@ -126,6 +126,13 @@ def base64_bytes(data: str) -> bytes | None:
         return None
 
 
+def unpadded(data: str) -> bytes | None:
+    """The decoded base64url without padding; None if invalid."""
+    if not _BASE64_URL.fullmatch(data) or len(data) % 4 == 1:
+        return None
+    return base64.urlsafe_b64decode(data + "=" * (-len(data) % 4))
+
+
 def digest(words: str, digits: int = 64) -> str:
     """A unique short name for a text: hexadecimal digits of its SHA-256."""
     return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
@@ -134,6 +141,7 @@ def digest(words: str, digits: int = 64) -> str:
 MOST_COUNTED = 10**12
 """More of anything is a mistake; sums of millions of such counts fit into 64 bits."""
 
+_BASE64_URL = pattern(r"[A-Za-z0-9_-]+")
 _NUMBERS = (int, float)
 
 

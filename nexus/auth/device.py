@@ -14,7 +14,6 @@ import requests
 
 from nexus import __version__, wire
 from nexus.auth.issuer import Metadata, metadata_url, read_metadata
-from nexus.auth.jwks import unpadded
 from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
 from nexus.settings.oauth import LoginSettings
@@ -173,6 +172,6 @@ class IdentityProvider:
 def _end_of(token: str) -> float | None:
     """The expiry in an unverified JWT, in Unix seconds; None for other tokens."""
     parts = token.split(".")
-    claims = unpadded(parts[1]) if len(parts) == 3 else None
+    claims = wire.unpadded(parts[1]) if len(parts) == 3 else None
     ends = wire.decode_object(claims).get("exp") if claims is not None else None
     return float(ends) if isinstance(ends, int | float) and not isinstance(ends, bool) else None

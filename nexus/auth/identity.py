@@ -73,11 +73,9 @@ def sight_of(identity: Identity, readers: Collection[str]) -> Only | None:
     """Whose usage a caller may see. None means everyone's: for groups in ``[usage] readers``, and for all callers of an
     open gateway that does not identify them. Raises PermissionDenied.
     """
-    if identity.group is not None and identity.group in readers:
+    if sees_everybody(identity, readers):
         return None
     if identity.client_id is None:
-        if identity.source == "open":
-            return None
         raise PermissionDenied("the caller cannot be identified, so there is no usage to show")
     return {"user": identity.client_id, "key": identity.key or ""}
 

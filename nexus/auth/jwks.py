@@ -7,14 +7,12 @@ error. PyJWT is imported only when there is a key to read.
 
 from __future__ import annotations
 
-import base64
 import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
 from nexus import DISTRIBUTION, wire
 from nexus.dataclasses import dataclass, field
-from nexus.late import pattern
 from nexus.wire import Json
 
 MOST_KEYS = 64
@@ -33,7 +31,6 @@ ALGORITHMS: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 KNOWN = frozenset(name for names in ALGORITHMS.values() for name in names)
 
-_BASE64 = pattern(r"[A-Za-z0-9_-]+")
 
 _PUBLIC = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
 
@@ -127,12 +124,5 @@ def _material(public: dict[str, str], algorithm: str) -> Any:
 
 def _is_strong(public: dict[str, str]) -> bool:
     """Whether an RSA key is long enough to be secure, and short enough to verify without delaying other calls."""
-    modulus, exponent = unpadded(public["n"]) or b"", unpadded(public["e"]) or b""
+    modulus, exponent = wire.unpadded(public["n"]) or b"", wire.unpadded(public["e"]) or b""
     return SHORTEST_RSA <= int.from_bytes(modulus).bit_length() <= LONGEST_RSA and len(exponent) <= 8
-
-
-def unpadded(text: str) -> bytes | None:
-    """Decodes unpadded base64url; None if invalid."""
-    if not _BASE64.fullmatch(text) or len(text) % 4 == 1:
-        return None
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

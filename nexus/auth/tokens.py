@@ -15,7 +15,7 @@ from typing import Any
 
 from nexus import wire
 from nexus.auth.identity import Unidentified
-from nexus.auth.jwks import KNOWN, KeySet, VerifyingKey, unpadded
+from nexus.auth.jwks import KNOWN, KeySet, VerifyingKey
 from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
 from nexus.renewal import Renewed
@@ -136,7 +136,7 @@ class Tokens:
 def _head_of(token: str) -> tuple[str | None, str]:
     """Key id and algorithm in a token's header, used only to find candidate keys. Raises Unidentified."""
     head, *rest = token.split(".")
-    raw = unpadded(head)
+    raw = wire.unpadded(head)
     if len(rest) != 2 or raw is None:
         raise _refusal("invalid credential: neither a gateway key nor a token")
     try:

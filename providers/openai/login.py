@@ -8,14 +8,12 @@ its requests in CaddyGlow/ccproxy-api issue 7 and nodetool-ai/nodetool pull requ
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 
 from nexus.headers.forwarding import bearer_token
 from nexus.late import pattern
 from nexus.settings.auth_scheme import BearerToken
-from nexus.wire import decode_object
+from nexus.wire import decode_object, unpadded
 
 LOGIN_URL = "https://chatgpt.com/backend-api/codex"
 """The only URL that a login is valid for."""
@@ -37,10 +35,5 @@ def login_in(client: Mapping[str, str]) -> ChatGptLogin | None:
     """The login in a client's headers (lower-case names)."""
     token = bearer_token(client)
     found = _JWT.fullmatch(token) if client.get(ACCOUNT) else None
-    if found is None:
-        return None
-    try:
-        claims = decode_object(base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)))
-    except (binascii.Error, ValueError):
-        return None
+    claims = decode_object(unpadded(found[1]) or b"") if found is not None else {}
     return ChatGptLogin(token) if claims.get("iss") == ISSUER else None

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.auth.jwks import MOST_KEYS, MOST_TRIED, read_key_set, unpadded
+from nexus import wire
+from nexus.auth.jwks import MOST_KEYS, MOST_TRIED, read_key_set
 from tests.auth.kit import ec_key, ed_key, jwk, jwks, jwt, rsa_key
 
 RSA = jwk(rsa_key())
@@ -118,9 +119,9 @@ def test_candidates() -> None:
 @given(st.binary(max_size=40))
 def test_unpadded_base64_is_decoded(raw: bytes) -> None:
     text = base64.urlsafe_b64encode(raw).decode().rstrip("=")
-    assert unpadded(text) == (raw if raw else None)
+    assert wire.unpadded(text) == (raw if raw else None)
 
 
 @pytest.mark.parametrize("text", ["a", "aa==", "a b", "ä", "a+/b", "aaaaa", "a\n"])
 def test_invalid_unpadded_base64_is_rejected(text: str) -> None:
-    assert unpadded(text) is None
+    assert wire.unpadded(text) is None

@@ -156,23 +156,6 @@ def test_a_reservation_ended_by_many_threads_is_settled_once(house: House) -> No
     assert house.limits.open == 0
 
 
-def test_concurrent_calls_cannot_overspend_one_quota() -> None:
-    """The race to prevent: five parallel calls that spend 663 of a limit of 100."""
-    house, start, held = House(input_token_limit=100), threading.Barrier(20), []
-    for _ in range(20):
-        house.learned.saw_input("p", "m", Estimate(30), 30)
-
-    def call() -> None:
-        start.wait()
-        try:
-            held.append(house.reserve(30))
-        except LimitExceeded:
-            return
-
-    at_once([call] * 20)
-    assert len(held) == 3
-
-
 class TestRefusal:
     def test_a_refusal_names_rule_limit_remainder_and_wait(self, house: House) -> None:
         house.reserve(tokens=900).settle(None)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.server.test_process import Process
 from tests.serving import wait_until
+from tools.faults.processes import is_alive
 
 _SERVES = re.compile(r"a worker is ready pid=(\d+)")
 
@@ -70,19 +71,6 @@ class Fleet(Process):
             return reply.status, reply.read()
         finally:
             connection.close()
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    with suppress(OSError):
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    return False
-
-
-def children_of(pid: int) -> list[int]:
-    with suppress(OSError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
 
 
 def descriptors(pid: int, kind: str = "") -> int:

@@ -18,8 +18,7 @@ from nexus.server.process import running
 from nexus.server.process.reload import Adopter
 from nexus.settings import load
 from tests.conftest import Serve
-from tests.serving import KEY, PATHS, Nexus, Reply, openai_config, wait_until
-from tests.threads import at_once
+from tests.serving import PATHS, Nexus, Reply, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 PRICED = "{ input = 10, output = 30 }"
@@ -130,12 +129,6 @@ def test_calls_with_the_callers_own_key_are_priced_but_not_charged(serve: Serve,
     assert (attempt.key, attempt.cost, found[0].charges) == ("caller", ONE_CALL, ())
 
 
-def test_a_model_without_a_price_is_rejected(serve: Serve, openai_upstream: FakeUpstream) -> None:
-    nexus = serve(openai_config(openai_upstream.base_url, BUDGET.format(limit=1)))
-    reply = ask(nexus, "chat")
-    assert reply.status == 403 and "the price of openai/gpt-4 is unknown" in reply.json["error"]["message"]
-
-
 def test_counting_tokens_costs_nothing_and_needs_no_budget(spent: Nexus) -> None:
     found = records(spent)
     body = {"model": "openai/gpt-4", "messages": CHAT["messages"]}
@@ -212,33 +205,10 @@ def test_each_session_has_its_own_budget_and_so_do_calls_without_one(
     assert [ask(nexus, "chat").status for _ in range(2)] == [200, 429]
 
 
-def test_forty_concurrent_callers_never_exceed_the_budget(serve: Serve, openai_upstream: FakeUpstream) -> None:
-    """Each call costs a fraction of its reservation, so the callers repeat until nothing more fits."""
-    nexus = serve(config(openai_upstream.base_url, limit="0.0174"))
-    found = records(nexus)
-    start = threading.Barrier(40)
-
-    def hammer() -> None:
-        start.wait()
-        for _ in range(3):
-            ask(nexus, "chat")
-
-    at_once([hammer] * 40)
-    wait_until(lambda: len(found) == 120)
-    total = sum(charge.nano for record in found for charge in record.charges)
-    answered = sum(record.status == 200 for record in found)
-    assert total == answered * ONE_CALL <= 17_400_000
-    assert nexus.server.kept.limits.open == 0
-
-
 def test_the_dashboard_shows_how_much_is_used(spent: Nexus) -> None:
     (gauge,) = spent.request("GET", "/dashboard/data").json["gauges"]
     assert (gauge["name"], gauge["unit"], gauge["limit"]) == ("budget people", "usd", 0.0033)
     assert gauge["used"] == pytest.approx(ONE_CALL / 10**9)
-
-
-def test_the_refusal_contains_no_secret(spent: Nexus) -> None:
-    assert KEY not in ask(spent, "chat").body.decode()
 
 
 def test_a_restart_does_not_reset_the_budget(openai_upstream: FakeUpstream, tmp_path: Path) -> None:

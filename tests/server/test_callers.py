@@ -24,9 +24,6 @@ group = "pro"
 enabled = true
 group_id.gateway_key = true
 validation.group_values = ["pro"]
-[server.cors]
-allow_origins = "https://page.example"
-allow_methods = ["POST"]
 """
 
 
@@ -154,16 +151,6 @@ def test_a_rejected_upload_is_read_to_its_end_and_answered(house: Nexus) -> None
     connection.close()
 
 
-def test_a_web_page_sends_a_preflight_request(house: Nexus) -> None:
-    page = {"Origin": "https://page.example"}
-    asked = house.request(
-        "OPTIONS", "/llm/openai/v1/chat/completions", headers={**page, "Access-Control-Request-Method": "POST"}
-    )
-    assert (asked.status, asked.headers["access-control-allow-methods"]) == (204, "POST, OPTIONS")
-    assert house.chat(CHAT, {**page, **auth(BOB)}).headers["access-control-allow-origin"] == page["Origin"]
-    assert house.chat(CHAT, page).headers["access-control-allow-origin"] == page["Origin"]
-
-
 def test_the_connection_stays_usable_after_a_405(house: Nexus) -> None:
     with socket.create_connection(("127.0.0.1", house.port), timeout=60) as sock:
         line = f"GET /llm/openai/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {BOB}\r\n\r\n"
@@ -196,8 +183,3 @@ enabled = true
             refused: Any = house.chat(CHAT, auth(text[:-6] + "AAAAAA"))
         assert refused.status == 401 and "invalid_token" in refused.headers["www-authenticate"]
         assert text not in caplog.text
-
-
-def test_without_keys_a_page_of_another_origin_is_rejected(nexus: Nexus) -> None:
-    assert nexus.chat(CHAT).status == 200
-    assert nexus.chat(CHAT, {"Origin": "http://evil.example"}).status == 403

@@ -6,11 +6,13 @@ The fake vendor observes this.
 import json
 import socket
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Serve
+from tests.server.vendors import LANES, Lane
 from tests.serving import CHAT, MESSAGES, Nexus, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -65,6 +67,18 @@ def test_the_upstream_is_closed(
     leave(client, rudely=rudely)
     upstream.wait_for_disconnects(1)
     wait_until(lambda: nexus.server.workers.busy == 0 and not nexus.server.calls)
+
+
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_every_vendor_is_closed(serve: Serve, tmp_path: Path, lane: Lane) -> None:
+    with FakeUpstream(lane.vendor) as upstream:
+        nexus = serve(lane.config(upstream, tmp_path))
+        upstream.default = Behaviour(hang=True)
+        client = open_call(nexus, "/llm/anthropic/v1/messages", {**MESSAGES, "model": "v/m"})
+        upstream.wait_for_requests(1)
+        leave(client)
+        upstream.wait_for_disconnects(1)
+        wait_until(lambda: nexus.server.workers.busy == 0 and not nexus.server.calls)
 
 
 def test_while_waiting_for_a_connection(serve: Serve) -> None:

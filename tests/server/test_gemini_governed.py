@@ -1,7 +1,6 @@
-"""Limits, budgets, records, metrics, fallbacks and disconnects apply to calls in Google's format."""
+"""Limits, budgets, records and metrics apply to calls in Google's format."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +8,9 @@ from google.genai import errors
 
 from tests.conftest import Serve
 from tests.server.test_budgets import ONE_CALL, TIGHT, config, records
-from tests.server.test_cancel import open_call
 from tests.server.test_gemini_format import BODY, GOOGLE, sdk
-from tests.server.vendors import HELLO, LANES
-from tests.serving import Nexus, Reply, anthropic_config, openai_config, wait_until
-from tools.fake_upstream import Behaviour, FakeUpstream
+from tests.serving import Nexus, Reply, openai_config, wait_until
+from tools.fake_upstream import FakeUpstream
 
 LIMITED = '[llm.providers.openai.rate_limits.per_user]\nrequest_limit = 1\ninterval = "60s"\n'
 IDENTIFIED = '[server.client_identification]\nenabled = true\nclient_id.http_header = "X-Client-Id"\n'
@@ -59,47 +56,3 @@ def test_the_cost_is_recorded(verb: str, serve: Serve, openai_upstream: FakeUpst
     assert (found[0].protocol, found[0].stream, attempt.cost) == ("gemini", verb != "whole", ONE_CALL)
     metrics = nexus.request("GET", "/metrics").body.decode()
     assert any('dialect="gemini"' in line or 'protocol="gemini"' in line for line in metrics.splitlines()), metrics
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_the_next_target_answers(verb: str, serve: Serve, openai_upstream: FakeUpstream) -> None:
-    with FakeUpstream("anthropic") as claude:
-        both = '[llm.models.best]\ntargets = ["openai/gpt-4", "anthropic/claude"]\n'
-        nexus = serve(openai_config(openai_upstream.base_url) + anthropic_config(claude.base_url) + both)
-        openai_upstream.default = Behaviour(status=503, headers=(("x-should-retry", "false"),))
-        reply = ask(nexus, verb, model="best")
-        assert reply.status == 200 and HELLO in "".join(_texts(reply.body))
-
-
-def _texts(raw: bytes) -> list[str]:
-    if b"data:" in raw:
-        chunks = [json.loads(line[5:]) for line in raw.splitlines() if line.startswith(b"data:")]
-    else:
-        read = json.loads(raw)
-        chunks = read if isinstance(read, list) else [read]
-    return [part.get("text", "") for chunk in chunks for part in chunk["candidates"][0]["content"].get("parts", [])]
-
-
-PHASES = {
-    "waiting for the head": ("whole", Behaviour(hang=True), False),
-    "waiting for the next event": ("events", Behaviour(event_delay=600, only_before=4), True),
-    "while an array is sent": ("array", Behaviour(endless=True), True),
-}
-
-
-@pytest.mark.parametrize(("verb", "behaviour", "started"), PHASES.values(), ids=PHASES)
-@pytest.mark.parametrize("vendor", ["gemini", "openai"])
-def test_a_disconnect_stops_the_vendor(
-    verb: str, behaviour: Behaviour, started: bool, vendor: str, serve: Serve, tmp_path: Path
-) -> None:
-    lane = next(lane for lane in LANES if lane.name == vendor)
-    with FakeUpstream(lane.vendor) as upstream:
-        nexus = serve(lane.config(upstream, tmp_path))
-        upstream.next(behaviour)
-        client = open_call(nexus, f"{GOOGLE}/m:{VERBS[verb]}", BODY)
-        upstream.wait_for_requests(1)
-        if started:
-            client.recv(100)
-        client.close()
-        upstream.wait_for_disconnects(1)
-        wait_until(lambda: nexus.server.workers.busy == 0 and not nexus.server.calls)

@@ -25,10 +25,11 @@ from nexus.server.process.source import Source
 from nexus.settings import load
 from nexus.settings.files import Watch
 from tests.peers import write_certificate
-from tests.server.fleet import Fleet, children_of, fleet, is_alive
+from tests.server.fleet import Fleet, fleet
 from tests.server.test_process import CHAT_PATH, STREAM, Start, finish, start
 from tests.serving import CHAT, KEY, Nexus, Reply, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.faults.processes import children_of, is_alive
 
 __all__ = ["fleet", "start"]
 

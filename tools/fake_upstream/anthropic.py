@@ -19,8 +19,7 @@ MESSAGES = "/v1/messages"
 COUNT = "/v1/messages/count_tokens"
 
 
-def warm_up() -> None:
-    messages.warm_up()
+warm_up = messages.warm_up
 
 
 def request_id(serial: int) -> str:

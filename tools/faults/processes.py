@@ -63,13 +63,17 @@ class Load:
 
 
 def workers_of(gateway: GatewayProcess) -> list[int]:
+    return [pid for pid in children_of(gateway.pid) if is_alive(pid)]
+
+
+def children_of(pid: int) -> list[int]:
     with suppress(OSError):
-        text = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text()
-        return [pid for pid in map(int, text.split()) if is_alive(pid)]
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
 
 
 def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
     with suppress(OSError):
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     return False

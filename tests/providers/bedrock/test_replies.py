@@ -4,15 +4,12 @@ never hidden.
 
 import json
 import random
-import socket
-import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from nexus.cancel import Cancel
-from nexus.errors import Cancelled, NexusError, ProtocolError, Unreachable, UpstreamTimeout
+from nexus.errors import NexusError, ProtocolError, Unreachable, UpstreamTimeout
 from nexus.protocols.eventstream import EventMessage, encode, event_message
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.providers.bedrock.replies import EVENT_STREAM, StreamReply, Writer, write_converse_event, write_invoke_event
@@ -25,13 +22,11 @@ from tests.providers.bedrock.fakes import (
     MESSAGE_STREAM,
     NOVA,
     Fake,
-    Seen,
     answer,
     chunk,
     exception,
     provider,
     provider_request,
-    stall,
     stream,
 )
 
@@ -213,60 +208,6 @@ def test_a_message_that_never_ends_is_a_timeout() -> None:
         reply.begin_piece(0.05)
         with pytest.raises(UpstreamTimeout):
             reply.read()
-
-
-def in_the_head(url: str, cancel: Cancel) -> Iterator[None]:
-    yield
-    opened(url, cancel).close()
-
-
-def in_the_stream(url: str, cancel: Cancel) -> Iterator[None]:
-    with opened(url, cancel, stream=True) as reply:
-        reply.read()
-        yield
-        reply.read()
-
-
-def in_an_error(url: str, cancel: Cancel) -> Iterator[None]:
-    with opened(url, cancel) as reply:
-        reply.read()
-        yield
-        reply.read()
-
-
-def half_an_error(_: Seen, sock: socket.socket) -> None:
-    sock.sendall(b"HTTP/1.1 500 X\r\ncontent-type: application/json\r\ncontent-length: 90\r\n\r\n{")
-    sock.recv(1)
-
-
-PHASES: dict[str, tuple[Callable[[str, Cancel], Iterator[None]], Any]] = {
-    "before the head": (in_the_head, stall),
-    "inside the stream": (in_the_stream, stream(chunk(MESSAGE_EVENTS[0]), stalls=True)),
-    "inside an event": (in_the_stream, stream(chunk(MESSAGE_EVENTS[0]), MESSAGE_STREAM[:9], stalls=True)),
-    "inside an error": (in_an_error, half_an_error),
-}
-
-
-@pytest.mark.parametrize(("phase", "script"), PHASES.values(), ids=PHASES.keys())
-def test_cancelling_frees_the_thread_and_closes_the_vendors_connection(phase: Any, script: Any) -> None:
-    cancel, reason = Cancel(), Cancelled("gone")
-    with Fake([script]) as fake:
-        steps = phase(fake.url, cancel)
-        next(steps)
-        raised: list[BaseException] = []
-
-        def rest() -> None:
-            with pytest.raises(NexusError) as caught:
-                next(steps)
-            raised.append(caught.value)
-
-        thread = threading.Thread(target=rest)
-        thread.start()
-        fake.request()
-        cancel.throw(reason)
-        thread.join(60)
-        assert raised == [reason]
-        assert fake.gone.wait(60)
 
 
 SAID: dict[str, tuple[int, bytes, str, tuple[str, str] | None]] = {

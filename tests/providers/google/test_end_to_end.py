@@ -3,9 +3,7 @@
 ``tests/server/test_vendors.py`` has the answers, streams, counts and errors of Gemini and Claude on Vertex AI.
 """
 
-import json
 import logging
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -118,14 +116,6 @@ def test_a_callers_own_key_is_used(serve: Serve, google: FakeGoogle) -> None:
     assert google.received[-1].headers["x-goog-api-key"] == "own-hushhush-key"
 
 
-def test_twenty_calls_fetch_one_token(serve: Serve, google: FakeGoogle, vertex: str) -> None:
-    nexus = serve(vertex)
-    with ThreadPoolExecutor(20) as pool:
-        replies = list(pool.map(lambda _: nexus.messages(ASK), range(20)))
-    assert {reply.status for reply in replies} == {200}
-    assert (fetched(google), len(asked(google))) == (1, 20)
-
-
 ERRORS: dict[str, tuple[Reply, int, str, str]] = {
     "Anthropic's": (
         of_json({"type": "error", "error": {"type": "invalid_request_error", "message": "Bad `x`."}}, 400),
@@ -189,21 +179,6 @@ def test_a_token_repeated_by_the_vendor_is_redacted(
     assert reply.status == 401
     assert reply.json["error"]["message"] == "Bearer [redacted]"
     assert TOKEN not in caplog.text + str(reply.headers)
-
-
-def test_a_client_disconnects_while_a_token_is_fetched(serve: Serve, google: FakeGoogle, vertex: str) -> None:
-    hold = threading.Event()
-    google.answer = lambda request: Reply(hold=hold) if request.path == "/token" else api(request)
-    nexus = serve(vertex)
-    raw = json.dumps(ASK).encode()
-    head = "POST /llm/anthropic/v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    with socket.create_connection(("127.0.0.1", nexus.port), timeout=60) as client:
-        client.sendall(f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
-        wait_until(lambda: fetched(google) == 1)
-        assert len(nexus.server.calls) == 1
-    wait_until(lambda: not nexus.server.calls)
-    hold.set()
-    assert not asked(google)
 
 
 def made(toml: str, folder: Path) -> GoogleProvider:

@@ -27,8 +27,7 @@ PATH = re.compile(
 )
 
 
-def warm_up() -> None:
-    shapes.warm_up()
+warm_up = shapes.warm_up
 
 
 def request_id(serial: int) -> str:
