@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from nexus.accounting.database import migrate
+from nexus.accounting.record import CallRecord
 from nexus.accounting.sqlite import SqliteDatabase
 from nexus.accounting.state import file_of
 from nexus.auth.credentials import OWN, SHARED
@@ -121,6 +122,12 @@ class Nexus:
     def runtime(self) -> Runtime:
         assert self.running is not None
         return self.running.runtime
+
+    def records(self) -> list[CallRecord]:
+        """The records of the calls from now on."""
+        found: list[CallRecord] = []
+        self.server.consumers = (*self.server.consumers, found.append)
+        return found
 
     def __enter__(self) -> Self:
         known = all(map(is_known, secrets(self.settings)))
@@ -234,6 +241,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "messages": {"messages": HELLO, "max_tokens": 64},
 }
 """By the client's dialect, without a model."""
+
+BEGINS = {"chat": b'"role":"assistant"', "responses": b"event: response.created", "messages": b"event: message_start"}
+ENDS = {"chat": b"data: [DONE]", "responses": b"event: response.completed", "messages": b"event: message_stop"}
+"""What a stream begins and ends with, by the client's dialect."""
 
 CHAT = {"model": "openai/gpt-4", "messages": HELLO}
 MESSAGES = {"model": "anthropic/claude", "max_tokens": 64, "messages": HELLO}

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -21,6 +21,8 @@ from nexus.auth.credentials import HeaderLines
 from nexus.auth.jwks import KeySet
 from nexus.renewal import Grant, Renewed
 from nexus.settings.server import ServerSettings
+from tests.peers import Peer, read_request
+from tests.serving import wait_until
 
 jwt = pytest.importorskip("jwt", reason="PyJWT is not installed: pip install 'nexus-llm-router[oauth]'")
 
@@ -134,62 +136,30 @@ def hang_up(sock: socket.socket, provider: IdentityProvider) -> None:
     return
 
 
-class IdentityProvider:
+class IdentityProvider(Peer):
     """Answers each connection once, with the current ``behaviour``."""
 
     def __init__(self, behaviour: Behaviour) -> None:
+        super().__init__(self._answer)
         self.behaviour = behaviour
         self.stopped = threading.Event()
         self.asked = 0
-        self._changed = threading.Condition()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._threads: list[threading.Thread] = []
-        self._main = threading.Thread(target=self._accept, name="identity-provider")
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}/jwks.json"
+        return f"http://127.0.0.1:{self.port}/jwks.json"
 
     def wait_for(self, count: int) -> None:
         """Waits until ``count`` requests have arrived."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: self.asked >= count, HARD_LIMIT)
-
-    def __enter__(self) -> Self:
-        self._main.start()
-        return self
+        wait_until(lambda: self.asked >= count, HARD_LIMIT)
 
     def __exit__(self, *_: object) -> None:
         self.stopped.set()
-        # shutdown() wakes accept(); close() would not.
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        for thread in [self._main, *self._threads]:
-            thread.join(HARD_LIMIT)
-            assert not thread.is_alive()
-        self._listener.close()
+        super().__exit__()
 
-    def _accept(self) -> None:
-        while not self.stopped.is_set():
-            try:
-                sock, _ = self._listener.accept()
-            except OSError:
-                return
-            thread = threading.Thread(target=self._serve, args=[sock])
-            self._threads.append(thread)
-            thread.start()
-
-    def _serve(self, sock: socket.socket) -> None:
-        with sock, suppress(OSError):
-            question = b""
-            while b"\r\n\r\n" not in question:
-                piece = sock.recv(65536)
-                if not piece:
-                    return
-                question += piece
-            with self._changed:
-                self.asked += 1
-                self._changed.notify_all()
+    def _answer(self, sock: socket.socket) -> None:
+        if read_request(sock):
+            self.asked += 1
             self.behaviour(sock, self)
 
 

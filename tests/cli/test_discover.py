@@ -1,10 +1,10 @@
 """``nexus check --discover`` and ``nexus init``: the vendors' lists of models, page by page and within bounds."""
 
 import json
-import threading
+import socket
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,65 +16,29 @@ from nexus.cli.detect import Found, Machine
 from nexus.cli.discover import ModelList, discover
 from nexus.cli.init import write
 from nexus.settings import load
+from tests.peers import Handler, Peer, mute, read_request
+from tests.web import Received, Reply, WebServer, of_json
 from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, service_account
 
 KEY = "sk-hushhush-a1b2c3d4"
 Pages = dict[str, Any]
 
 
-class Vendor(ThreadingHTTPServer):
-    """Answers each path and query with a document, with a status and bytes, or through a function."""
-
-    daemon_threads = True
-    request_queue_size = 128
+class Vendor(WebServer):
+    """Answers each path and query with a document or a reply, and everything that is posted with a token."""
 
     def __init__(self, pages: Pages) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(self._page)
         self.pages = pages
-        self.seen: list[tuple[str, dict[str, str]]] = []
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Vendor
-
-    def do_GET(self) -> None:
-        self.server.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
-        said = self.server.pages.get(self.path, (404, b'{"error": {"message": "no such page"}}'))
-        if callable(said):
-            said(self)
-            return
-        status, body = said if isinstance(said, tuple) else (200, json.dumps(said).encode())
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.pages["token"] = {"access_token": "hushhush-token", "expires_in": 3600, "token_type": "Bearer"}
-        self.path = "token"
-        self.do_GET()
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+    def _page(self, asked: Received) -> Reply:
+        if asked.method == "POST":
+            return of_json({"access_token": "hushhush-token", "expires_in": 3600, "token_type": "Bearer"})
+        page = self.pages.get(asked.path, Reply(404, b'{"error": {"message": "no such page"}}'))
+        return page if isinstance(page, Reply) else of_json(page)
 
 
-@contextmanager
-def vendor(pages: Pages) -> Iterator[Vendor]:
-    with Vendor(pages) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def keyed(kind: str, more: str = "", path: str = "/v1") -> Callable[[Vendor, Path], str]:
+def keyed(kind: str, more: str = "", path: str = "/v1") -> Callable[[Any, Path], str]:
     return lambda server, _: (
         f'[llm.providers.v]\ntype = "{kind}"\napi_key = "{KEY}"\nbase_url = "{server.url}{path}"\n{more}'
     )
@@ -203,7 +167,7 @@ LISTS: dict[str, tuple[Callable[[Vendor, Path], str], Pages, list[str], list[str
 }
 
 
-def asked(server: Vendor, folder: Path, table: Callable[[Vendor, Path], str], seconds: float = 60.0) -> ModelList:
+def asked(server: Vendor | Peer, folder: Path, table: Callable[[Any, Path], str], seconds: float = 60.0) -> ModelList:
     file = folder / "nexus.toml"
     file.write_text(table(server, folder) + "models.m = {}\n")
     return discover(load(file, {}), seconds)["v"]
@@ -218,60 +182,60 @@ def test_the_models_of_each_vendor_are_listed(
     others: list[str],
     credential: tuple[str, str],
 ) -> None:
-    with vendor(dict(pages)) as server:
+    with Vendor(dict(pages)) as server:
         found = asked(server, tmp_path, table)
     assert found.failed == ""
     assert [one.id for one in found.offered if one.answers] == answer
     assert [one.id for one in found.offered if not one.answers] == others
-    assert {path for path, _ in server.seen} >= set(pages)
+    asked_for = [one for one in server.received if one.method == "GET"]
+    assert {one.path for one in asked_for} >= set(pages)
     name, value = credential
-    assert all(headers[name].startswith(value) for path, headers in server.seen if path != "token")
+    assert all(one.headers[name].startswith(value) for one in asked_for)
 
 
-def silent(handler: Handler) -> None:
-    handler.rfile.read(1)
-
-
-def dripping(handler: Handler) -> None:
-    handler.send_response(200)
-    handler.end_headers()
-    released = threading.Event()
-    with pytest.raises(OSError):
-        while True:
-            handler.wfile.write(b" ")
-            released.wait(0.01)
-
-
-FAILURES: dict[str, tuple[Pages, float, str]] = {
+FAILURES: dict[str, tuple[Pages, str]] = {
     "a wrong key": (
-        {MODELS: (401, b'{"error": {"message": "Incorrect API key provided"}}')},
-        60,
+        {MODELS: Reply(401, b'{"error": {"message": "Incorrect API key provided"}}')},
         "401 from {host}: Incorrect API key provided",
     ),
-    "no list there": ({}, 60, "404 from {host}: no such page"),
-    "a page of HTML": ({MODELS: (200, b"<html>")}, 60, "the answer has no list"),
-    "another shape": ({MODELS: {"data": {"a": 1}}}, 60, "the answer has no list 'data'"),
-    "a redirect": ({MODELS: (302, b"")}, 60, "302 from {host}"),
-    "too large": ({MODELS: (200, b" " * (discovering.MOST_BYTES + 1))}, 60, "the list is larger than 8 MiB"),
-    "silence": ({MODELS: silent}, 0.1, "no complete list within 0.1 s"),
-    "a byte at a time": ({MODELS: dripping}, 0.1, "no complete list within 0.1 s"),
+    "no list there": ({}, "404 from {host}: no such page"),
+    "a page of HTML": ({MODELS: Reply(200, b"<html>")}, "the answer has no list"),
+    "another shape": ({MODELS: {"data": {"a": 1}}}, "the answer has no list 'data'"),
+    "a redirect": ({MODELS: Reply(302, b"")}, "302 from {host}"),
+    "too large": ({MODELS: Reply(200, b" " * (discovering.MOST_BYTES + 1))}, "the list is larger than 8 MiB"),
 }
 
 
-@pytest.mark.parametrize(("pages", "seconds", "said"), FAILURES.values(), ids=FAILURES.keys())
-def test_failures_are_reported(tmp_path: Path, pages: Pages, seconds: float, said: str) -> None:
-    with vendor(dict(pages)) as server:
-        found = asked(server, tmp_path, keyed("openai"), seconds)
+@pytest.mark.parametrize(("pages", "said"), FAILURES.values(), ids=FAILURES.keys())
+def test_failures_are_reported(tmp_path: Path, pages: Pages, said: str) -> None:
+    with Vendor(dict(pages)) as server:
+        found = asked(server, tmp_path, keyed("openai"))
     assert said.format(host=server.url.removeprefix("http://")) in found.failed
     assert found.offered == ()
 
 
+def dripping(sock: socket.socket) -> None:
+    read_request(sock)
+    sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    with suppress(OSError):
+        while True:
+            sock.sendall(b" ")
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("handler", [mute(), dripping], ids=["silence", "a byte at a time"])
+def test_a_slow_list_is_abandoned(tmp_path: Path, handler: Handler) -> None:
+    with Peer(handler) as peer:
+        found = asked(peer, tmp_path, keyed("openai", path=""), 0.1)
+    assert "no complete list within 0.1 s" in found.failed and found.offered == ()
+
+
 def test_an_endless_list_is_abandoned(tmp_path: Path) -> None:
     page = {**ids("claude-opus-5-5"), "has_more": True, "last_id": "x"}
-    with vendor({f"{MODELS}?limit=1000": page, f"{MODELS}?limit=1000&after_id=x": page}) as server:
+    with Vendor({f"{MODELS}?limit=1000": page, f"{MODELS}?limit=1000&after_id=x": page}) as server:
         found = asked(server, tmp_path, keyed("anthropic"))
     assert found.failed == f"the list has more than {discovering.MOST_PAGES} pages"
-    assert len(server.seen) == discovering.MOST_PAGES
+    assert len(server.received) == discovering.MOST_PAGES
 
 
 COMPARED = """\
@@ -301,10 +265,10 @@ models.echo = {{}}
 def test_check_compares_offered_and_configured_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pages: Pages = {
         MODELS: ids("gpt-4.1", "gpt-5.5", "o3", "whisper-1"),
-        "/lost/models": (401, json.dumps({"error": {"message": f"key {KEY} is wrong"}}).encode()),
+        "/lost/models": Reply(401, json.dumps({"error": {"message": f"key {KEY} is wrong"}}).encode()),
     }
     file = tmp_path / "nexus.toml"
-    with vendor(pages) as server:
+    with Vendor(pages) as server:
         file.write_text(COMPARED.format(url=server.url, key=KEY))
         assert check(load(file, {}), "nexus.toml", discovers=True) == 1
     out = capsys.readouterr().out
@@ -332,7 +296,7 @@ OFFER = ["gpt-6.2-sol-20260801", "gpt-5.5", "gpt-9-lunar", "whisper-1"]
 @pytest.fixture
 def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
     """A fake OpenAI that is detected by its key."""
-    with vendor({MODELS: ids(*OFFER)}) as server:
+    with Vendor({MODELS: ids(*OFFER)}) as server:
         lines = ('api_key = "{{ env.OPENAI_API_KEY }}"', f'base_url = "{server.url}/v1"')
         models = ("gpt-6.2-sol", "gpt-6-luna", "gpt-5.5")
         one = Found("openai", "openai", "OPENAI_API_KEY", models, lines)
@@ -356,7 +320,7 @@ def test_init_writes_offered_models(
     assert list(load(file, environ).llm.providers["openai"].models) == models
     written = [line for line in file.read_text().splitlines() if line.startswith("#[llm")]
     assert written == [f'#[llm.providers.openai.models."{name}"]' for name in others]
-    assert (len(server_seen := found.seen) > 0) is options.get("discovers", True), server_seen
+    assert bool(found.received) is options.get("discovers", True)
 
 
 def test_init_takes_a_few_of_many_unknown_models(tmp_path: Path, found: Vendor) -> None:
@@ -370,7 +334,7 @@ def test_init_takes_a_few_of_many_unknown_models(tmp_path: Path, found: Vendor) 
 def test_init_without_a_list_writes_known_models_and_says_why(
     tmp_path: Path, found: Vendor, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found.pages[MODELS] = (401, json.dumps({"error": {"message": f"key {KEY} is wrong"}}).encode())
+    found.pages[MODELS] = Reply(401, json.dumps({"error": {"message": f"key {KEY} is wrong"}}).encode())
     file, environ = tmp_path / "nexus.toml", {"OPENAI_API_KEY": KEY, "HOME": str(tmp_path)}
     assert write(file, environ, {}) == 0
     assert list(load(file, environ).llm.providers["openai"].models) == ["gpt-6.2-sol", "gpt-6-luna", "gpt-5.5"]

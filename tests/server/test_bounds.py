@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from nexus.accounting.record import CallRecord
 from tests.conftest import Serve
 from tests.peers import Peer, Vendor, read_request
 from tests.server.raw import RawClient, request
@@ -78,8 +77,7 @@ def test_a_bug_before_the_worker_leaves_nothing_held_and_is_recorded(
         raise RuntimeError("a bug")
 
     nexus = serve(openai_config(openai_upstream.base_url).replace("api_key", "max_concurrency = 1\napi_key"))
-    records: list[CallRecord] = []
-    nexus.server.consumers = (*nexus.server.consumers, records.append)
+    records = nexus.records()
     with monkeypatch.context() as patch:
         patch.setattr(nexus.runtime.gateway.admission, "hold_early", broken)
         reply = nexus.chat(CHAT)

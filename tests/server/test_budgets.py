@@ -13,7 +13,6 @@ import pytest
 
 from nexus.accounting.calendar import spent_in
 from nexus.accounting.database import DatabaseError
-from nexus.accounting.record import CallRecord
 from nexus.server.process import running
 from nexus.server.process.reload import Adopter
 from nexus.settings import load
@@ -52,7 +51,7 @@ TIGHT = "0.0033"
 def spent(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
     """With a tight budget and one call made."""
     nexus = serve(config(openai_upstream.base_url, limit=TIGHT))
-    found = records(nexus)
+    found = nexus.records()
     assert ask(nexus, "chat").status == 200
     wait_until(lambda: bool(found))
     return nexus
@@ -63,19 +62,13 @@ def ask(nexus: Nexus, dialect: str, model: str = "openai/gpt-4", *, stream: bool
     return nexus.post(PATHS[dialect], body, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def records(nexus: Nexus) -> list[CallRecord]:
-    found: list[CallRecord] = []
-    nexus.server.consumers = (*nexus.server.consumers, found.append)
-    return found
-
-
 @pytest.mark.parametrize("dialect", PATHS)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_every_answer_reports_the_remaining_budget(
     serve: Serve, openai_upstream: FakeUpstream, dialect: str, stream: bool
 ) -> None:
     nexus = serve(config(openai_upstream.base_url))
-    found = records(nexus)
+    found = nexus.records()
     left = ask(nexus, dialect, stream=stream).headers["x-nexus-budget-remaining-usd"]
     assert (float(left) == 0.01 - ONE_CALL / 10**9) is not stream, "a stream's head comes before its cost"
     assert float(left) >= 0.01 - 0.02
@@ -107,7 +100,7 @@ def test_an_exhausted_budget_is_reported_in_the_callers_dialect(spent: Nexus, di
 
 def test_the_sdks_do_not_retry(spent: Nexus) -> None:
     chat = openai.OpenAI(base_url=spent.openai, api_key="x")
-    found = records(spent)
+    found = spent.records()
     with pytest.raises(openai.RateLimitError, match="budget 'people'"):
         chat.chat.completions.create(model="openai/gpt-4", **CHAT)
     claude = anthropic.Anthropic(base_url=spent.anthropic, api_key="x")
@@ -120,7 +113,7 @@ def test_the_sdks_do_not_retry(spent: Nexus) -> None:
 def test_calls_with_the_callers_own_key_are_priced_but_not_charged(serve: Serve, openai_upstream: FakeUpstream) -> None:
     text = config(openai_upstream.base_url, limit="0.000001").replace("base_url", "forward_token = true\nbase_url")
     nexus = serve(text)
-    found = records(nexus)
+    found = nexus.records()
     own = ask(nexus, "chat", x_provider_api_key="sk-hushhush-callers-0123")
     assert own.status == 200 and "x-nexus-budget-remaining-usd" not in own.headers
     wait_until(lambda: bool(found))
@@ -130,7 +123,7 @@ def test_calls_with_the_callers_own_key_are_priced_but_not_charged(serve: Serve,
 
 
 def test_counting_tokens_costs_nothing_and_needs_no_budget(spent: Nexus) -> None:
-    found = records(spent)
+    found = spent.records()
     body = {"model": "openai/gpt-4", "messages": CHAT["messages"]}
     assert spent.post(PATHS["messages"] + "/count_tokens", body).status == 200
     wait_until(lambda: bool(found))
@@ -154,7 +147,7 @@ price = { input = 0, output = 0 }
 
 def test_a_fallback_from_a_free_model_is_checked_and_charged(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(config(openai_upstream.base_url, VIRTUAL, limit=TIGHT))
-    found = records(nexus)
+    found = nexus.records()
     openai_upstream.next(*[Behaviour(status=503)] * 2)
     first = ask(nexus, "chat", "both")
     assert (first.status, first.headers["x-nexus-route"]) == (200, "openai/gpt-4")

@@ -3,15 +3,15 @@
 The fake vendor observes this.
 """
 
-import json
 import socket
-import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Serve
+from tests.peers import reset
+from tests.server.raw import request
 from tests.server.vendors import LANES, Lane
 from tests.serving import CHAT, MESSAGES, Nexus, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -20,18 +20,13 @@ STREAM = {"stream": True}
 
 
 def open_call(nexus: Nexus, path: str, body: dict[str, Any]) -> socket.socket:
-    raw = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    head += f"Content-Length: {len(raw)}\r\n\r\n"
     sock = socket.create_connection(("127.0.0.1", nexus.port), timeout=60)
-    sock.sendall(head.encode() + raw)
+    sock.sendall(request(path, body))
     return sock
 
 
 def leave(sock: socket.socket, *, rudely: bool = False) -> None:
-    if rudely:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
+    reset(sock) if rudely else sock.close()
 
 
 PHASES = [

@@ -23,7 +23,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from tests import log_fields
 from tests.conftest import Serve
 from tests.peers import UNUSED_PORT, Handler, Peer, echo, once, whole
-from tests.serving import CHAT, Nexus, openai_config, wait_until
+from tests.server.raw import request
+from tests.serving import CHAT, PATHS, Nexus, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 Log = list[logging.LogRecord]
@@ -181,9 +182,7 @@ def test_a_broken_stream_is_logged(serve: Serve, openai_upstream: FakeUpstream, 
 def test_a_client_disconnect_is_not_logged_as_a_failure(nexus: Nexus, openai_upstream: FakeUpstream, log: Log) -> None:
     openai_upstream.next(Behaviour(hang=True))
     with socket.create_connection(("127.0.0.1", nexus.port)) as client:
-        body = b'{"model": "openai/gpt-4", "messages": []}'
-        head = f"POST /llm/openai/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
-        client.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+        client.sendall(request(PATHS["chat"], CHAT))
         openai_upstream.wait_for_requests(1)
     level, fields = call_of(log, 499)
     assert (level, fields["error"], attempts(log)) == ("INFO", "cancelled", [])

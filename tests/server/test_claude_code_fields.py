@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.vendors import LANES, Stand, Standing
+from tests.server.vendors import Stand, Standing, on
 from tests.serving import Reply
 from tools.fake_upstream import Behaviour
 
@@ -40,11 +40,6 @@ def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
     standing = stand(request.param)
     yield Vendor(standing.lane, standing.upstream, standing.nexus)
     assert standing.upstream.violations == []
-
-
-def on(*names: str) -> pytest.MarkDecorator:
-    lanes = [lane for lane in LANES if lane.name in names]
-    return pytest.mark.parametrize("vendor", lanes, ids=lambda lane: lane.name, indirect=True)
 
 
 TRANSLATED = on("openai", "gemini", "bedrock converse")

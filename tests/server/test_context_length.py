@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.vendors import LANES, Stand, Standing
+from tests.server.vendors import LANES, Stand, Standing, on
 from tests.serving import Reply
 from tools.fake_upstream import Behaviour
 
@@ -49,12 +49,6 @@ def vendor(request: pytest.FixtureRequest, stand: Stand) -> Iterator[Vendor]:
     standing.upstream.default = Behaviour(status=400, message=WORDS[standing.lane.name])
     yield Vendor(standing.lane, standing.upstream, standing.nexus)
     assert standing.upstream.violations == []
-
-
-def on(*names: str) -> pytest.MarkDecorator:
-    """Only these lanes."""
-    lanes = [lane for lane in LANES if lane.name in names]
-    return pytest.mark.parametrize("vendor", lanes, ids=lambda lane: lane.name, indirect=True)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])

@@ -13,7 +13,7 @@ from typing import Any
 import openai
 import pytest
 
-from nexus.accounting.record import CallRecord, Outcome
+from nexus.accounting.record import Outcome
 from nexus.protocols.operation import PASSED
 from nexus.providers.openai.endpoints import endpoints_of
 from nexus.upstream.upload import IN_MEMORY
@@ -59,12 +59,6 @@ def served(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
 def sdk(served: Nexus) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(base_url=served.openai, api_key="unused", max_retries=0) as client:
         yield client
-
-
-def last_record(nexus: Nexus) -> list[CallRecord]:
-    records: list[CallRecord] = []
-    nexus.server.consumers = (*nexus.server.consumers, records.append)
-    return records
 
 
 @pytest.mark.parametrize("endpoint", BODIES)
@@ -203,7 +197,7 @@ def test_the_sdk_can_use_every_endpoint(served: Nexus, sdk: openai.OpenAI, opena
 
 
 def test_a_long_answer_passes_in_pieces_and_its_usage_is_read(served: Nexus, openai_upstream: FakeUpstream) -> None:
-    records = last_record(served)
+    records = served.records()
     body = b'{"data":[{"embedding":"' + b"A" * (3 << 20) + b'"}],"usage" : {"prompt_tokens":7,"total_tokens":7}}'
     openai_upstream.next(Behaviour(body=body))
     reply = served.post("/llm/openai/v1/embeddings", {"model": "openai/smart", "input": "x"})
@@ -224,7 +218,7 @@ CUTS: dict[str, tuple[str, dict[str, Any], Behaviour]] = {
 def test_a_truncated_answer_never_looks_complete(
     served: Nexus, openai_upstream: FakeUpstream, endpoint: str, body: dict[str, Any], behaviour: Behaviour
 ) -> None:
-    records = last_record(served)
+    records = served.records()
     openai_upstream.next(behaviour)
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
     raw = json.dumps({"model": "openai/smart", **body})

@@ -14,7 +14,7 @@ from nexus.gateway.semantics import VERDICTS, Failure
 from nexus.relay.candidate import Candidate
 from tests.conftest import Serve
 from tests.server.vendors import providers
-from tests.serving import BODIES, PATHS, Nexus, Reply, wait_until
+from tests.serving import BEGINS, BODIES, ENDS, PATHS, Nexus, Reply, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 LANES = {
@@ -181,10 +181,6 @@ def test_a_failure_of_the_first_target(
     rested(nexus, row.failure)
     assert nexus.runtime.gateway.admission.limits.open == 0
     assert nexus.server.kept.router.rooms.running("v2") == 0
-
-
-BEGINS = {"chat": b'"role":"assistant"', "responses": b"event: response.created", "messages": b"event: message_start"}
-ENDS = {"chat": b"data: [DONE]", "responses": b"event: response.completed", "messages": b"event: message_stop"}
 
 
 def whole(client: str, reply: Reply, *, stream: bool) -> None:

@@ -7,7 +7,7 @@ import pytest
 from google.genai import errors
 
 from tests.conftest import Serve
-from tests.server.test_budgets import ONE_CALL, TIGHT, config, records
+from tests.server.test_budgets import ONE_CALL, TIGHT, config
 from tests.server.test_gemini_format import BODY, GOOGLE, sdk
 from tests.serving import Nexus, Reply, openai_config, wait_until
 from tools.fake_upstream import FakeUpstream
@@ -38,7 +38,7 @@ def test_an_exceeded_limit_gets_googles_error(verb: str, serve: Serve, openai_up
 
 def test_the_sdk_reports_an_exceeded_budget(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(config(openai_upstream.base_url, limit=TIGHT))
-    found = records(nexus)
+    found = nexus.records()
     assert ask(nexus).status == 200
     wait_until(lambda: bool(found))
     with sdk(nexus) as client, pytest.raises(errors.ClientError, match="budget 'people'") as caught:
@@ -49,7 +49,7 @@ def test_the_sdk_reports_an_exceeded_budget(serve: Serve, openai_upstream: FakeU
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_cost_is_recorded(verb: str, serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(config(openai_upstream.base_url))
-    found = records(nexus)
+    found = nexus.records()
     assert ask(nexus, verb).status == 200
     wait_until(lambda: bool(found))
     (attempt,) = found[0].attempts

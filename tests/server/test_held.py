@@ -90,12 +90,6 @@ def about_file(model: str, id: str) -> Any:
     return {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": [document]}]}
 
 
-def records_of(nexus: Nexus) -> list[CallRecord]:
-    records: list[CallRecord] = []
-    nexus.server.consumers = (*nexus.server.consumers, records.append)
-    return records
-
-
 def booked(records: list[CallRecord]) -> list[AttemptRecord]:
     """The recorded usage of batch requests."""
     return [one for record in records for one in record.attempts if "requests" in (one.raw_usage or {})]
@@ -493,7 +487,7 @@ class TestCost:
         return ask(nexus, "GET", f"/llm/anthropic/v1/messages/batches/{id}/results")
 
     def test_the_cost_is_recorded_once(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
-        records = records_of(nexus)
+        records = nexus.records()
         id = self.batch(nexus, anthropic_upstream)
         assert [self.read(nexus, id).status for _ in range(2)] == [200, 200]
         wait_until(lambda: len(records) == 3)
@@ -510,7 +504,7 @@ class TestCost:
         id = self.batch(nexus, anthropic_upstream)
         (row,) = held.find([id])
         assert held.claim(row, 2) == 0
-        records = records_of(nexus)
+        records = nexus.records()
         assert self.read(nexus, id).status == 200
         wait_until(lambda: bool(booked(records)))
         usage = booked(records)[0].usage
@@ -522,7 +516,7 @@ class TestCost:
     ) -> None:
         """No batch has more requests; what follows passes unread."""
         monkeypatch.setattr(held, "MOST_LINES", 2)
-        records = records_of(nexus)
+        records = nexus.records()
         reply = self.read(nexus, self.batch(nexus, anthropic_upstream))
         assert (reply.status, reply.body.count(b'"model":"sonnet"') + reply.body.count(b'"model": "sonnet"')) == (
             200,

@@ -14,7 +14,7 @@ from nexus.provider import accounts
 from nexus.provider.key_command import LARGEST, KeyCommand
 from nexus.telemetry import logs
 from tests.conftest import Serve
-from tests.server.vendors import LANES
+from tests.server.vendors import LANES, Lane
 from tests.serving import CHAT, Nexus, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -169,10 +169,9 @@ LANES_WITH_KEYS = [lane for lane in LANES if lane.vendor in ("openai", "anthropi
 
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("lane", LANES_WITH_KEYS, ids=lambda lane: lane.name)
-def test_every_vendor_with_an_api_key_supports_it(serve: Serve, program: Program, tmp_path: Path, lane: object) -> None:
-    (found,) = [one for one in LANES_WITH_KEYS if one is lane]
-    with FakeUpstream(found.vendor) as vendor:
-        text = found.config(vendor, tmp_path)
+def test_every_vendor_with_an_api_key_supports_it(serve: Serve, program: Program, tmp_path: Path, lane: Lane) -> None:
+    with FakeUpstream(lane.vendor) as vendor:
+        text = lane.config(vendor, tmp_path)
         lines = [program.line if line.startswith("api_key =") else line for line in text.splitlines()]
         nexus = serve("\n".join(lines) + "\n")
         assert ask(nexus) == 200

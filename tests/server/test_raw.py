@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from nexus.accounting.record import CallRecord
 from tests.conftest import Serve
 from tests.peers import Peer, Vendor, read_request, whole
 from tests.serving import KEY, Nexus, wait_until
@@ -263,8 +262,7 @@ def test_a_caller_with_token_limits_is_rejected_unless_allowed(
 
 def test_a_call_has_a_record(serve: Serve, place: Place) -> None:
     nexus: Nexus = serve(place.config())
-    records: list[CallRecord] = []
-    nexus.server.consumers = (*nexus.server.consumers, records.append)
+    records = nexus.records()
     assert nexus.request("GET", "/llm/raw/v/v1/files").status == 200
     wait_until(lambda: len(records) == 1)
     answer = records[0].answer

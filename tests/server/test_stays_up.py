@@ -17,7 +17,7 @@ from nexus.server.server import Server
 from tests.clock import Clock
 from tests.conftest import Serve
 from tests.server.vendors import providers
-from tests.serving import BODIES, HELLO, PATHS, Nexus, Reply, wait_until
+from tests.serving import BEGINS, BODIES, ENDS, HELLO, PATHS, Nexus, Reply, wait_until
 from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, Behaviour, FakeUpstream
 
 QUICK = "retries = { attempts = 2, base_delay = '1ms', max_delay = '1ms' }\n"
@@ -69,8 +69,6 @@ def nothing_held(nexus: Nexus) -> None:
     assert [rooms.running(f"v{number}") for number in (1, 2, 3)] == [0, 0, 0]
 
 
-BEGINS = {"chat": b'"role":"assistant"', "responses": b"event: response.created", "messages": b"event: message_start"}
-ENDS = {"chat": b"data: [DONE]", "responses": b"event: response.completed", "messages": b"event: message_stop"}
 BREAKS: dict[str, Callable[[int], Behaviour]] = {
     "cut": lambda events: Behaviour(cut_after=events),
     "reset": lambda events: Behaviour(reset_after=events),

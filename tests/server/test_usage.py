@@ -13,11 +13,12 @@ import pytest
 
 from nexus.accounting import price_book
 from nexus.accounting.database import Transaction
-from nexus.accounting.record import CallRecord, reason
+from nexus.accounting.record import reason
 from nexus.errors import Overloaded, UpstreamStatus, VendorError
 from nexus.settings.usage import SQLITE
 from nexus.telemetry import lines
 from tests.conftest import Serve
+from tests.server.raw import request
 from tests.server.vendors import LANES, RESPONSES, Lane
 from tests.serving import CHAT, MESSAGES, PATHS, Nexus, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -97,8 +98,7 @@ def test_names_from_outside_are_cut_in_every_record(
 
 def test_a_long_error_of_a_vendor_is_not_kept_in_records(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     """Records wait in queues while a database or a collector is down."""
-    records: list[CallRecord] = []
-    nexus.server.consumers = (*nexus.server.consumers, records.append)
+    records = nexus.records()
     error = {"error": {"message": "Not now. " + LONG, "code": LONG}, "more": LONG}
     openai_upstream.default = Behaviour(status=400, body=json.dumps(error).encode())
     assert nexus.chat(CHAT).json == error
@@ -204,10 +204,8 @@ def test_a_client_disconnect_is_recorded_as_cancelled(
     stream: bool, nexus: Nexus, openai_upstream: FakeUpstream
 ) -> None:
     openai_upstream.default = Behaviour(hold=threading.Event()) if not stream else Behaviour(endless=True)
-    raw = json.dumps({**CHAT, "stream": stream}).encode()
     with socket.create_connection(("127.0.0.1", nexus.port)) as client:
-        head = "POST /llm/openai/v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        client.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(raw) + raw)
+        client.sendall(request(PATHS["chat"], {**CHAT, "stream": stream}))
         wait_until(lambda: len(openai_upstream.requests) == 1)
         if stream:
             assert client.recv(100)

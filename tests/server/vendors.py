@@ -145,6 +145,12 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         yield stand
 
 
+def on(*names: str) -> pytest.MarkDecorator:
+    """The fixture ``vendor`` of a test is each of these lanes."""
+    lanes = [lane for lane in LANES if lane.name in names]
+    return pytest.mark.parametrize("vendor", lanes, ids=lambda lane: lane.name, indirect=True)
+
+
 @pytest.fixture
 def claude() -> Iterator[FakeUpstream]:
     """Anthropic's fake, which must have reported no violation."""

@@ -5,7 +5,6 @@ of failure.
 import io
 import socket
 import ssl
-import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from nexus.upstream.clock import _WAITED_FOR, Clock, ClockedSource
-from tests.peers import Tls
+from tests.peers import Tls, reset
 
 ROOM = _WAITED_FOR
 
@@ -74,8 +73,7 @@ def test_a_line_that_arrives_in_parts_is_joined() -> None:
 def test_a_reset_after_bytes_that_fill_the_buffer_is_not_an_end() -> None:
     with reading() as (vendor, file, _):
         vendor.sendall(b"x" * ROOM)
-        vendor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        vendor.close()
+        reset(vendor)
         assert file.read1(2 * ROOM) == b"x" * ROOM
         for _ in range(2):
             with pytest.raises(ConnectionResetError):

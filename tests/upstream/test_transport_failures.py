@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -357,26 +356,6 @@ def test_no_proxy_comes_from_the_environment(tls: Tls, monkeypatch: pytest.Monke
             assert fetch(one, plain.url, b"direct") == b"direct"
             assert fetch(one, secure.url, b"direct") == b"direct"
         assert trap.accepted == 0
-
-
-def test_no_credentials_come_from_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    netrc = tmp_path / ".netrc"
-    netrc.write_text("machine 127.0.0.1 login someone password secret\ndefault login any password secret\n")
-    netrc.chmod(0o600)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NETRC", str(netrc))
-    seen: list[bytes] = []
-
-    def handler(sock: socket.socket) -> None:
-        seen.append(read_request(sock))
-        sock.sendall(whole(b"", "Set-Cookie: a=b", "Connection: close"))
-
-    with Peer(handler) as peer, transport() as one:
-        fetch(one, peer.url)
-        fetch(one, peer.url)
-    assert len(seen) == 2
-    assert b"authorization" not in b"".join(seen).lower()
-    assert b"cookie" not in b"".join(seen).lower(), "cookies are not kept between calls"
 
 
 def test_a_configured_proxy_is_used_for_http(monkeypatch: pytest.MonkeyPatch) -> None:

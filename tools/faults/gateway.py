@@ -148,6 +148,14 @@ class GatewayProcess:
     def client(self) -> LoadClient:
         return LoadClient(self.port)
 
+    def ask(self, document: Mapping[str, Any], path: str = CHAT) -> Seen | str:
+        """What the client of a call saw; in words if it was cut off."""
+        with self.client() as client:
+            try:
+                return client.call(document, path)
+            except (OSError, HTTPException) as error:
+                return f"cut: {type(error).__name__}"
+
     def counts(self) -> Counts:
         """The current counts. Sends small calls, whose headers tell how much is reserved."""
         # First, because it opens connections, which every count must include.

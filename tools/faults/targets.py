@@ -5,8 +5,6 @@ All targets of the virtual model ``both`` are one fake vendor, which follows its
 
 from __future__ import annotations
 
-from http.client import HTTPException
-
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.faults.clients import Fault
 from tools.faults.gateway import CHAT, MESSAGES, GatewayProcess, body, until
@@ -20,11 +18,9 @@ def after(*behaviours: Behaviour, stream: bool = False, path: str = CHAT, model:
 
     def fault(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
         vendor.next(*behaviours)
-        with gateway.client() as client:
-            try:
-                seen = client.call({"model": model, "stream": stream}, path)
-            except (OSError, HTTPException) as error:
-                return f"cut: {type(error).__name__}"
+        seen = gateway.ask({"model": model, "stream": stream}, path)
+        if isinstance(seen, str):
+            return seen
         tried = [told.rpartition("=")[2] for told in seen.headers.get("x-nexus-tried", "").split(", ")]
         return f"{seen.status} after {', '.join(tried)}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from http.client import HTTPException
 
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.faults.clients import Fault
@@ -13,12 +12,7 @@ from tools.faults.gateway import CHAT, MESSAGES, GatewayProcess
 def answers(behaviour: Behaviour, *, stream: bool = False, path: str = CHAT) -> Fault:
     def fault(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
         vendor.next(behaviour)
-        with gateway.client() as client:
-            try:
-                seen = client.call({"stream": stream}, path)
-            except (OSError, HTTPException) as error:
-                return f"cut: {type(error).__name__}"
-        return str(seen)
+        return str(gateway.ask({"stream": stream}, path))
 
     return fault
 
@@ -27,8 +21,7 @@ def always(behaviour: Behaviour) -> Fault:
     def fault(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
         vendor.default = behaviour
         try:
-            with gateway.client() as client:
-                return str(client.call({}))
+            return str(gateway.ask({}))
         finally:
             vendor.default = Behaviour()
 
@@ -36,11 +29,7 @@ def always(behaviour: Behaviour) -> Fault:
 
 
 def asks_for(model: str) -> Fault:
-    def fault(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
-        with gateway.client() as client:
-            return str(client.call({"model": model}))
-
-    return fault
+    return lambda gateway, vendor: str(gateway.ask({"model": model}))
 
 
 def idles(gateway: GatewayProcess, vendor: FakeUpstream) -> str:

@@ -8,11 +8,9 @@ import hashlib
 import json
 import queue
 import socket
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.auth import SigV4Auth  # type: ignore[import-untyped]
@@ -24,6 +22,7 @@ from nexus.provider import ProviderRequest
 from nexus.providers.bedrock import BedrockProvider
 from nexus.providers.bedrock.settings import BedrockModel, BedrockSettings
 from nexus.wire import encode
+from tests.peers import HARD_LIMIT, Peer, read_request
 
 ACCESS_KEY, SECRET_KEY, TOKEN = (
     "AKIAHUSHHUSHTESTTEST",
@@ -34,8 +33,6 @@ API_KEY = "bedrock-hushhush-0123456789"
 REGION = "us-east-1"
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 NOVA = "amazon.nova-pro-v1:0"
-LIMIT = 20.0
-"""Timeout of a fake, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -55,56 +52,31 @@ class Seen:
 Script = Callable[[Seen, socket.socket], None]
 
 
-@dataclass
-class Fake:
+class Fake(Peer):
     """An HTTP server; use as a context manager. ``scripts`` are used one per request, the last one repeatedly."""
 
-    scripts: list[Script]
-    seen: queue.Queue[Seen] = field(default_factory=queue.Queue)
-    gone: threading.Event = field(default_factory=threading.Event)
-    _open: list[socket.socket] = field(default_factory=list)
-
-    def __enter__(self) -> Self:
-        self._server = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # Ends the thread that waits in accept; close alone does not.
-        with suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        for sock in self._open:
-            sock.close()
+    def __init__(self, scripts: list[Script]) -> None:
+        super().__init__(self._answer)
+        self.scripts = scripts
+        self.seen = queue.Queue[Seen]()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
     def request(self) -> Seen:
-        return self.seen.get(timeout=LIMIT)
+        return self.seen.get(timeout=HARD_LIMIT)
 
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                sock, _ = self._server.accept()
-                sock.settimeout(LIMIT)
-                self._open.append(sock)
-                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
-
-    def _serve(self, sock: socket.socket) -> None:
-        with suppress(OSError), sock, sock.makefile("rb") as stream:
-            while (line := stream.readline()).strip():
-                method, target, _ = line.decode().split(" ", 2)
-                headers = {}
-                while header := stream.readline().strip():
-                    name, _, value = header.decode().partition(":")
-                    headers[name.lower()] = value.strip()
-                seen = Seen(method, target, headers, stream.read(int(headers.get("content-length", 0))))
-                self.seen.put(seen)
-                script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
-                script(seen, sock)
-        self.gone.set()
+    def _answer(self, sock: socket.socket) -> None:
+        while raw := read_request(sock):
+            head, _, body = raw.partition(b"\r\n\r\n")
+            line, *lines = head.decode().split("\r\n")
+            method, target, _ = line.split(" ", 2)
+            headers = {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in lines)}
+            seen = Seen(method, target, headers, body)
+            self.seen.put(seen)
+            script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+            script(seen, sock)
 
 
 def answer(body: bytes | Any, status: int = 200, content_type: str = "application/json", **headers: str) -> Script:
