@@ -1,17 +1,11 @@
 """The breaker: which calls may pass, and whose success closes it."""
 
 from nexus.limits.breaker import Breaker
-
-
-class Seconds:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 def test_one_probe_at_a_time_and_only_its_success_counts() -> None:
-    seconds = Seconds()
+    seconds = Clock(0.0)
     breaker = Breaker(1.0, seconds)
     assert breaker.enter() == "open road"
     assert breaker.failed()
@@ -27,7 +21,7 @@ def test_one_probe_at_a_time_and_only_its_success_counts() -> None:
 
 
 def test_a_probe_that_never_returns_is_followed_by_another() -> None:
-    seconds = Seconds()
+    seconds = Clock(0.0)
     breaker = Breaker(1.0, seconds)
     breaker.failed()
     for second in (1.0, 2.0, 3.0):

@@ -51,6 +51,13 @@ def test_too_many_trusted_hops_are_reported_once(caplog: pytest.LogCaptureFixtur
     assert told.__dict__["fields"] == {"hops": 1, "missing": 1, "peer": "127.0.0.1"}
 
 
+def test_callers_are_told_apart_by_the_address_that_a_trusted_proxy_reports(serve: Serve) -> None:
+    limit = '[server.rate_limits]\nper_ip = { limit = 1, interval = "60s" }\n'
+    nexus = serve(f"[server.client_ip]\nx_forwarded_for_trusted_hops = 0\n{limit}{ECHO}")
+    addresses = ("192.0.2.1", "192.0.2.2", "192.0.2.1")
+    assert [ask(nexus, {"X-Forwarded-For": address}).status for address in addresses] == [200, 200, 429]
+
+
 def test_a_page_may_call_an_open_gateway_only_from_an_allowed_origin(serve: Serve) -> None:
     nexus = serve(ECHO)
     assert ask(nexus).status == 200

@@ -22,6 +22,7 @@ from nexus.cli.options import CommandError
 from nexus.settings import Settings
 from nexus.settings.oauth import LoginSettings
 from tests.auth.kit import ec_key, jwk, jwks, token
+from tests.clock import Clock
 from tests.serving import Nexus
 from tests.watch import allowed_to_say
 from tests.web import Received, Reply, WebServer, of_json
@@ -44,19 +45,16 @@ DEVICE = {
 GRANTED = {"access_token": "hushhush-token", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "hushhush-r1"}
 
 
-class Clock:
+class Waiting(Clock):
     """A clock that advances only by waiting."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        super().__init__(0.0)
         self.waited: list[float] = []
 
     def wait(self, seconds: float) -> None:
         self.waited.append(seconds)
         self.now += seconds
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -67,7 +65,7 @@ def issuer() -> Iterator[responses.RequestsMock]:
         yield mock
 
 
-def asked(clock: Clock, client: LoginSettings = CLIENT) -> tuple[Issued, Prompt]:
+def asked(clock: Waiting, client: LoginSettings = CLIENT) -> tuple[Issued, Prompt]:
     prompts: list[Prompt] = []
     provider = IdentityProvider(ISSUER, client)
     try:
@@ -89,7 +87,7 @@ def test_login_polls_until_the_user_confirms(issuer: responses.RequestsMock) -> 
     issuer.post(f"{ISSUER}/token", **error("authorization_pending"))
     issuer.post(f"{ISSUER}/token", **error("slow_down"))
     issuer.post(f"{ISSUER}/token", json=GRANTED)
-    clock = Clock()
+    clock = Waiting()
     issued, prompt = asked(clock)
     assert (issued.token, issued.refresh) == ("hushhush-token", "hushhush-r1")
     assert (prompt.url, prompt.code) == (f"{ISSUER}/activate", "ABCD-EFGH")
@@ -116,7 +114,7 @@ ENDS: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_failed_login_is_reported(issuer: responses.RequestsMock, answer: dict[str, Any], said: str) -> None:
     issuer.post(f"{ISSUER}/token", **answer)
     with pytest.raises(LoginFailed) as caught:
-        asked(Clock())
+        asked(Waiting())
     assert said in str(caught.value) and "hush" not in str(caught.value).lower()
 
 
@@ -124,7 +122,7 @@ def test_an_issuer_without_device_login_is_reported() -> None:
     with responses.RequestsMock() as mock:
         mock.get(f"{ISSUER}/.well-known/openid-configuration", json={**DOCUMENT, "device_authorization_endpoint": None})
         with pytest.raises(LoginFailed, match="does not support device login"):
-            asked(Clock())
+            asked(Waiting())
 
 
 def test_an_endpoint_on_another_host_is_not_contacted() -> None:
@@ -132,14 +130,14 @@ def test_an_endpoint_on_another_host_is_not_contacted() -> None:
         elsewhere = {**DOCUMENT, "device_authorization_endpoint": "https://evil.example.com/device"}
         mock.get(f"{ISSUER}/.well-known/openid-configuration", json=elsewhere)
         with pytest.raises(LoginFailed, match="another host than the issuer"):
-            asked(Clock())
+            asked(Waiting())
 
 
 def test_optional_login_settings_are_sent(issuer: responses.RequestsMock) -> None:
     ends = token(ec_key(), ends=100.0)
     issuer.post(f"{ISSUER}/token", json={**GRANTED, "id_token": ends})
     table = {"client_id": "c", "client_secret": "hushhush", "audience": "gate", "scopes": ["x"], "token": "id_token"}
-    issued, _ = asked(Clock(), LoginSettings.model_validate(table))
+    issued, _ = asked(Waiting(), LoginSettings.model_validate(table))
     assert issued.token == ends
     assert abs(issued.expires - time.time() - 100) < 60, "the expiry of the ID token, not of the access token"
     assert sent(issuer.calls[1]) == {"client_id": "c", "client_secret": "hushhush", "audience": "gate", "scope": "x"}
@@ -168,7 +166,7 @@ def logged_in(tmp_path: Path, issuer: responses.RequestsMock, monkeypatch: pytes
 
 def _at_once(real: Any) -> Any:
     def asks(self: IdentityProvider, show: Any) -> Issued:
-        clock = Clock()
+        clock = Waiting()
         found: Issued = real(self, show, wait=clock.wait, clock=clock)
         return found
 

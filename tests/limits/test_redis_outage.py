@@ -13,30 +13,24 @@ from nexus.limits.quota import Granted, Refused
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
 from nexus.settings.limits import RedisStorage
+from tests.clock import Clock
 from tests.limits.conformance import granted, refused
 from tests.limits.kit import demand, storage
 from tests.limits.redis_server import RedisServer
 
 
-class Seconds:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def seconds() -> Seconds:
-    return Seconds()
+def seconds() -> Clock:
+    return Clock()
 
 
-def build(server: RedisServer, seconds: Seconds, **settings: object) -> RedisStore:
+def build(server: RedisServer, seconds: Clock, **settings: object) -> RedisStore:
     """Only the times at which Redis is retried are set by hand."""
     return RedisStore(storage(server, **settings), breaker=Breaker(1.0, seconds), monotonic=seconds)
 
 
 @pytest.fixture
-def store(mortal_redis: RedisServer, seconds: Seconds) -> Iterator[RedisStore]:
+def store(mortal_redis: RedisServer, seconds: Clock) -> Iterator[RedisStore]:
     store = build(mortal_redis, seconds)
     yield store
     store.close()
@@ -48,7 +42,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 class TestAllow:
     def test_the_local_fallback_knows_what_was_spent(
-        self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds, caplog: pytest.LogCaptureFixture
+        self, store: RedisStore, mortal_redis: RedisServer, seconds: Clock, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
         granted(store.reserve([demand(60, 100, 3600)]))
@@ -61,7 +55,7 @@ class TestAllow:
         assert lines(caplog) == [("ERROR", "Redis is down: limits are counted in this process only")]
 
     def test_after_recovery_spending_that_redis_lost_still_counts(
-        self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds, caplog: pytest.LogCaptureFixture
+        self, store: RedisStore, mortal_redis: RedisServer, seconds: Clock, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
         granted(store.reserve([demand(60, 100, 3600)]))
@@ -81,7 +75,7 @@ class TestAllow:
         assert granted(store.reserve([demand(70, 100, 3600)])).standings[0].used == 95, "only Redis decides again"
 
     def test_calls_that_redis_refuses_after_the_outage_are_not_counted_locally(
-        self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds
+        self, store: RedisStore, mortal_redis: RedisServer, seconds: Clock
     ) -> None:
         mortal_redis.kill()
         granted(store.reserve([demand(1, 100, 3600)]))
@@ -97,7 +91,7 @@ class TestAllow:
         granted(store.reserve([demand(98, 100, 3600)]))
 
     def test_redis_is_retried_once_per_second(
-        self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds
+        self, store: RedisStore, mortal_redis: RedisServer, seconds: Clock
     ) -> None:
         mortal_redis.kill()
         for _ in range(50):
@@ -109,7 +103,7 @@ class TestAllow:
         assert (store.redis.failures, store.local_decisions) == (2, 100)
 
     def test_a_reservation_made_before_the_outage_is_settled_during_it(
-        self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds
+        self, store: RedisStore, mortal_redis: RedisServer, seconds: Clock
     ) -> None:
         held = granted(store.reserve([demand(50, 100, 3600)]))
         mortal_redis.kill()
@@ -117,7 +111,7 @@ class TestAllow:
         assert granted(store.reserve([demand(80, 100, 3600)])).standings[0].used == 100
 
     def test_a_settlement_during_the_outage_reaches_redis_after_it(
-        self, store: RedisStore, mortal_redis: RedisServer, seconds: Seconds
+        self, store: RedisStore, mortal_redis: RedisServer, seconds: Clock
     ) -> None:
         """Otherwise a month's budget would keep what long answers reserved and did not use."""
         held = [granted(store.reserve([demand(20, 100, 3600)])) for _ in range(3)]
@@ -135,7 +129,7 @@ class TestAllow:
         # The reservation whose answer was lost may count too.
         assert used in (8, 9)
 
-    def test_a_store_can_start_without_redis(self, mortal_redis: RedisServer, seconds: Seconds) -> None:
+    def test_a_store_can_start_without_redis(self, mortal_redis: RedisServer, seconds: Clock) -> None:
         mortal_redis.kill()
         store = build(mortal_redis, seconds)
         store.ping()
@@ -158,7 +152,7 @@ class TestAllow:
 
 class TestDeny:
     def test_refuses_with_503_until_redis_is_back(
-        self, mortal_redis: RedisServer, seconds: Seconds, caplog: pytest.LogCaptureFixture
+        self, mortal_redis: RedisServer, seconds: Clock, caplog: pytest.LogCaptureFixture
     ) -> None:
         store = build(mortal_redis, seconds, on_failure="deny")
         granted(store.reserve([demand(60, 100, 3600)]))
@@ -181,7 +175,7 @@ class TestDeny:
         store.close()
 
 
-def test_an_unresponsive_server_costs_one_timeout(seconds: Seconds) -> None:
+def test_an_unresponsive_server_costs_one_timeout(seconds: Clock) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings = RedisStorage.model_validate(
             {"type": "redis", "url": f"redis://127.0.0.1:{silent.getsockname()[1]}", "response_timeout": "50ms"}
@@ -203,7 +197,7 @@ def test_an_invalid_host_name_counts_as_an_outage(caplog: pytest.LogCaptureFixtu
 
 
 def test_log_lines_hide_the_password(
-    mortal_redis: RedisServer, seconds: Seconds, caplog: pytest.LogCaptureFixture
+    mortal_redis: RedisServer, seconds: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     url = f"redis://user:hushhush-6061@127.0.0.1:{mortal_redis.port}/0"

@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import subprocess
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Self
 
 import pytest
 
+from tests.peers import Peer
 from tests.serving import Nexus
 from tools.newest_programs import FOLDERS
 
@@ -46,36 +46,19 @@ _UNKNOWN = ("[claude-code:unrecognized_model]", "Claude Code doesn't recognize t
 _CODEX_QUIET = ("--disable", "plugins", "-c", "analytics.enabled=false")
 
 
-class Trap:
+class Trap(Peer):
     """A proxy that rejects every connection and records what was requested."""
 
     def __init__(self) -> None:
+        super().__init__(self._reject)
         self.asked: list[str] = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._listen, name="trap")
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # Closing alone would not wake a thread blocked in accept.
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(60)
-        self._socket.close()
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                caller, _ = self._socket.accept()
-            except OSError:  # shut down
-                return
-            with caller:
-                self.asked.append(caller.recv(4096).decode("latin-1").partition("\r\n")[0])
+    def _reject(self, sock: socket.socket) -> None:
+        self.asked.append(sock.recv(4096).decode("latin-1").partition("\r\n")[0])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,31 +46,21 @@ class Fleet(Process):
 
     def ask(self, path: str) -> int:
         """The status of a GET on a new connection."""
-        connection = self.connect()
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status
-        finally:
-            connection.close()
+        return self._answer("GET", path)[0]
 
     def get(self, path: str) -> bytes:
         """The body of a GET's answer on a new connection."""
-        connection = self.connect()
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().read()
-        finally:
-            connection.close()
+        return self._answer("GET", path)[1]
 
     def send(self, path: str, body: Any) -> tuple[int, bytes]:
         """A POST on a new connection."""
-        connection = self.connect()
-        try:
-            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        return self._answer("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+
+    def _answer(self, *asked: Any) -> tuple[int, bytes]:
+        with closing(self.connect()) as connection:
+            connection.request(*asked)
             reply = connection.getresponse()
             return reply.status, reply.read()
-        finally:
-            connection.close()
 
 
 def descriptors(pid: int, kind: str = "") -> int:
