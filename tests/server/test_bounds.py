@@ -61,6 +61,8 @@ def test_a_rejected_call_does_not_keep_the_turn_to_probe(serve: Serve, openai_up
     for model in models:
         cooldowns.start(model, 30.0, "503")
     cooldowns.clock = lambda: later
+    # At its start, the server uses a thread for a moment.
+    wait_until(lambda: not nexus.server.workers.busy)
     thread = threading.Thread(target=lambda: nexus.chat(CHAT))
     thread.start()
     openai_upstream.wait_for_requests(1)

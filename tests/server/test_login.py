@@ -40,6 +40,14 @@ def test_the_login_is_forwarded_unchanged(serve: Serve, anthropic_upstream: Fake
     assert seen.header("x-api-key") is None
 
 
+def test_counting_tokens_forwards_the_login(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
+    nexus = house(serve, anthropic_upstream)
+    body = {key: value for key, value in MESSAGES.items() if key != "max_tokens"}
+    assert nexus.post("/llm/anthropic/v1/messages/count_tokens", body, LOGIN).status == 200
+    (seen,) = anthropic_upstream.requests
+    assert (seen.header("authorization"), seen.header("anthropic-beta")) == (f"Bearer {TOKEN}", BETAS)
+
+
 @pytest.mark.parametrize("carrier", ["x-nexus-key", "Proxy-Authorization"])
 def test_the_gateway_key_can_be_sent_along_with_the_login(
     serve: Serve, anthropic_upstream: FakeUpstream, carrier: str
