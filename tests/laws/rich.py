@@ -15,7 +15,13 @@ Wire = dict[str, Any]
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "rich"
 RICH: Mapping[str, Wire] = {path.stem: json.loads(path.read_text()) for path in sorted(FIXTURES.glob("*.json"))}
 
-HISTORY = {"chat": "messages", "messages": "messages", "responses": "input"}
+HISTORY = {
+    "chat": "messages",
+    "messages": "messages",
+    "responses": "input",
+    "gemini": "contents",
+    "converse": "messages",
+}
 
 JUNK: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 3.5, 1e300, 10**400, -(10**400), 2**64),
@@ -78,7 +84,7 @@ def requests(draw: st.DrawFn, client: str) -> Wire:
     body = {name: value for name, value in body.items() if name in {"model", "max_tokens", HISTORY[client], *kept}}
     body[HISTORY[client]] = draw(st.lists(st.sampled_from(body[HISTORY[client]]), min_size=1, max_size=3))
     body[HISTORY[client]] = [_shorter(draw, message) for message in body[HISTORY[client]]]
-    if "tools" in body:
+    if isinstance(body.get("tools"), list):
         body["tools"] = draw(st.lists(st.sampled_from(body["tools"]), max_size=2))
     changed: Wire = draw(mutated(body))
     return changed

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from nexus.conversation.events import ContentDropped, Event, Order
@@ -20,18 +19,6 @@ from nexus.protocols.codec import AnswerOrigin, Envelope
 from nexus.protocols.contract import StreamReader
 from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.sse import FrameDecoder
-
-
-def spoiled(data: st.DataObject, body: Any, junk: Sequence[Any]) -> Any:
-    """A copy of the body with junk in one place."""
-    body = at = json.loads(json.dumps(body))
-    while True:
-        key = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
-        if not isinstance(at[key], dict | list) or not at[key] or data.draw(st.booleans()):
-            break
-        at = at[key]
-    at[key] = data.draw(st.sampled_from(junk))
-    return body
 
 
 def origin(response_id: str = "r", model: str = "m", server: ChatServer = PLAIN) -> AnswerOrigin:
