@@ -61,7 +61,7 @@ def read_in_band(
 ) -> VendorFailure:
     """An error inside a 200; without any of the members ``decided_by``, its message decides."""
     error = mapping(document.get("error")) or document
-    numeric = _numeric(error.get("code"))
+    numeric = _numeric(error.get("code")) or _numeric(error.get("status_code"))
     kind = _kind(error, numeric or 500, codes)
     is_error = "error" in document or document.get("type") == "error"
     failure = VendorFailure(
@@ -84,7 +84,8 @@ def _kind(error: Mapping[str, Json], status: int, codes: Mapping[str, FailureKin
 
 
 def _numeric(code: Json) -> int | None:
-    """A status instead of a code, as in OpenRouter, vLLM and llama.cpp; some send it as a string."""
+    """A status instead of a code, as in OpenRouter, vLLM and llama.cpp, or beside one, as in Groq's streams (tensorzero
+    #1893); some send it as a string."""
     if isinstance(code, str) and len(code) == 3 and code.isascii() and code.isdigit():
         code = int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= 599 else None

@@ -266,6 +266,11 @@ ERRORS = {
     ),
     "a string": ('{"error":"out of memory"}', "upstream", 502),
     "rate": ('{"error":{"message":"slow","code":"429"}}', "rate_limit", 429),
+    "Groq": (
+        '{"error":{"message":"no","type":"invalid_request_error","code":"tool_use_failed","status_code":400}}',
+        "invalid_request",
+        400,
+    ),
 }
 
 
