@@ -58,7 +58,7 @@ setup(
         'truststore>=0.10; sys_platform in "darwin win32"',
     ],
     extras_require={
-        "redis": ["redis>=5"],
+        "redis": ["redis[hiredis]>=5"],
         "brotli": ["Brotli>=1.2"],
         "socks": ["PySocks>=1.7"],
         "oauth": ["PyJWT>=2.10", "cryptography"],
@@ -73,7 +73,7 @@ setup(
             "pytest-xdist>=3",
             "pytest-cov>=6",
             "responses",
-            "redis>=5",
+            "redis[hiredis]>=5",
             "Brotli>=1.2",
             "PySocks>=1.7",
             "hypothesis",

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nexus.limits.breaker import Breaker, Pass
-from nexus.limits.redis_client import connect, errors, explain, redis_address, slot_of
+from nexus.limits.redis_client import Connections, errors, explain, redis_address, slot_of
 from nexus.settings.limits import RedisStorage
 
 MOST_MOVES = 3
@@ -35,7 +35,7 @@ class Nodes:
         """Raises MissingRedis."""
         self._settings = settings
         self._first = redis_address(settings)
-        self._clients = {self._first: connect(settings)}
+        self._nodes = {self._first: Connections(settings)}
         self._errors = errors()
         self._owners: dict[int, str] = {}
         self._lock = threading.Lock()
@@ -60,24 +60,19 @@ class Nodes:
         return self._evaluate(node, script, keys, arguments)
 
     def close(self) -> None:
-        for client in self._clients.values():
-            # redis-py does not disconnect a pool that it was given.
-            client.connection_pool.disconnect()
-            client.close()
+        for connections in self._nodes.values():
+            connections.close()
 
     def _evaluate(self, node: str, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
-        client = self._clients[node]
+        connections = self._nodes[node]
         try:
-            return client.evalsha(_sha(script), len(keys), *keys, *arguments)
+            return connections.run(("EVALSHA", _sha(script), len(keys), *keys, *arguments))
         except self._errors.unknown_script:
-            return client.eval(script, len(keys), *keys, *arguments)
+            return connections.run(("EVAL", script, len(keys), *keys, *arguments))
 
     def _evaluate_there(self, node: str, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
-        """ASKING applies to the next command of its connection, so both are sent in one pipeline."""
-        pipeline = self._clients[node].pipeline(transaction=False)
-        pipeline.execute_command("ASKING")
-        pipeline.eval(script, len(keys), *keys, *arguments)
-        return pipeline.execute()[-1]
+        """ASKING applies to the next command of its connection."""
+        return self._nodes[node].run(("ASKING",), ("EVAL", script, len(keys), *keys, *arguments))
 
     def _client_at(self, moved: str, asked: str) -> str:
         """The node named in a redirect "SLOT HOST:PORT"; without a host it is the host of ``asked``."""
@@ -85,15 +80,15 @@ class Nodes:
         bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
         node = f"{bracketed or asked.rpartition(':')[0]}:{port}"
         with self._lock:
-            if node not in self._clients:
-                self._clients[node] = connect(self._settings, node)
+            if node not in self._nodes:
+                self._nodes[node] = Connections(self._settings, node)
         return node
 
     def _forget(self, failed: str) -> None:
         with self._lock:
             self._owners.clear()
             if self._first == failed:
-                self._first = next((node for node in self._clients if node != failed), failed)
+                self._first = next((node for node in self._nodes if node != failed), failed)
 
 
 class Redis(Nodes):

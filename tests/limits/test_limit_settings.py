@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from nexus.limits.redis_client import connect
+from nexus.limits.redis_client import Connections
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
 from nexus.server.runtime import stores_of
@@ -114,12 +114,9 @@ def test_repr_hides_the_password() -> None:
 def test_tls_settings_are_passed_to_the_redis_client(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("")
     tls = {"ca_file": str(tmp_path / "ca.pem"), "insecure": True}
-    client = connect(RedisStorage.model_validate({**REDIS, "url": "rediss://h", "tls": tls}))
-    options = client.connection_pool.connection_kwargs
+    options = Connections(RedisStorage.model_validate({**REDIS, "url": "rediss://h", "tls": tls}))._new.keywords
     assert (options["ssl_ca_certs"], options["ssl_check_hostname"]) == (str(tmp_path / "ca.pem"), False)
-    assert connect(RedisStorage.model_validate({**REDIS, "url": "rediss://h"})).connection_pool.connection_kwargs[
-        "ssl_check_hostname"
-    ]
+    assert Connections(RedisStorage.model_validate({**REDIS, "url": "rediss://h"}))._new.keywords["ssl_check_hostname"]
 
 
 def test_the_storage_setting_selects_the_store() -> None:

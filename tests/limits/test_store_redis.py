@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nexus.limits import redis_client
 from nexus.limits.quota import SECOND, Demand, Granted, Refused, Store
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
@@ -151,6 +152,18 @@ def test_scripts_flushed_from_the_server_are_sent_again(redis: RedisServer, stor
     granted(store.reserve([demand(1, 10)]))
     assert store.redis.failures == 0
     client.close()
+
+
+def test_a_connection_that_redis_closed_at_rest_is_replaced(
+    redis: RedisServer, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_client, "RESTED", 0.0)
+    store.ping()
+    client = redis.client()
+    assert client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    client.close()
+    granted(store.reserve([demand(1, 10)]))
+    assert store.redis.failures == 0
 
 
 def test_a_refund_of_spending_that_redis_lost_gives_nothing_back(redis: RedisServer, store: RedisStore) -> None:
