@@ -4,7 +4,8 @@ because translated calls reach it in its own dialect.
 Facts about a model live here and nowhere else, as a pure function of its id. An id that names no model (an opaque ARN)
 gets the most basic form of everything. Sources, November 2026: the Bedrock user guide's tables of supported models and
 features, prompt caching, structured output and Nova reasoning; the service's own 400s; images in tool results: the note
-in the service model, and opencode #49443 and #50272; Z.ai's structured output: pydantic-ai's recording of a call.
+in the service model, and opencode #49443 and #50272; Z.ai's structured output and Qwen3's thinking: pydantic-ai's
+recordings of calls.
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ class ConverseModel:
     result_media: bool = False
     """Whether it accepts images and documents inside toolResult; every model accepts them next to it."""
 
+    mixed_turns: bool = False
+    """Whether a turn may have other blocks beside tool calls or their results; the service's ``Conversation blocks and
+    tool use blocks cannot be provided in the same turn`` (langchain-aws 141 and 1118, pydantic-ai 6098)."""
+
     wide_ids: bool = False
     """Whether dots and colons in tool call ids are significant."""
 
@@ -73,8 +78,9 @@ class ConverseModel:
     stop: bool = True
     """Whether it accepts stopSequences."""
 
-    thinking: Literal["nova", "effort", "nested"] | None = None
-    """How to request thinking: Nova's ``reasoningConfig``, ``reasoning_effort``, or ``reasoning.effort``."""
+    thinking: Literal["nova", "effort", "nested", "config"] | None = None
+    """How to request thinking: Nova's ``reasoningConfig``, ``reasoning_effort``, ``reasoning.effort``, or
+    ``reasoning_config``, without which the model does not think."""
 
     efforts: tuple[str, ...] = ("low", "medium", "high")
     """The levels of thinking, lowest first."""
@@ -97,7 +103,7 @@ def profile(model_id: str) -> ConverseModel:
     return PLAIN if family is None else family(name.name)
 
 
-_HELD = ConverseModel(structured_output=True)
+_HELD = ConverseModel(structured_output=True, mixed_turns=True)
 _NO_TOOLS = ConverseModel(tools=False)
 _BARE = ConverseModel(system=False, tools=False)
 _AUTO = ConverseModel(tool_choice="auto")
@@ -108,9 +114,8 @@ def _amazon(model: str) -> ConverseModel:
     if not model.startswith("nova"):
         return _BARE
     thinking: Literal["nova"] | None = "nova" if model.startswith("nova-2") else None
-    return ConverseModel(
-        bare_schemas=True, cache=True, result_status=True, result_media=True, top_k=True, thinking=thinking
-    )
+    nova = ConverseModel(bare_schemas=True, cache=True, result_status=True, result_media=True, top_k=True)
+    return replace(nova, mixed_turns=True, thinking=thinking)
 
 
 def _openai(model: str) -> ConverseModel:
@@ -136,6 +141,11 @@ def _mistral(model: str) -> ConverseModel:
     return _HELD
 
 
+def _qwen(model: str) -> ConverseModel:
+    without = replace(_HELD, stop=False)
+    return replace(without, thinking="config", efforts=("high",)) if model.startswith("qwen3-32b") else without
+
+
 _VENDORS: Mapping[str, Callable[[str], ConverseModel]] = {
     "ai21": lambda model: _AUTO,
     "amazon": _amazon,
@@ -149,6 +159,6 @@ _VENDORS: Mapping[str, Callable[[str], ConverseModel]] = {
     "moonshotai": lambda model: replace(_UNSIGNED, wide_ids=True),
     "nvidia": lambda model: _HELD,
     "openai": _openai,
-    "qwen": lambda model: replace(_HELD, stop=False),
+    "qwen": _qwen,
     "zai": lambda model: _HELD,
 }

@@ -108,7 +108,7 @@ def test_a_cache_hint_on_blank_text_is_reported_as_dropped() -> None:
 def test_a_failed_result_with_only_an_image_stays_failed() -> None:
     """For Bedrock models that take results as JSON and have no status."""
     failed = ToolResult("c", (Image(Inline("image/png", "QUJD")),), is_error=True)
-    sent = write("converse", results(failed), Target("m", converse=ConverseModel(json_results=True)))
+    sent = write("converse", results(failed), Target("m", converse=ConverseModel(json_results=True, mixed_turns=True)))
     result, *_ = sent.body["messages"][-1]["content"]
     assert result["toolResult"]["content"][0] == {"json": {"error": "The tool call failed."}}
 

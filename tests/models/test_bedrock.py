@@ -34,10 +34,10 @@ def test_unknown_ids_get_the_plain_profile(model_id: str) -> None:
     assert profile(model_id) == PLAIN
 
 
-HELD = ConverseModel(structured_output=True)
+HELD = ConverseModel(structured_output=True, mixed_turns=True)
 UNSIGNED = replace(HELD, reasoning="unsigned")
 BARE = ConverseModel(system=False, tools=False)
-NOVA = ConverseModel(bare_schemas=True, cache=True, result_status=True, result_media=True, top_k=True)
+NOVA = ConverseModel(bare_schemas=True, cache=True, result_status=True, result_media=True, top_k=True, mixed_turns=True)
 LLAMA = ConverseModel(tool_choice="auto", streams_tools=False)
 GPT = replace(HELD, thinking="nested", stop=False, sampling=False, reasoning="signed")
 
@@ -63,7 +63,8 @@ FAMILIES: dict[str, ConverseModel] = {
     "minimax.minimax-m2": UNSIGNED,
     "moonshotai.kimi-k2.5": replace(UNSIGNED, wide_ids=True),
     "nvidia.nemotron-nano-9b-v2": HELD,
-    "qwen.qwen3-32b-v1:0": replace(HELD, stop=False),
+    "qwen.qwen3-32b-v1:0": replace(HELD, stop=False, thinking="config", efforts=("high",)),
+    "qwen.qwen3-coder-480b-a35b-v1:0": replace(HELD, stop=False),
     "zai.glm-4.7-flash": HELD,
 }
 

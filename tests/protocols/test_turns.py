@@ -167,3 +167,12 @@ def test_arguments_that_are_not_an_object_are_wrapped_and_reported(arguments: st
     written = write(vendor, asked(user("go"), assistant(ToolCall("a", "f", arguments)), user(ToolResult("a"))))
     assert turns(vendor, written.body)[1] == ("assistant", [("call", "a", {"invalid_json": arguments})])
     assert "messages.tool_call.arguments" in written.dropped
+
+
+def test_some_models_on_bedrock_get_calls_and_results_in_turns_of_their_own() -> None:
+    llama = Target("m", converse=bedrock.profile("us.meta.llama4-maverick-17b-instruct-v1:0"))
+    said = asked(user("go"), assistant("so", A, B), user("and", ToolResult("a"), ToolResult("b")), assistant(A))
+    assert turns("converse", loader.vendor("converse").write_request(said, llama).body) == [
+        *(GO, ("assistant", ["so"]), ("user", [PLACEHOLDER]), ("assistant", [CALL_A, CALL_B])),
+        *(("user", [RESULT_A, RESULT_B]), ("assistant", [PLACEHOLDER]), ("user", ["and"]), ("assistant", [CALL_A])),
+    ]

@@ -23,6 +23,11 @@ NO_ANSWERS = {
     "problem details": (b'{"title":"No","detail":"Not today.","status":500}', "Not today."),
 }
 WAYS = (("chat", False), ("messages", True), ("messages", False), ("chat", True))
+_CALL = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+AGENTS: list[dict[str, Any]] = [
+    *({"role": "user", "content": "Hi"}, {"role": "assistant", "content": "I look.", "tool_calls": [_CALL]}),
+    *({"role": "tool", "tool_call_id": "c", "content": "Sun"}, {"role": "user", "content": "And now?"}),
+]
 CLIENTS = {"chat": "/llm/openai/v1/chat/completions", "messages": "/llm/anthropic/v1/messages"}
 
 
@@ -81,14 +86,15 @@ def test_a_whole_answer_to_a_streaming_call_is_accepted(lane: Lane, tmp_path: Pa
             assert reply.headers["content-type"].startswith("text/event-stream")
 
 
-def test_a_model_that_calls_no_tools_in_a_stream_is_asked_for_a_whole_answer(tmp_path: Path) -> None:
-    """Agents always stream, and Llama on Bedrock rejects every stream with tools."""
+def test_an_agent_reaches_a_model_with_few_forms_of_tools(tmp_path: Path) -> None:
+    """Llama on Bedrock rejects every stream with tools, and text beside a tool call or its result."""
     lane = Lane("llama", "bedrock", "us.meta.llama3-3-70b-instruct-v1:0", None)
     tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
     with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
         for tools, path in ({"tools": [tool]}, "/converse"), ({}, "/converse-stream"):
             upstream.default = Behaviour(tool_call=bool(tools), tool_arguments="{}")
-            reply = nexus.chat({"model": "v/m", "messages": CHAT["messages"], "stream": True, **tools})
+            asked = AGENTS if tools else CHAT["messages"]
+            reply = nexus.chat({"model": "v/m", "messages": asked, "stream": True, **tools})
             assert (upstream.requests[-1].path.endswith(path), upstream.violations) == (True, [])
             assert (b'"finish_reason":"tool_calls"' in reply.body) is bool(tools)
             assert reply.body.endswith(b"data: [DONE]\n\n")

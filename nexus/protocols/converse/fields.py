@@ -57,9 +57,10 @@ PATHS: Mapping[str, str] = {
 WRITES: Mapping[str, Disposition] = {
     "messages": converted(
         "",
-        "merged into alternating turns, user first; tool calls come last and results first; blank "
-        "text is left out; system messages stay in place as marked user text; names are dropped; URLs "
-        "of images and documents are refused; reasoning is sent only to the model family that made it",
+        "merged into alternating turns, user first; tool calls come last and results first, for some "
+        "models in turns of their own; blank text is left out; system messages stay in place as marked "
+        "user text; names are dropped; URLs of images and documents are refused; reasoning is sent only "
+        "to the model family that made it",
     ),
     "system": carried("", "as marked user text for models without a system field"),
     "tools": converted(
@@ -78,8 +79,8 @@ WRITES: Mapping[str, Disposition] = {
     "thinking": converted(
         "",
         "Nova 2: `reasoningConfig` (three efforts); gpt-oss: `reasoning_effort` (three efforts); GPT: "
-        "`reasoning.effort`; the nearest level, reported if it differs; off if the model has an off, "
-        "else its lowest level, reported; dropped for others",
+        "`reasoning.effort`; Qwen3 32B: `reasoning_config`; the nearest level, reported if it differs; off "
+        "if the model has an off, else its lowest level, reported; dropped for others",
     ),
     "output_format": converted(
         "",

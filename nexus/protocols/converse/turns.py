@@ -1,15 +1,16 @@
 """The conversation as alternating Converse turns.
 
 Turns alternate, the first is the user's, and every turn has content. Consecutive messages of one role are merged.
-Inside an assistant's turn tool calls come last, inside a user's turn their results come first and in the calls' order;
-everything else keeps its order. A system message inside the conversation keeps its place as marked user text: the
-service model has a role for it, but no model on Converse accepts it. Source: the bedrock-runtime service model and its
-400s.
+Inside an assistant's turn tool calls come last, inside a user's turn their results come first and in the calls' order,
+and for some models what is beside them becomes a turn of its own; everything else keeps its order. A system message
+inside the conversation keeps its place as marked user text: the service model has a role for it, but no model on
+Converse accepts it. Source: the bedrock-runtime service model and its 400s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from nexus.conversation.parts import Message, Request
 from nexus.dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from nexus.protocols.converse.write_parts import marked, text_blocks, write_part
 from nexus.wire import Json, mapping
 
 PLACEHOLDER = "(no message)"
-"""First message of a conversation that does not begin with the user, as Bedrock requires."""
+"""First message of a conversation that does not begin with the user, as Bedrock requires, and what separates the halves
+of a turn that the model does not accept as one."""
 
 BlockGroup = list[Json]
 """Blocks that stay together: one part with its cachePoint, or the blocks next to a result."""
@@ -62,7 +64,7 @@ def write_conversation(request: Request, draft: Draft) -> tuple[list[Json], list
     calls: list[str] = []
     written: list[Json] = []
     for turn in turns:
-        written.append({"role": turn.role, "content": _content(turn, calls)})
+        written += _messages(turn.role, _content(turn, calls), draft)
         calls = [_inside(unit, "toolUse") for unit in turn.units if _inside(unit, "toolUse")]
     _limit_cache_points([system, *(message["content"] for message in written)], draft)
     return system, written
@@ -105,6 +107,16 @@ def _content(turn: _Turn, calls: Sequence[str]) -> list[Json]:
     others = [unit for unit in turn.units if not _inside(unit, "toolResult")]
     blocks = [block for unit in results + others for block in unit]
     return _tidy(_accompanied(blocks))
+
+
+def _messages(role: str, blocks: list[Json], draft: Draft) -> list[Json]:
+    """A turn as one message, or as two if the model accepts tool calls and results only by themselves."""
+    halves = [list(half) for _, half in groupby(blocks, key=lambda block: "toolUse" in block or "toolResult" in block)]
+    if draft.model.mixed_turns or len(halves) == 1:
+        return [{"role": role, "content": blocks}]
+    between = {"role": "user" if role == "assistant" else "assistant", "content": [{"text": PLACEHOLDER}]}
+    first, second = ({"role": role, "content": half} for half in halves)
+    return [first, between, second]
 
 
 def _inside(unit: BlockGroup, kind: str) -> str:

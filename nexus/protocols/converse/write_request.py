@@ -142,6 +142,10 @@ def thinking_fields(request: Request, draft: Draft) -> ThinkingFields:
                 return ThinkingFields()
             nested = model.thinking == "nested"
             return ThinkingFields({"reasoning": {"effort": level}} if nested else {"reasoning_effort": level})
+        case "config" if not thinking.enabled:
+            return ThinkingFields()
+        case "config":
+            return ThinkingFields({"reasoning_config": effort_level(thinking, model.efforts, draft.drops) or "high"})
         case None:
             draft.drops.add("thinking")
             return ThinkingFields()

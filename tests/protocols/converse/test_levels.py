@@ -8,7 +8,7 @@ from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.converse.write_request import write_request
 
 HI = Message("user", (Text("hi"),))
-GPT_OSS, GPT = "openai.gpt-oss-120b-1:0", "us.openai.gpt-5.6-sol"
+GPT_OSS, GPT, QWEN = "openai.gpt-oss-120b-1:0", "us.openai.gpt-5.6-sol", "qwen.qwen3-32b-v1:0"
 
 
 def write(request: Request, model: str) -> VendorRequest:
@@ -19,6 +19,7 @@ LESS = {
     "gpt-oss cannot stop": (GPT_OSS, Thinking(False), {"reasoning_effort": "low"}, "thinking"),
     "gpt-oss: no xhigh": (GPT_OSS, Thinking(True, effort="xhigh"), {"reasoning_effort": "high"}, "thinking.effort"),
     "gpt-5.6: no minimal": (GPT, Thinking(True, effort="minimal"), {"reasoning": {"effort": "low"}}, "thinking.effort"),
+    "qwen3: no low": (QWEN, Thinking(True, effort="low"), {"reasoning_config": "high"}, "thinking.effort"),
     "gpt-6-astra cannot stop": ("us.openai.gpt-6-astra", Thinking(False), {"reasoning": {"effort": "low"}}, "thinking"),
 }
 
@@ -31,9 +32,18 @@ def test_an_unsupported_level_becomes_the_nearest_and_is_reported(case: str) -> 
     assert written.dropped == (lost,)
 
 
-def test_a_supported_level_is_sent() -> None:
-    written = write(Request((HI,), thinking=Thinking(True, effort="max")), GPT)
-    assert (written.body["additionalModelRequestFields"], written.dropped) == ({"reasoning": {"effort": "max"}}, ())
+SENT = {
+    "max": (GPT, Thinking(True, effort="max"), {"reasoning": {"effort": "max"}}),
+    "the model's choice": (QWEN, Thinking(True), {"reasoning_config": "high"}),
+    "off is the default": (QWEN, Thinking(False), None),
+}
+
+
+@pytest.mark.parametrize("case", SENT)
+def test_a_supported_level_is_sent(case: str) -> None:
+    model, thinking, extra = SENT[case]
+    written = write(Request((HI,), thinking=thinking), model)
+    assert (written.body.get("additionalModelRequestFields"), written.dropped) == (extra, ())
 
 
 def test_stop_sequences_that_a_family_rejects_are_cut_by_nexus() -> None:

@@ -2,7 +2,7 @@
 
 Runs on bodies with valid types. The vendor rejects each violation with ValidationException; the messages are the
 vendor's, if known. Images in tool results are only for the models that the service model's note and opencode #49443
-name. Not imitated: other rules of single models (which content they accept, prefill).
+name. Not imitated: other rules of single models (prefill).
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ ONLY = {"toolUse": "assistant", "reasoningContent": "assistant", "toolResult": "
 
 
 SEES_RESULTS = re.compile(r"anthropic\.claude|amazon\.nova|meta\.llama4")
+ALONE = re.compile(r"(meta|writer|mistral)\.(llama|palmyra|mistral-large-24|mistral-small-24|pixtral)")
+"""Models that accept tool blocks only in turns of their own (langchain-aws 141 and 1118, pydantic-ai 6098)."""
 NOVAS_KEYS = {"type", "properties", "required"}
 
 
@@ -32,6 +34,8 @@ def semantic_problems(body: Mapping[str, Any], model: str) -> Iterator[str]:
     yield from _roles(messages)
     for turn, message in enumerate(messages):
         yield from _content(message, f"messages.{turn}")
+        if ALONE.search(model):
+            yield from _mixed(message["content"], f"messages.{turn}.content")
     yield from _tool_turns(messages)
     yield from _tool_config(body.get("toolConfig"), messages, model)
     for index, block in enumerate(body.get("system") or ()):
@@ -72,6 +76,12 @@ def _content(message: Mapping[str, Any], here: str) -> Iterator[str]:
         if "toolUse" in block and not isinstance(block["toolUse"]["input"], dict):
             yield f"{place}.toolUse.input: The value is not a JSON object."
     yield from _documents(blocks, here)
+
+
+def _mixed(blocks: list[Any], here: str) -> Iterator[str]:
+    for kind, name in (("toolUse", "use"), ("toolResult", "result")):
+        if 0 < sum(kind in block for block in blocks) < len(blocks):
+            yield f"{here}: Conversation blocks and tool {name} blocks cannot be provided in the same turn."
 
 
 def _documents(blocks: list[Any], here: str) -> Iterator[str]:
