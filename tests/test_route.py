@@ -58,6 +58,7 @@ patience = "30s"
 on_overflow = "google/pro"
 """
 HELLO = [{"role": "user", "content": "Hello!"}]
+CONVERSE = [{"role": "user", "content": [{"text": "Hello!"}]}]
 
 
 @pytest.fixture
@@ -76,11 +77,14 @@ class Explain:
     def __init__(self, settings: Settings, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._settings, self._folder, self._capsys = settings, folder, capsys
 
-    def __call__(self, request: Mapping[str, Any], protocol: str = "openai", key: str = "") -> tuple[int, str]:
+    def __call__(
+        self, request: Mapping[str, Any], protocol: str = "openai", key: str = "", model: str = ""
+    ) -> tuple[int, str]:
         file = self._folder / "request.json"
         file.write_text(json.dumps(request))
         try:
-            code, said = route(Options(request=file, protocol=protocol, key=key), self._settings, Source(file)), ""
+            options = Options(request=file, protocol=protocol, key=key, model=model)
+            code, said = route(options, self._settings, Source(file)), ""
         except CommandError as error:
             code, said = 1, str(error)
         told = said + self._capsys.readouterr().out
@@ -146,6 +150,18 @@ REQUESTS: dict[str, tuple[dict[str, Any], str, str]] = {
         "anthropic",
         "request    messages, model smart, a stream\n",
     ),
+    "Gemini": ({"contents": [{"parts": [{"text": "Hello!"}]}]}, "google", "   lane      gemini to messages\n"),
+    "Converse": ({"messages": CONVERSE}, "bedrock", "   lane      converse to messages\n"),
+    "InvokeModel": (
+        {"anthropic_version": "bedrock-2023-05-31", "messages": HELLO, "max_tokens": 9},
+        "bedrock",
+        "   lane      passthrough\n",
+    ),
+    "Claude on Vertex AI": (
+        {"anthropic_version": "vertex-2023-10-16", "messages": HELLO, "max_tokens": 9},
+        "vertex",
+        "   lane      passthrough\n",
+    ),
     "a plain model": (
         {"model": "openai/gpt-5.5", "messages": HELLO},
         "openai",
@@ -163,7 +179,7 @@ REQUESTS: dict[str, tuple[dict[str, Any], str, str]] = {
 def test_explanations_mention_what_affects_the_route(
     explain: Explain, request_: dict[str, Any], protocol: str, said: str
 ) -> None:
-    code, told = explain(request_, protocol)
+    code, told = explain(request_, protocol, model="" if "model" in request_ else "smart")
     assert (code, said in told) == (0, True), told
 
 
@@ -195,6 +211,9 @@ def test_the_command_line(
     assert "request    messages, model smart" in capsys.readouterr().out
     assert cli.main(["route", "-c", config, "--explain", str(tmp_path / "no-such-file")]) == 1
     assert "No such file" in capsys.readouterr().err
+    (tmp_path / "of-path.json").write_text("{}")
+    assert cli.main(["route", "-c", config, "--explain", str(tmp_path / "of-path.json"), "--protocol", "google"]) == 1
+    assert "--protocol google needs --model" in capsys.readouterr().err
     (tmp_path / "deep.json").write_text("[" * 10**6)
     assert cli.main(["route", "-c", config, "--explain", str(tmp_path / "deep.json")]) == 1
     assert "deep.json: is not JSON" in capsys.readouterr().err

@@ -152,8 +152,12 @@ def _add_route(route: argparse.ArgumentParser) -> None:
         help="the JSON body of a request, or - for standard input; no vendor is called",
     )
     route.add_argument(
-        "--protocol", choices=("openai", "anthropic"), default="openai", help="protocol of the request (default openai)"
+        "--protocol",
+        choices=("openai", "anthropic", "google", "bedrock", "vertex"),
+        default="openai",
+        help="protocol of the request (default openai)",
     )
+    route.add_argument("--model", metavar="NAME", default="", help="the model, for google, bedrock and vertex")
     route.add_argument("--key", metavar="NAME", default="", help="name of the gateway key that sends it")
 
 

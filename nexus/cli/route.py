@@ -17,8 +17,8 @@ from nexus.cli.output import put
 from nexus.errors import ClientError, InvalidRequest
 from nexus.gateway.explain import Explained, Step, explain
 from nexus.gateway.routing import Model, Routes
-from nexus.protocols.dialect import Dialect
-from nexus.protocols.loader import DIALECTS
+from nexus.protocols.dialect import Asked, Dialect
+from nexus.protocols.loader import FORMS
 from nexus.protocols.operation import GENERATE
 from nexus.server.process.source import Source
 from nexus.settings import Settings, registry, secrets
@@ -42,8 +42,9 @@ def route(options: Options, settings: Settings, source: Source) -> int:
 def _report(settings: Settings, options: Options) -> tuple[list[str], bool]:
     document, raw = _read(options.request or Path("-"))
     dialect = _dialect_of(document, options.protocol)
-    dialect.check(document, GENERATE)
-    call = _call(dialect, document, raw, _identity(settings, options.key))
+    asked = _opened(dialect, Asked(raw, document, {}, "", dialect.name), options.model)
+    dialect.check(asked.document, GENERATE)
+    call = _call(asked, _identity(settings, options.key))
     known = Routes(registry.load_all(settings.llm.served), settings.llm.models)
     model = known.seen_by(call.identity).find(call.model)
     found = explain(call, model)
@@ -66,9 +67,26 @@ def _read(file: Path) -> tuple[dict[str, Json], bytes]:
 
 def _dialect_of(document: dict[str, Json], protocol: str) -> Dialect:
     """The dialect of ``protocol`` that the request is written in."""
-    spoken = [dialect for dialect in DIALECTS.values() if dialect.protocol.name == protocol]
-    wanted = "responses" if "messages" not in document else "chat"
-    return next((dialect for dialect in spoken if dialect.name == wanted), spoken[0])
+    spoken = [form for form in FORMS.values() if form.protocol.name == protocol]
+    wanted = "invoke" if "anthropic_version" in document else "responses" if "messages" not in document else ""
+    return next((form for form in spoken if form.form == wanted), spoken[0])
+
+
+_PATHS = {
+    "converse": "/model/{}/converse",
+    "gemini": "/models/{}:generateContent",
+    "invoke": "/model/{}/invoke",
+    "vertex": "/projects/-/locations/-/publishers/anthropic/models/{}:rawPredict",
+}
+"""Where clients ask whose requests name no model, by the form of the request."""
+
+
+def _opened(dialect: Dialect, asked: Asked, model: str) -> Asked:
+    """The request in the form of its dialect. Raises CommandError, InvalidRequest."""
+    path = _PATHS.get(dialect.form, "")
+    if path and not model:
+        raise CommandError(f"--protocol {dialect.protocol.name} needs --model: the body does not name the model")
+    return dialect.open(GENERATE, path.format(model), asked)
 
 
 def _identity(settings: Settings, key: str) -> Identity:
@@ -91,21 +109,21 @@ def _identity(settings: Settings, key: str) -> Identity:
     )
 
 
-def _call(dialect: Dialect, document: dict[str, Json], raw: bytes, identity: Identity) -> Call:
-    model = text(document.get("model"))
+def _call(asked: Asked, identity: Identity) -> Call:
+    model = text(asked.document.get("model"))
     if not model:
         raise InvalidRequest.about("model", "expected the name of a model")
     return Call(
         id="req_explained",
-        dialect=dialect.name,
+        dialect=asked.dialect,
         caller="127.0.0.1",
         identity=identity,
-        headers={},
-        query="",
-        body=raw,
-        document=document,
+        headers=asked.headers,
+        query=asked.query,
+        body=asked.body,
+        document=asked.document,
         model=model,
-        stream=document.get("stream") is True,
+        stream=asked.document.get("stream") is True,
     )
 
 

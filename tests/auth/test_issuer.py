@@ -11,7 +11,7 @@ from nexus.auth.fetching import JwksSource
 from nexus.auth.issuer import Metadata, metadata_url, read_metadata
 from nexus.errors import UpstreamError
 from nexus.settings.oauth import OAuthSettings, oauth_warnings
-from tests.auth.kit import Behaviour, IdentityProvider, answer, ec_key, jwk, jwks
+from tests.auth.kit import Behaviour, IdentityProvider, answer, ec_key, hang_up, jwk, jwks
 
 ISSUER = "https://id.example.com/tenant"
 
@@ -88,11 +88,13 @@ def test_keys_are_found_through_the_issuer_and_the_document_is_fetched_once() ->
         assert [key.kid for key in source().keys] == ["one"]
         assert [key.kid for key in source().keys] == ["one"]
         assert pages == ["document", "keys", "keys"]
-        turns += [("keys", answer(b"", "404 Not Found")), ("document", wellknown), ("keys", keys)]
-        with pytest.raises(UpstreamError):
-            source()
-        # The keys moved: the document is fetched again for their new URL.
-        assert [key.kid for key in source().keys] == ["one"]
+        for failure in (answer(b"", "404 Not Found"), hang_up):
+            turns += [("keys", failure), ("document", wellknown), ("keys", keys)]
+            with pytest.raises(UpstreamError):
+                source()
+            # The keys may have moved: the document is fetched again for their new URL.
+            assert [key.kid for key in source().keys] == ["one"]
+        assert pages == [name for name, _ in turns]
         source.close()
 
 

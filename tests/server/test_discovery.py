@@ -63,7 +63,8 @@ def test_a_model_is_listed_and_callable_by_its_alias(house: Nexus) -> None:
         assert [model.id for model in page.data] == ["v/gpt-4", "claude-gpt"]
         assert [model.display_name for model in page.data] == ["GPT 4", "GPT 4"]
         assert page.data[1].to_dict()["description"] == "Quick and cheap"
-        assert client.models.retrieve("claude-gpt").id == "claude-gpt"
+        model = client.models.retrieve("claude-gpt")
+        assert (model.id, bool(model._request_id), bool(page._request_id)) == ("claude-gpt", True, True)
         answer = client.messages.create(
             model="claude-gpt", max_tokens=64, messages=[{"role": "user", "content": "Hello?"}]
         )
@@ -72,7 +73,8 @@ def test_a_model_is_listed_and_callable_by_its_alias(house: Nexus) -> None:
 
 def test_an_alias_is_listed_for_openai_clients(house: Nexus) -> None:
     with openai.OpenAI(base_url=house.openai, api_key=ALICE["x-api-key"]) as client:
-        assert [model.id for model in client.models.list()] == ["v/gpt-4", "claude-gpt"]
+        page = client.models.list()
+        assert ([model.id for model in page], bool(page._request_id)) == (["v/gpt-4", "claude-gpt"], True)
     reply = house.chat({**CHAT, "model": "claude-gpt"}, ALICE)
     assert (reply.status, reply.json["model"], reply.headers["x-nexus-route"]) == (200, "claude-gpt", "v/gpt-4")
 

@@ -5,6 +5,7 @@ Loop thread only. Lists exactly the models that the caller may call.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
@@ -16,7 +17,7 @@ from nexus.protocols.dialect import ModelCard
 from nexus.provider.route import Route
 from nexus.server.endpoints.base import ReadHandler
 from nexus.settings import Settings
-from nexus.wire import encode
+from nexus.wire import Json, encode
 
 
 def card(model: Model, name: str, settings: Settings) -> ModelCard:
@@ -49,14 +50,20 @@ def _efforts(route: Route) -> tuple[str, ...]:
             return target.gpt.efforts if target.gpt is not None and target.gpt.reasons else ()
 
 
-class ModelListHandler(ReadHandler):
+class _Reader(ReadHandler):
+    def answer(self, document: Mapping[str, Json]) -> None:
+        self.set_header(self.dialect.id_header, self.id)
+        self.send(encode(document))
+
+
+class ModelListHandler(_Reader):
     def get(self) -> None:
         models = self.runtime.gateway.routes.seen_by(self.identity).models
         cards = [card(model, name, self.runtime.settings) for model in models for name in model.names]
-        self.send(encode(self.dialect.write_models(cards, self.query())))
+        self.answer(self.dialect.write_models(cards, self.query()))
 
 
-class ModelHandler(ReadHandler):
+class ModelHandler(_Reader):
     def _check_asked(self) -> None:
         # Google's SDKs have more operations on a model than are served; such a path is unknown, not for GET only.
         if self.request.method == "POST" and ":" in self.request.path:
@@ -67,4 +74,4 @@ class ModelHandler(ReadHandler):
         asked = unquote(name)
         model = self.runtime.gateway.routes.seen_by(self.identity).find(asked)
         name = asked if asked in model.names else model.name
-        self.send(encode(self.dialect.write_model(card(model, name, self.runtime.settings))))
+        self.answer(self.dialect.write_model(card(model, name, self.runtime.settings)))
