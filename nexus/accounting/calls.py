@@ -66,6 +66,9 @@ def calls(
 
 def rows_of_calls(transaction: Transaction, ids: Sequence[str]) -> dict[str, list[Row]]:
     """The rows of each of these calls, in the order of the attempts."""
+    if not ids:
+        # PostgreSQL rejects an empty list.
+        return {}
     rows = transaction.query(
         f"SELECT {', '.join(COLUMNS)} FROM attempts WHERE call_id IN ({', '.join('?' * len(ids))}) ORDER BY attempt",
         ids,

@@ -19,6 +19,8 @@ def total(nexus: Nexus) -> Any:
 @pytest.mark.slow
 def test_calls_are_recorded_in_postgres(serve: Serve, postgres: PostgresServer, openai_upstream: FakeUpstream) -> None:
     nexus = serve(f'[usage]\nstore = "{postgres.fresh()}"\n' + openai_config(openai_upstream.base_url))
+    empty = nexus.request("GET", "/usage/v1/calls")
+    assert (empty.status, empty.json) == (200, {"calls": [], "next": None})
     for _ in range(3):
         assert nexus.chat(CHAT).status == 200
     wait_until(lambda: total(nexus).get("calls") == 3)
