@@ -1,6 +1,5 @@
 """Long JSON is parsed in pieces: the same values, the same errors, and other tasks run meanwhile."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -81,16 +80,15 @@ BIG = {
 
 @pytest.mark.parametrize("raw", BIG.values(), ids=BIG.keys())
 def test_other_tasks_run_meanwhile(raw: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The event loop must turn at least twenty times; the parser alone lets it turn a few times at most."""
-    monkeypatch.setattr(piecewise, "PIECE", 64 * 1024)
+    """No call of the parser or the scanner, which hold the interpreter, spans more than two pieces."""
+    piece, parsed = 64 * 1024, list[int]()
+    monkeypatch.setattr(piecewise, "PIECE", piece)
 
-    async def turns() -> int:
-        reading = asyncio.create_task(asyncio.to_thread(decode_large, raw))
-        turned = 0
-        while not reading.done():
-            await asyncio.sleep(0.001)
-            turned += 1
-        await reading
-        return turned
+    def parse(text: bytes) -> Any:
+        parsed.append(len(text))
+        return decode(text)
 
-    assert asyncio.run(turns()) >= 20
+    monkeypatch.setattr(piecewise, "decode", parse)
+    decode_large(raw)
+    assert len(parsed) >= 20 and max(parsed) <= 2 * piece
+    assert max(token.end() - token.start() for token in piecewise._TOKEN.finditer(raw)) <= piece
