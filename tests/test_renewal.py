@@ -13,6 +13,7 @@ from nexus.errors import Cancelled, InternalError, Overloaded, Unreachable, Upst
 from nexus.renewal import EARLY, LEAST, PAUSE, Grant, Renewed
 from tests.clock import Clock
 from tests.serving import wait_until
+from tests.threads import no_thread
 
 
 class Issuer:
@@ -72,14 +73,14 @@ def test_a_fetch_for_which_there_was_no_thread_is_tried_again(
 ) -> None:
     shared = tokens(issuer)
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", _no_thread)
+        patch.setattr(threading.Thread, "start", no_thread)
         assert shared.ask() is None
         with pytest.raises(Overloaded, match="cannot start another thread"):
             taken(shared)
     assert taken(shared) == "Bearer 1"
     clock.now += issuer.seconds - EARLY
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", _no_thread)
+        patch.setattr(threading.Thread, "start", no_thread)
         assert taken(shared) == "Bearer 1", "the old value is still good"
 
 
@@ -92,16 +93,12 @@ def test_a_renewal_for_which_there_was_no_thread_begins_when_the_value_is_read(
     fetched = shared.ask()
     assert fetched is not None
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", _no_thread)
+        patch.setattr(threading.Thread, "start", no_thread)
         issuer.open.set()
         fetched.result(60)
         assert shared.value == {"authorization": "Bearer 1"}
     wait_until(lambda: shared.value == {"authorization": "Bearer 2"})
     shared.close()
-
-
-def _no_thread(_: threading.Thread) -> None:
-    raise RuntimeError("can't start new thread")
 
 
 def test_concurrent_calls_share_one_fetch(issuer: Issuer) -> None:

@@ -1,4 +1,4 @@
-"""Concurrent calls."""
+"""Concurrent calls, and a system without another thread."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -11,3 +11,8 @@ def at_once(calls: Iterable[Callable[[], object]]) -> None:
         thread.start()
     for thread in threads:
         thread.join(600)
+
+
+def no_thread(_: threading.Thread) -> None:
+    """In place of ``Thread.start``: the system has no thread left."""
+    raise RuntimeError("can't start new thread")

@@ -16,6 +16,7 @@ from nexus.telemetry import logs
 from tests.conftest import Serve
 from tests.server.vendors import LANES, Lane
 from tests.serving import CHAT, Nexus, wait_until
+from tests.threads import no_thread
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 OWN = "sk-hushhush-callers-own"
@@ -222,9 +223,6 @@ def test_the_command_runs_without_a_shell() -> None:
 
 
 def test_the_command_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_thread(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     monkeypatch.setattr(threading.Thread, "start", no_thread)
     assert KeyCommand("v", ("echo", "hushhush"), 60.0).fetch().value.get_secret_value() == "hushhush"
 

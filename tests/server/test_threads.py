@@ -13,6 +13,7 @@ from nexus.server import threads
 from nexus.server.threads import Task, Workers
 from tests.peers import HARD_LIMIT, Job
 from tests.serving import wait_until
+from tests.threads import no_thread
 
 
 class Broken(Exception):
@@ -166,9 +167,6 @@ def test_a_job_whose_thread_cannot_be_started_never_runs(
     workers = Workers(2)
     running = workers.start(lambda: done_waiting(gate))
     ran: list[str] = []
-
-    def no_thread(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)

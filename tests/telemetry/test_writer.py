@@ -18,6 +18,7 @@ import pytest
 
 from nexus.telemetry.writer import LogWriter
 from tests.peers import Job
+from tests.threads import no_thread
 from tests.watch import WATCH
 
 ROOT = Path(__file__).parents[2]
@@ -49,9 +50,6 @@ def test_a_line_is_written_soon(pipe: tuple[TextIO, TextIO]) -> None:
 def test_lines_for_which_there_was_no_thread_are_written_with_the_next(
     pipe: tuple[TextIO, TextIO], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_thread(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
     reader, stream = pipe
     writer = LogWriter(stream, told)
     with monkeypatch.context() as patch:

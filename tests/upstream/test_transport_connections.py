@@ -44,6 +44,7 @@ from tests.peers import (
     whole,
 )
 from tests.serving import wait_until
+from tests.threads import no_thread
 
 # -- connections that died while idle ------------------------------------------------------------------------------
 
@@ -239,10 +240,6 @@ def test_a_name_lookup_for_which_there_was_no_thread_does_not_block_the_next(mon
             fetch(one, "http://vendor.test/")
         monkeypatch.setattr(threading.Thread, "start", start)
         assert fetch(one, "http://vendor.test/", b"found") == b"found"
-
-
-def no_thread(_: threading.Thread) -> None:
-    raise RuntimeError("can't start new thread")
 
 
 def test_the_last_known_addresses_are_used_if_the_resolver_fails(monkeypatch: pytest.MonkeyPatch) -> None:
