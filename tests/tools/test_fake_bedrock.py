@@ -66,29 +66,6 @@ def thought(signature: str) -> dict[str, Any]:
     return {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": signature}}}
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        talk(HELLO, system=[{"text": "Be brief."}, {"cachePoint": {"type": "default"}}]),
-        talk(HELLO, assistant(USE), user(RESULT, {"text": "and?"}), toolConfig=TOOLS),
-        talk(
-            HELLO, assistant({"text": "So"}), inferenceConfig={"maxTokens": 5, "temperature": 1, "stopSequences": ["a"]}
-        ),
-        talk(user(DOCUMENT, {"text": "Read it."}, {"image": {"format": "png", "source": {"bytes": "aGk="}}})),
-        talk(HELLO, toolConfig=TOOLS | {"toolChoice": {"tool": {"name": "weather"}}}),
-        talk(HELLO, assistant(thought(SIGNATURES["converse"]), {"text": "x"}), HELLO),
-        talk(HELLO, additionalModelRequestFields={"thinking": {"any": [1]}}, serviceTier={"type": "flex"}),
-        talk(
-            HELLO, outputConfig={"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{}"}}}}
-        ),
-    ],
-)
-def test_valid_converse_requests_are_accepted(bedrock: FakeUpstream, body: dict[str, Any]) -> None:
-    for operation in ("converse", "converse-stream"):
-        reply = post(bedrock, body, operation)
-        assert (reply.status_code, bedrock.violations) == (200, []), reply.text
-
-
 NAME, BYTES = "toolConfig.tools.0.toolSpec.name", "messages.0.content.0.image.source.bytes"
 
 

@@ -24,8 +24,7 @@ Not imitated (each vendor's module lists more):
   field needs. Checked are the shape of a request, pairs of tool calls and results, tools, model-specific fields, and
   that thinking carries no signature of another fake. Gemini, Vertex and Converse also check turns and signatures. Types
   that the SDKs declare open (a JSON schema, ``metadata``) stay open. A field that the installed SDK does not publish is
-  a violation even if the real vendor accepts it (``extra_fields=("temperature",)`` accepts the named fields,
-  ``strict=False`` everything);
+  a violation even if the real vendor accepts it (``strict=False`` accepts everything);
 * endpoints other than those in the vendors' modules;
 * TLS, HTTP/2, compressed requests, rate limits, a proxy's timeouts. A client that half-closes its side of the
   connection counts as disconnected.
@@ -33,7 +32,7 @@ Not imitated (each vendor's module lists more):
 
 from tools.fake_upstream.behaviour import Behaviour
 from tools.fake_upstream.google.tokens import authorized_user, service_account
-from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking
+from tools.fake_upstream.parts import Call, Part, Text, Thinking
 from tools.fake_upstream.request import SeenRequest
 from tools.fake_upstream.server import FakeUpstream
 from tools.fake_upstream.vendors import ACCESS_KEY, SECRET_KEY
@@ -47,7 +46,6 @@ __all__ = [
     "Disconnect",
     "FakeUpstream",
     "Part",
-    "Redacted",
     "SeenRequest",
     "Text",
     "Thinking",

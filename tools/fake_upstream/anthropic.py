@@ -47,8 +47,7 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
         counting = request.route == COUNT
         version = request.header("anthropic-version") or ""
         # Claude Code's auto mode sends this, which the SDK does not publish.
-        unpublished = ("safeguards",) if SAFEGUARDS in (betas or "") else ()
-        allow = (*rules.extra_fields, *unpublished)
+        allow = ("safeguards",) if SAFEGUARDS in (betas or "") else ()
         if found := messages.body_problems(request.json, beta=beta, counting=counting, allow=allow, version=version):
             return Refusal(400, found)
     return None

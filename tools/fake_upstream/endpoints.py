@@ -51,7 +51,7 @@ def form_of(request: SeenRequest) -> dict[str, bytes]:
     return found
 
 
-def body_problems(request: SeenRequest, allow: tuple[str, ...]) -> tuple[str, ...]:
+def body_problems(request: SeenRequest) -> tuple[str, ...]:
     if request.route in FORMS:
         if media_type_of(request) != "multipart/form-data":
             return (f"content-type: {media_type_of(request)}, not multipart/form-data",)
@@ -60,7 +60,7 @@ def body_problems(request: SeenRequest, allow: tuple[str, ...]) -> tuple[str, ..
     if not isinstance(request.json, dict):
         return ("body: not a JSON object",)
     published = JSON_BODIES[request.route]
-    return problems(published, compact(request.json), allow=("stream", *allow)) if published else ()
+    return problems(published, compact(request.json), allow=("stream",)) if published else ()
 
 
 def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:

@@ -12,7 +12,7 @@ from typing import Any
 from tools.fake_upstream import fits, pairs
 from tools.fake_upstream.behaviour import Behaviour, plan
 from tools.fake_upstream.claude_models import model_problems, thinking_problems
-from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, signature_of
+from tools.fake_upstream.parts import Call, Part, Text, Thinking, call_ids, is_foreign, signature_of
 from tools.fake_upstream.validate import problems, validator
 from tools.fake_upstream.vendors import Answer, compact, error_words, pieces
 
@@ -228,8 +228,6 @@ def _block(part: Part, identity: str) -> dict[str, Any]:
             return {"type": "text", "text": text}
         case Thinking(text):
             return {"type": "thinking", "thinking": text, "signature": signature_of(part, "anthropic")}
-        case Redacted(data):
-            return {"type": "redacted_thinking", "data": data}
         case Call(name, arguments):
             return {"type": "tool_use", "id": identity, "name": name, "input": part.value or {}, "_written": arguments}
 
@@ -249,6 +247,4 @@ def _unfold(block: dict[str, Any], written: dict[str, Any]) -> tuple[dict[str, A
         case "tool_use":
             parts = ["", *pieces(written["_written"])]
             return block | {"input": {}}, [{"type": "input_json_delta", "partial_json": part} for part in parts]
-        case "redacted_thinking":
-            return block, []
     return block | {"text": ""}, [{"type": "text_delta", "text": piece} for piece in pieces(block["text"])]

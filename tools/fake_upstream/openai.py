@@ -1,7 +1,7 @@
 """The fake OpenAI: chat completions, unary and streamed, and the model list; calls ``responses`` and ``endpoints``.
 
 Pure functions from a request and a Behaviour to bytes, which validate against the SDK's response types. Not imitated:
-signatures of thinking and redacted thinking, because the dialect has no field for them.
+signatures of thinking, because the dialect has no field for them.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
     if is_models:
         return None
     if request.route in endpoints.PATHS:
-        found = endpoints.body_problems(request, rules.extra_fields) if rules.strict else ()
+        found = endpoints.body_problems(request) if rules.strict else ()
         return Refusal(400, found) if found else None
     if problem := body_problem(request):
         return Refusal(400, (problem,))
-    if rules.strict and (found := _problems(request, rules.extra_fields)):
+    if rules.strict and (found := _problems(request)):
         return Refusal(400, found)
     return _refused_by_model(request) if rules.strict else None
 
@@ -80,13 +80,13 @@ def _refused_by_model(request: SeenRequest) -> Refusal | None:
     return Refusal(400, (problem.message,), error_code=problem.code, error_param=problem.param)
 
 
-def _problems(request: SeenRequest, allow: tuple[str, ...]) -> tuple[str, ...]:
+def _problems(request: SeenRequest) -> tuple[str, ...]:
     if request.route in (responses.PATH, responses.COUNT):
-        return responses.body_problems(request.json, counting=request.route == responses.COUNT, allow=allow)
+        return responses.body_problems(request.json, counting=request.route == responses.COUNT)
     body = request.json
     if isinstance(body.get("messages"), list):
         body = body | {"messages": [_published(message) for message in body["messages"]]}
-    found = problems(STREAMING if request.streams else UNARY, compact(body), allow=allow)
+    found = problems(STREAMING if request.streams else UNARY, compact(body))
     tools = (tool["function"] for tool in body.get("tools") or () if tool.get("type") == "function")
     given = [(tool["name"], tool.get("parameters")) for tool in tools] if not found else []
     return found or (*pairs.chat_problems(body["messages"]), *fits.openai_problems(given))

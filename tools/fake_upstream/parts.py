@@ -38,13 +38,6 @@ class Thinking:
 
 
 @dataclass(frozen=True, slots=True)
-class Redacted:
-    """Thinking that only the vendor can read; ``data`` is base64."""
-
-    data: str
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """``arguments`` is JSON as the model wrote it, which may be invalid."""
 
@@ -61,7 +54,7 @@ class Call:
         return value if isinstance(value, dict) else None
 
 
-Part = Text | Thinking | Redacted | Call
+Part = Text | Thinking | Call
 
 
 def call_ids(parts: list[Part], first: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tools.fake_upstream import fits
 from tools.fake_upstream.behaviour import Behaviour, plan
-from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, is_foreign, signature_of
+from tools.fake_upstream.parts import Call, Part, Text, Thinking, call_ids, is_foreign, signature_of
 from tools.fake_upstream.validate import problems
 from tools.fake_upstream.vendors import Answer, compact, error_words, pieces
 
@@ -38,12 +38,12 @@ NOTE = "internal_chat_message_metadata_passthrough"
 Event = dict[str, Any]
 
 
-def body_problems(body: dict[str, Any], *, counting: bool = False, allow: tuple[str, ...] = ()) -> tuple[str, ...]:
+def body_problems(body: dict[str, Any], *, counting: bool = False) -> tuple[str, ...]:
     type_name = COUNTED if counting else STREAMING if body.get("stream") is True else UNARY
     items = body["input"] if isinstance(body.get("input"), list) else []
     given = {"input": items, "tools": body.get("tools") or []}
     published = body | {name: [_published(item) for item in found] for name, found in given.items() if found}
-    if found := problems(type_name, compact(published), allow=(*UNPUBLISHED, *allow)):
+    if found := problems(type_name, compact(published), allow=UNPUBLISHED):
         return found
     functions = [tool for tool in body.get("tools") or () if tool.get("type") == "function"]
     fitting = fits.openai_problems([(tool["name"], tool.get("parameters")) for tool in functions])
@@ -60,9 +60,8 @@ def answer(body: dict[str, Any], behaviour: Behaviour, serial: int, created: int
     kinds = {name: (kind, space) for name, kind, space in _tools(_offered(body))}
     parts = plan(behaviour, next((name for name, (kind, _) in kinds.items() if kind == "function"), None))
     items = [
-        item
+        _item(part, f"{serial:08d}_{index}", identity, kinds)
         for index, (part, identity) in enumerate(zip(parts, call_ids(parts, f"call_{serial:08d}"), strict=True))
-        if (item := _item(part, f"{serial:08d}_{index}", identity, kinds)) is not None
     ]
     base: dict[str, Any] = {
         "id": f"resp_{serial:08d}",
@@ -133,7 +132,7 @@ def _tools(tools: list[dict[str, Any]]) -> Iterator[tuple[str, str, str | None]]
             yield tool["name"], tool["type"], None
 
 
-def _item(part: Part, number: str, call_id: str, kinds: dict[str, tuple[str, str | None]]) -> dict[str, Any] | None:
+def _item(part: Part, number: str, call_id: str, kinds: dict[str, tuple[str, str | None]]) -> dict[str, Any]:
     match part:
         case Text(text):
             content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
@@ -142,8 +141,6 @@ def _item(part: Part, number: str, call_id: str, kinds: dict[str, tuple[str, str
         case Thinking(text):
             signed = {"encrypted_content": signature_of(part, "responses")}
             return {"id": f"rs_{number}", "type": "reasoning", "summary": [_summary(text)], **signed}
-        case Redacted():
-            return None
         case Call(name, arguments):
             kind, space = kinds.get(name, ("function", None))
             call = {"call_id": call_id, "name": name} | ({"namespace": space} if space else {})

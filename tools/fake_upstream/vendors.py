@@ -30,15 +30,13 @@ SECRET_KEY = "fake/secret/key/of/the/fake/upstream0000"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What one upstream accepts: any key if ``api_key`` is None, top-level ``extra_fields`` without a check, and any
-    body if not ``strict``.
+    """What one upstream accepts: any key if ``api_key`` is None, and any body if not ``strict``.
 
     The rest is for bedrock: the credentials for checking signatures (any region if ``region`` is None).
     """
 
     api_key: str | None = None
     strict: bool = True
-    extra_fields: tuple[str, ...] = ()
     access_key: str = ACCESS_KEY
     secret_key: str = SECRET_KEY
     session_token: str | None = None

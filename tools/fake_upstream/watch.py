@@ -42,16 +42,6 @@ class Watch:
         self._changed = threading.Condition()
         self._wires: dict[int, Wire] = {}
 
-    @property
-    def open_connections(self) -> int:
-        with self._changed:
-            return len(self._wires)
-
-    @property
-    def accepted_connections(self) -> int:
-        with self._changed:
-            return self._accepted
-
     def wait_until(self, condition: Callable[[], bool], timeout: float = 60.0, what: str = "condition") -> None:
         """Checks ``condition`` after every change, with the state locked. Raises TimeoutError."""
         with self._changed:

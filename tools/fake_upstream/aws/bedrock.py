@@ -77,7 +77,7 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
     if problem := body_problem(request):
         return Refusal(400, (problem,))
     if rules.strict:
-        found = [*shapes.uri_problems(operation, model), *_problems(request.json, model, operation, rules)]
+        found = [*shapes.uri_problems(operation, model), *_problems(request.json, model, operation)]
         found += _metadata_problems(request.header("x-amzn-bedrock-request-metadata"), operation)
         if found:
             return Refusal(400, tuple(found)[:MOST_PROBLEMS])
@@ -161,35 +161,34 @@ def _check_caller(request: SeenRequest, rules: Rules) -> Refusal | None:
     return None
 
 
-def _problems(body: dict[str, Any], model: str, operation: str, rules: Rules) -> Iterator[str]:
-    judged = {key: value for key, value in body.items() if key not in rules.extra_fields}
+def _problems(body: dict[str, Any], model: str, operation: str) -> Iterator[str]:
     if embeddings.is_bedrocks(model):
-        yield from embeddings.problems(judged, model, "invoke")
+        yield from embeddings.problems(body, model, "invoke")
         return
     if operation.startswith("InvokeModel"):
-        yield from invoke.invoke_problems(body, model, rules)
+        yield from invoke.invoke_problems(body, model)
         return
-    found = list(shapes.shape_problems(shapes.body_shape(operation), judged))
+    found = list(shapes.shape_problems(shapes.body_shape(operation), body))
     yield from found
     if found:
         return
     if operation.startswith("Converse"):
-        yield from turns.semantic_problems(judged, model)
-        if operation == "ConverseStream" and "toolConfig" in judged and "meta.llama" in model:
+        yield from turns.semantic_problems(body, model)
+        if operation == "ConverseStream" and "toolConfig" in body and "meta.llama" in model:
             yield "This model doesn't support tool use in streaming mode."
-    elif "converse" in judged["input"]:
-        yield from turns.semantic_problems(judged["input"]["converse"], model)
+    elif "converse" in body["input"]:
+        yield from turns.semantic_problems(body["input"]["converse"], model)
     else:
-        yield from _counted(judged["input"]["invokeModel"]["body"], model, rules)
+        yield from _counted(body["input"]["invokeModel"]["body"], model)
 
 
-def _counted(raw: str, model: str, rules: Rules) -> Iterator[str]:
+def _counted(raw: str, model: str) -> Iterator[str]:
     try:
         body = json.loads(base64.b64decode(raw, validate=True))
     except (binascii.Error, ValueError):
         body = None
     if isinstance(body, dict):
-        yield from invoke.invoke_problems(body, model, rules)
+        yield from invoke.invoke_problems(body, model)
     else:
         yield "input.invokeModel.body: not a JSON object in base64"
 

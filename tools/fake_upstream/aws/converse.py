@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 
 from tools.fake_upstream.behaviour import Behaviour, plan
-from tools.fake_upstream.parts import Call, Part, Redacted, Text, Thinking, call_ids, signature_of
+from tools.fake_upstream.parts import Call, Part, Text, Thinking, call_ids, signature_of
 from tools.fake_upstream.vendors import pieces
 
 LATENCY = 42
@@ -73,8 +73,6 @@ def _block(part: Part, identity: str) -> dict[str, Any]:
             return {
                 "reasoningContent": {"reasoningText": {"text": text} | ({"signature": signature} if signature else {})}
             }
-        case Redacted(data):
-            return {"reasoningContent": {"redactedContent": data}}
         case Call(name):
             return {"toolUse": {"toolUseId": identity, "name": name, "input": part.value}}
 
@@ -90,8 +88,6 @@ def _track(part: Part, identity: str, index: int) -> Iterator[Event]:
             deltas = [{"reasoningContent": {"text": piece}} for piece in pieces(text)]
             if signature := signature_of(part, "converse"):
                 deltas.append({"reasoningContent": {"signature": signature}})
-        case Redacted(data):
-            deltas = [{"reasoningContent": {"redactedContent": data}}]
         case Call(name, arguments):
             yield "contentBlockStart", {"start": {"toolUse": {"toolUseId": identity, "name": name}}} | where
             deltas = [{"toolUse": {"input": piece}} for piece in pieces(arguments)]

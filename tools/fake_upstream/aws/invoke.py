@@ -12,7 +12,7 @@ from typing import Any
 
 from tools.fake_upstream import messages
 from tools.fake_upstream.behaviour import Behaviour
-from tools.fake_upstream.vendors import Rules, compact
+from tools.fake_upstream.vendors import compact
 
 ANTHROPIC_VERSION = "bedrock-2023-05-31"
 BETAS = (
@@ -41,12 +41,12 @@ def is_claude(model: str) -> bool:
     return "anthropic." in model or model.startswith("arn:")
 
 
-def invoke_problems(body: dict[str, Any], model: str, rules: Rules) -> Iterator[str]:
+def invoke_problems(body: dict[str, Any], model: str) -> Iterator[str]:
     if not is_claude(model):
         yield f"modelId: {model}: only the bodies of anthropic.* models are known here"
         return
     for name in REFUSED_FIELDS:
-        if name in body and name not in rules.extra_fields:
+        if name in body:
             yield f"{name}: Extra inputs are not permitted"
     shaped = {key: value for key, value in body.items() if key not in REFUSED_FIELDS}
     if (version := shaped.pop("anthropic_version", None)) != ANTHROPIC_VERSION:
@@ -59,9 +59,7 @@ def invoke_problems(body: dict[str, Any], model: str, rules: Rules) -> Iterator[
         if name not in BETAS:
             yield f"anthropic_beta: invalid beta flag {name}"
     yield from messages.hosted_problems(shaped, model)
-    yield from messages.body_problems(
-        shaped | {"model": model}, beta=bool(betas), allow=rules.extra_fields, bedrock=True
-    )
+    yield from messages.body_problems(shaped | {"model": model}, beta=bool(betas), bedrock=True)
 
 
 def event_payloads(whole: dict[str, Any], behaviour: Behaviour) -> Iterator[bytes]:

@@ -44,7 +44,7 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
         return refusal
     if problem := body_problem(request):
         return Refusal(400, (problem,))
-    if rules.strict and (found := _problems(request.json, match[1], match[2], rules.extra_fields)):
+    if rules.strict and (found := _problems(request.json, match[1], match[2])):
         return Refusal(400, found)
     return None
 
@@ -77,12 +77,11 @@ def alt_refusal(request: SeenRequest) -> Refusal | None:
     return None
 
 
-def content_problems(body: dict[str, Any], model: str, allow: tuple[str, ...], *, vertex: bool) -> tuple[str, ...]:
+def content_problems(body: dict[str, Any], model: str, *, vertex: bool) -> tuple[str, ...]:
     body = spelled(body)
-    found = shapes.shape_problems(body, vertex=vertex, allow=allow)
-    judged = {key: value for key, value in body.items() if key not in allow}
-    media = () if found else fits.gemini_problems(judged.get("contents") or [])
-    return found or (*turns.semantic_problems(judged, model, vertex=vertex), *media)[:MOST_PROBLEMS]
+    found = shapes.shape_problems(body, vertex=vertex)
+    media = () if found else fits.gemini_problems(body.get("contents") or [])
+    return found or (*turns.semantic_problems(body, model, vertex=vertex), *media)[:MOST_PROBLEMS]
 
 
 def _check_key(request: SeenRequest, api_key: str | None) -> Refusal | None:
@@ -98,20 +97,20 @@ def _check_key(request: SeenRequest, api_key: str | None) -> Refusal | None:
     return None
 
 
-def _problems(body: dict[str, Any], model: str, method: str, allow: tuple[str, ...]) -> tuple[str, ...]:
+def _problems(body: dict[str, Any], model: str, method: str) -> tuple[str, ...]:
     if method == embeddings.GEMINI_VERB:
         return tuple(embeddings.problems(body, model, method))[:MOST_PROBLEMS]
     if method == "embedContent":
         one = {"requests": [{"model": f"models/{model}", **spelled(body)}]}
         return tuple(embeddings.problems(one, model, embeddings.GEMINI_VERB))[:MOST_PROBLEMS]
     if method != "countTokens":
-        return content_problems(body, model, allow, vertex=False)
+        return content_problems(body, model, vertex=False)
     inner = body.get("generateContentRequest")
     if inner is None:
-        stray = tuple(f"{key}: Extra inputs are not permitted" for key in body if key not in ("contents", *allow))
-        return stray or content_problems(body, model, allow, vertex=False)
+        stray = tuple(f"{key}: Extra inputs are not permitted" for key in body if key != "contents")
+        return stray or content_problems(body, model, vertex=False)
     if len(body) > 1 or not isinstance(inner, dict):
         return ("generateContentRequest: must be an object, and stand alone",)
     if inner.get("model") != f"models/{model}":
         return (f"generateContentRequest.model: must be models/{model}",)
-    return content_problems({key: value for key, value in inner.items() if key != "model"}, model, allow, vertex=False)
+    return content_problems({key: value for key, value in inner.items() if key != "model"}, model, vertex=False)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tools.fake_upstream.behaviour import Behaviour, plan
 from tools.fake_upstream.google.turns import needs_signatures
-from tools.fake_upstream.parts import SIGNATURES, Call, Part, Redacted, Text, Thinking, call_ids, signature_of
+from tools.fake_upstream.parts import SIGNATURES, Call, Part, Text, Thinking, call_ids, signature_of
 from tools.fake_upstream.request import SeenRequest
 from tools.fake_upstream.vendors import Answer, compact, pieces
 
@@ -80,7 +80,7 @@ def _written(body: dict[str, Any], model: str, behaviour: Behaviour, serial: int
             case Call() if part.value is not None:
                 call = {"name": part.name, "args": part.value}
                 parts.append({"functionCall": {"id": identity} | call})
-            case Call() | Redacted():
+            case Call():
                 continue
     signed = next((part for part in parts if "functionCall" in part), None)
     signed = signed or next((part for part in reversed(parts) if "thought" not in part), None)

@@ -55,12 +55,10 @@ def warm_up() -> None:
         validator(_type(name))
 
 
-def shape_problems(body: Mapping[str, Any], *, vertex: bool, allow: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Problems with the fields of ``body``; the top-level keys ``allow`` are not checked."""
+def shape_problems(body: Mapping[str, Any], *, vertex: bool) -> tuple[str, ...]:
+    """Problems with the fields of ``body``."""
     found = list(_missing_fields(body, vertex))
     for key, value in body.items():
-        if key in allow:
-            continue
         if key in FIELDS:
             found += _field_problems(key, value)
         elif key in PLAIN:

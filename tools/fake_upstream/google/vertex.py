@@ -72,7 +72,7 @@ def check(request: SeenRequest, rules: Rules) -> Refusal | None:
         return refusal
     if problem := body_problem(request):
         return Refusal(400, (problem,))
-    if rules.strict and (found := _problems(request, google, claude, rules)):
+    if rules.strict and (found := _problems(request, google, claude)):
         return Refusal(400, found)
     return None
 
@@ -134,24 +134,21 @@ def _labels_of_partner(header: str | None) -> tuple[str, ...]:
         return ("x-vertex-ai-labels: is not JSON in base64",)
 
 
-def _problems(
-    request: SeenRequest, google: re.Match[str] | None, claude: re.Match[str] | None, rules: Rules
-) -> tuple[str, ...]:
-    allow = rules.extra_fields
+def _problems(request: SeenRequest, google: re.Match[str] | None, claude: re.Match[str] | None) -> tuple[str, ...]:
     if google is not None and google[2] in embeddings.VERTEX_VERBS:
         return tuple(embeddings.problems(request.json, google[1], google[2]))
     if google is not None:
-        stray = [key for key in request.json if key not in (*shapes.COUNTED, *allow)]
+        stray = [key for key in request.json if key not in shapes.COUNTED]
         if google[2] == "countTokens" and stray:
             return tuple(f"{key}: Extra inputs are not permitted" for key in stray)
         wrong = _label_problems(request.json.get("labels", {}), 64)
-        return wrong or gemini.content_problems(request.json, google[1], allow, vertex=True)
+        return wrong or gemini.content_problems(request.json, google[1], vertex=True)
     assert claude is not None
     wrong = _labels_of_partner(request.header("x-vertex-ai-labels"))
-    return wrong or tuple(_claude_problems(request, claude[1], claude[2], rules))
+    return wrong or tuple(_claude_problems(request, claude[1], claude[2]))
 
 
-def _claude_problems(request: SeenRequest, model: str, method: str, rules: Rules) -> list[str]:
+def _claude_problems(request: SeenRequest, model: str, method: str) -> list[str]:
     body: dict[str, Any] = dict(request.json)
     counting = model == COUNTER
     found: list[str] = []
@@ -179,4 +176,4 @@ def _claude_problems(request: SeenRequest, model: str, method: str, rules: Rules
     beta = bool(betas) or request.header("anthropic-beta") is not None
     # The types require the model, which is in the path here.
     shaped = body if counting else body | {"model": model}
-    return found or list(messages.body_problems(shaped, beta=beta, counting=counting, allow=rules.extra_fields))
+    return found or list(messages.body_problems(shaped, beta=beta, counting=counting))
