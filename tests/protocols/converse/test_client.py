@@ -8,13 +8,14 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nexus.conversation.events import Event, Order
+from nexus.conversation.events import Event
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import (
     Document,
@@ -36,18 +37,20 @@ from nexus.conversation.parts import (
 )
 from nexus.protocols.converse.codec import CLIENT, VENDOR
 from nexus.protocols.converse.passthrough import edit_request
-from nexus.protocols.tidy import Fitted
 from nexus.wire import decode, encode
 from tests.examples import examples
 from tests.laws.kit import TARGETS, VENDORS, check_body, frames, origin, write
 from tests.laws.rich import RICH
 from tests.laws.scripts import conversations
 from tests.laws.streams import streams
+from tests.laws.test_answers import fitted as fitted_for
+from tests.laws.test_answers import read_back
 from tests.laws.test_requests import _check as check_content
 from tests.protocols.converse.published import check_output
 from tests.protocols.kit import envelope
 
 Wire = dict[str, Any]
+fitted = partial(fitted_for, "converse")
 
 SHAPES = {
     "messageStart": "MessageStartEvent",
@@ -60,15 +63,13 @@ SHAPES = {
 LETTERS = dict(zip(SHAPES, "MsdeXU", strict=True))
 
 
-def fitted(events: Iterable[Event]) -> list[Event]:
-    room = Fitted(CLIENT.room)
-    return [fit for event in events for fit in room.feed(event)]
+def raw_stream(events: Iterable[Event]) -> bytes:
+    writer = CLIENT.stream_writer(envelope())
+    return b"".join(map(writer.write, events))
 
 
 def written(events: Iterable[Event]) -> list[tuple[str, Wire]]:
-    writer = CLIENT.stream_writer(envelope())
-    raw = b"".join(map(writer.write, events))
-    return [(name or "", decode(data)) for name, data in frames(raw)]
+    return [(name or "", decode(data)) for name, data in frames(raw_stream(events))]
 
 
 def whole(answer: Response) -> Wire:
@@ -151,15 +152,13 @@ class TestAnswers:
     @given(events=streams())
     def test_the_dialects_own_reader_gives_the_same_answer(self, events: list[Event]) -> None:
         events = fitted(events)
-        answer, reader, order = fold(events), VENDOR.stream_reader(origin()), Order()
+        answer = fold(events)
         # With nothing in it, a failed answer is an error.
         assume(answer.parts or answer.stop.reason != "unknown")
-        found = [event for name, wire in written(events) for event in reader.feed(name, json.dumps(wire))]
-        found += reader.finish()
-        for event in found:
-            order.check(event)
-        assert reader.complete
-        streamed, unary = fold(found), VENDOR.read_response(whole(answer), origin()).response
+        streamed, unary = (
+            fold(read_back("converse", raw_stream(events))),
+            VENDOR.read_response(whole(answer), origin()).response,
+        )
         assert streamed.usage.total == unary.usage.total == answer.usage.total
         assert streamed.stop.reason == unary.stop.reason == told_stop(answer)
         assert cited(streamed.parts) == cited(unary.parts) == cited(answer.parts)

@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from google.genai import types
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from nexus.conversation.events import Event, Order
+from nexus.conversation.events import Event
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import (
     Document,
@@ -34,21 +35,18 @@ from nexus.conversation.parts import (
 )
 from nexus.protocols.framing import JsonArray
 from nexus.protocols.gemini.codec import CLIENT, VENDOR
-from nexus.protocols.tidy import Fitted
 from nexus.wire import decode, encode
 from tests.examples import examples
 from tests.laws.kit import TARGETS, VENDORS, check_body, frames, origin, write
 from tests.laws.scripts import conversations
 from tests.laws.streams import streams
+from tests.laws.test_answers import fitted as fitted_for
+from tests.laws.test_answers import read_back
 from tests.laws.test_requests import _check as check_content
 from tests.protocols.kit import envelope
 
 Wire = dict[str, Any]
-
-
-def fitted(events: Iterable[Event]) -> list[Event]:
-    room = Fitted(CLIENT.room)
-    return [fit for event in events for fit in room.feed(event)]
+fitted = partial(fitted_for, "gemini")
 
 
 def raw_stream(events: Iterable[Event]) -> bytes:
@@ -124,15 +122,13 @@ class TestAnswers:
     @given(events=streams())
     def test_the_dialects_own_reader_gives_the_same_answer(self, events: list[Event]) -> None:
         events = fitted(events)
-        answer, reader, order = fold(events), VENDOR.stream_reader(origin()), Order()
+        answer = fold(events)
         # The reader raises an error for an answer without content whose stop reason is unknown.
         assume(plain(answer.parts) or answer.stop.reason != "unknown")
-        found = [event for chunk in written(events) for event in reader.feed(None, json.dumps(chunk))]
-        found += reader.finish()
-        for event in found:
-            order.check(event)
-        assert reader.complete
-        streamed, unary = fold(found), VENDOR.read_response(whole(answer), origin()).response
+        streamed, unary = (
+            fold(read_back("gemini", raw_stream(events))),
+            VENDOR.read_response(whole(answer), origin()).response,
+        )
         assert streamed.usage.total == unary.usage.total == answer.usage.total
         assert streamed.usage.reasoning == answer.usage.reasoning
         assert streamed.stop.reason == unary.stop.reason == told_stop(answer)
