@@ -10,7 +10,7 @@ import pytest
 
 from tests.auth.kit import ALICE, BOB, IdentityProvider, answer, ec_key, jwk, jwks, token
 from tests.conftest import Serve
-from tests.serving import CHAT, KEY, MESSAGES, Nexus, anthropic_config, openai_config
+from tests.serving import CHAT, KEY, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import FakeUpstream
 
 SERVER = f"""
@@ -31,45 +31,70 @@ def auth(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
+CARRIERS = ("x-api-key", "api-key", "x-goog-api-key")
+"""Headers in which clients of several vendors send their keys."""
+
+
 @pytest.fixture
 def house(serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream) -> Nexus:
     rules = """
 [[llm.providers.openai.headers]]
 rule = "forward"
 pattern = ".*"
-[[llm.providers.openai.headers]]
-rule = "forward"
-name = "authorization"
-allow_secret = true
 [[llm.providers.openai.models.gpt-4.headers]]
 rule = "insert"
 name = "x-env"
 value = "prod"
 """
+    for carrier in ("authorization", *CARRIERS):
+        rules += f'[[llm.providers.openai.headers]]\nrule = "forward"\nname = "{carrier}"\nallow_secret = true\n'
     vendors = openai_config(openai_upstream.base_url, rules) + anthropic_config(anthropic_upstream.base_url)
     return serve(SERVER + vendors)
 
 
-def test_every_way_to_send_a_key(house: Nexus) -> None:
-    for headers in (auth(BOB), {"x-api-key": BOB}, {"x-nexus-key": BOB, **auth("hushhush-vendor")}):
+def test_every_way_to_send_a_key(house: Nexus, openai_upstream: FakeUpstream) -> None:
+    beside_a_vendors = [{name: BOB, **auth("hushhush-vendor")} for name in ("x-nexus-key", "api-key")]
+    for headers in (auth(BOB), *({name: BOB} for name in CARRIERS), *beside_a_vendors):
         assert house.chat(CHAT, headers).status == 200
         assert house.messages(MESSAGES, headers).status == 200
+        assert BOB not in str(openai_upstream.requests[-1].headers)
+    assert [house.chat(CHAT, {name: BOB + "x"}).status for name in CARRIERS] == [401] * 3
 
 
-def test_without_a_key_only_health_is_open(house: Nexus, openai_upstream: FakeUpstream) -> None:
-    assert house.request("GET", "/health").status == 200
-    for method, path in (
-        ("GET", "/llm/openai/v1/models"),
-        ("GET", "/llm/anthropic/v1/models/x"),
-        ("GET", "/nope"),
-        ("GET", "/llm/openai/nope"),
-        ("POST", "/llm/openai/v1/chat/completions"),
-        ("GET", "/llm/openai/v1/chat/completions"),
-        ("OPTIONS", "/llm/openai/v1/chat/completions"),
-    ):
-        reply = house.request(method, path, b"{}" if method == "POST" else b"")
+CLOSED = [
+    ("GET", "/llm/openai/v1/models"),
+    ("GET", "/llm/anthropic/v1/models/x"),
+    ("GET", "/llm/openai/v1/responses/resp_1"),
+    ("GET", "/nope"),
+    ("GET", "/v1/v1/messages"),
+    ("GET", "/llm/openai/nope"),
+    ("POST", "/llm/openai/v1/chat/completions"),
+    ("POST", "/llm/openai/v1/responses"),
+    ("POST", "/llm/anthropic/v1/messages"),
+    ("POST", "/llm/anthropic/v1/messages/count_tokens"),
+    ("GET", "/llm/openai/v1/chat/completions"),
+    ("OPTIONS", "/llm/openai/v1/chat/completions"),
+]
+
+
+@pytest.mark.parametrize("sent", [{}, auth("nx-hushhush-wrong")], ids=["no key", "a wrong key"])
+def test_without_a_key_only_health_is_open_and_the_log_says_why(
+    house: Nexus, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture, sent: dict[str, str]
+) -> None:
+    caplog.set_level(logging.INFO, "nexus.access")
+    assert house.request("GET", "/health", headers=sent).status == 200
+    for method, path in CLOSED:
+        reply = house.request(method, path, b"{}" if method == "POST" else b"", sent)
         assert (reply.status, reply.headers["www-authenticate"]) == (401, 'Bearer realm="nexus"'), path
-    assert house.messages(MESSAGES, auth("nx-hushhush-wrong")).json["error"]["type"] == "authentication_error"
+
+    def lines() -> list[dict[str, Any]]:
+        return [record.__dict__["fields"] for record in caplog.records if record.name == "nexus.access"]
+
+    wait_until(lambda: len(lines()) == len(CLOSED))
+    for line in lines():
+        assert (line["status"], line["error"], line["caller"]) == (401, "authentication", "127.0.0.1")
+        assert "key" in line["why"] and "nx-" not in line["why"]
+    assert house.messages(MESSAGES, sent).json["error"]["type"] == "authentication_error"
     assert openai_upstream.requests == []
 
 
@@ -181,5 +206,7 @@ enabled = true
         with caplog.at_level(logging.DEBUG):
             assert house.chat(CHAT, auth(text)).status == 200
             refused: Any = house.chat(CHAT, auth(text[:-6] + "AAAAAA"))
-        assert refused.status == 401 and "invalid_token" in refused.headers["www-authenticate"]
+        at = "http://gw.example/.well-known/oauth-protected-resource"
+        assert refused.headers["www-authenticate"] == f'Bearer resource_metadata="{at}", error="invalid_token"'
+        assert house.chat(CHAT, auth(token(ec_key("stranger")))).status == refused.status == 401
         assert text not in caplog.text

@@ -37,7 +37,7 @@ BAD_REQUESTS: dict[str, tuple[bytes, dict[str, str], int, str]] = {
     "no messages": (b'{"model": "openai/gpt-4"}', JSON, 400, "messages"),
     "messages is a string": (b'{"model": "openai/gpt-4", "messages": "hi"}', JSON, 400, "messages"),
     "stream is a number": (b'{"model": "x", "messages": [], "stream": 1}', JSON, 400, "stream"),
-    "unknown model": (b'{"model": "x", "messages": [], "max_tokens": 5}', JSON, 404, "x"),
+    "unknown model": (b'{"model": "openai/gpt-5", "messages": [], "max_tokens": 5}', JSON, 404, "'openai/gpt-4'?"),
     "wrong content type": (b"{}", {"Content-Type": "text/plain"}, 415, "application/json"),
     "no content type": (b"{}", {}, 415, "application/json"),
     "unknown encoding": (b"{}", {**JSON, "Content-Encoding": "lzma"}, 415, "lzma"),
@@ -96,28 +96,10 @@ def test_unknown_paths(nexus: Nexus) -> None:
         assert_shape(reply, path)
 
 
-class TestUnknownModels:
-    def test_the_nearest_name_is_suggested(self, nexus: Nexus) -> None:
-        for model, near in (
-            ("openai/gpt-5", "'openai/gpt-4'"),
-            ("opnai/gpt-4", "'openai/gpt-4'"),
-            ("anthropic/claud", "'anthropic/claude'"),
-        ):
-            reply = nexus.chat({**CHAT, "model": model})
-            assert (reply.status, near in reply.json["error"]["message"]) == (404, True), model
-            assert reply.json["error"]["code"] == "model_not_found"
-
-
 class TestLargeBodies:
     @pytest.fixture
     def small(self, serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
         return serve('[server]\nmax_body_size = "64KiB"\n' + openai_config(openai_upstream.base_url))
-
-    def test_too_large_by_its_content_length(self, small: Nexus) -> None:
-        reply = small.post(CHAT_PATH, b"x" * 100_000)
-        assert reply.status == 413
-        assert_shape(reply, CHAT_PATH)
-        assert "65536" in reply.json["error"]["message"]
 
     def test_too_large_in_chunks(self, small: Nexus) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", small.port, timeout=60)
@@ -138,13 +120,9 @@ class TestLargeBodies:
         connection.endheaders(b"x" * 1000)
         response = connection.getresponse()
         assert response.status == 413
-        assert json.loads(response.read())["error"]["code"] == "request_too_large"
+        error = json.loads(response.read())["error"]
+        assert error["code"] == "request_too_large" and "65536" in error["message"]
         connection.close()
-
-    def test_gzip_within_the_limit_is_accepted(self, small: Nexus, openai_upstream: FakeUpstream) -> None:
-        raw = gzip.compress(json.dumps(CHAT).encode())
-        assert small.request("POST", CHAT_PATH, raw, {**JSON, "Content-Encoding": "gzip"}).status == 200
-        assert openai_upstream.requests[0].json["model"] == "gpt-4"
 
 
 class TestVendorErrors:
@@ -178,8 +156,3 @@ class TestVendorErrors:
     def test_redirects_are_not_followed(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
         openai_upstream.next(Behaviour(status=307, headers=(("Location", "http://127.0.0.1:1/"),), body=b""))
         assert nexus.chat(CHAT).status == 502
-
-
-def test_health_is_open(nexus: Nexus) -> None:
-    assert nexus.request("GET", "/health").json == {"status": "healthy"}
-    assert nexus.messages(MESSAGES).status == 200

@@ -139,11 +139,6 @@ def test_calls_by_address(serve: Serve, openai_upstream: FakeUpstream) -> None:
     assert [nexus.chat(CHAT).status for _ in range(3)] == [200, 200, 429]
 
 
-def test_without_limits_nothing_is_held(nexus: Nexus) -> None:
-    assert nexus.chat(CHAT).status == 200
-    assert nexus.server.kept.limits.open == 0
-
-
 def test_nexuss_headers_replace_the_vendors_but_not_those_of_a_plan(
     limited: Nexus, anthropic_upstream: FakeUpstream
 ) -> None:

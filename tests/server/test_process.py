@@ -151,13 +151,6 @@ def test_the_first_lines_show_version_and_endpoints(start: Start, openai_upstrea
     assert f"dashboard: http://127.0.0.1:{port}/" in lines
 
 
-@pytest.mark.slow
-def test_ipv6(start: Start, openai_upstream: FakeUpstream) -> None:
-    process = start(openai_config(openai_upstream.base_url), "-l", "[::1]:0")
-    assert process.port
-    assert process.said("OPENAI_BASE_URL='http://[::1]:")
-
-
 class TestStopping:
     @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
     def test_calls_in_flight_finish_first(self, start: Start, openai_upstream: FakeUpstream, number: int) -> None:
@@ -194,17 +187,6 @@ class TestStopping:
         assert b"the gateway is stopping" in finish(answers[0])
         assert process.wait() == 0
         openai_upstream.wait_for_disconnects(2)
-
-    @pytest.mark.slow
-    def test_a_second_signal_stops_immediately(self, start: Start, openai_upstream: FakeUpstream) -> None:
-        process = start(openai_config(openai_upstream.base_url))
-        openai_upstream.next(Behaviour(event_delay=30, only_before=2))
-        response = process.post(CHAT_PATH, STREAM)
-        process.signal(signal.SIGTERM)
-        wait_until(lambda: process.said("stopping"))
-        process.signal(signal.SIGTERM)
-        assert process.wait() == 128 + signal.SIGTERM
-        assert b"the gateway is stopping" in finish(response)
 
 
 @pytest.mark.slow
@@ -306,15 +288,3 @@ class TestAccessLog:
         assert (unary["in"], unary["cached"], unary["out"]) == (120, 20, 7)
         assert (unknown["status"], unknown["error"], unknown["route"]) == (404, "model_not_found", None)
         assert stream["total_ms"] >= stream["first_ms"] >= stream["own_ms"] >= 0
-
-    def test_a_client_disconnect_is_logged_with_the_usage_so_far(
-        self, start: Start, anthropic_upstream: FakeUpstream
-    ) -> None:
-        process = start(anthropic_config(anthropic_upstream.base_url), "--log-style", "json")
-        anthropic_upstream.next(Behaviour(event_delay=0.2, input_tokens=100))
-        response = process.post("/llm/anthropic/v1/messages", {**MESSAGES, "stream": True})
-        response.readline()
-        response.close()
-        response.connection.close()  # type: ignore[attr-defined]
-        wait_until(lambda: process.said('"status": 499') or process.said('"status":499'))
-        assert process.said('"in": 100') or process.said('"in":100')

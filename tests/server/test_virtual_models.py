@@ -67,14 +67,6 @@ def test_the_virtual_models_name_is_listed_and_returned(serve: Serve, openais: l
         assert ask(nexus, model=name).json["model"] == name
 
 
-def test_a_session_that_moved_stays_with_its_new_target(serve: Serve, openais: list[FakeUpstream]) -> None:
-    nexus = serve(config(openais, ONCE) + SMART)
-    openais[0].next(Behaviour(status=503))
-    for _ in range(3):
-        assert ask(nexus, prompt_cache_key="s").headers["x-nexus-route"] == "v2/gpt-4.1"
-    assert ask(nexus, prompt_cache_key="other").headers["x-nexus-route"] == "v1/gpt-4.1"
-
-
 LIMITED = "rate_limits.per_user = {{ request_limit = 1, interval = '{}' }}"
 
 
@@ -93,12 +85,6 @@ def test_a_failed_target_releases_its_reservation(serve: Serve, openais: list[Fa
     openais[0].next(Behaviour(status=503))
     assert ask(nexus, prompt_cache_key="a").headers["x-nexus-route"] == "v2/gpt-4.1"
     assert ask(nexus, prompt_cache_key="b").headers["x-nexus-route"] == "v1/gpt-4.1"
-
-
-def test_the_on_budget_target_is_called_if_limits_exclude_all_others(serve: Serve, openais: list[FakeUpstream]) -> None:
-    limits = config(openais, model=LIMITED.format("1h"), model2=LIMITED.format("1h"))
-    nexus = serve(limits + SMART + 'on_budget = "v3/m"\n')
-    assert [ask(nexus).headers["x-nexus-route"] for _ in range(3)] == [f"v{n}/gpt-4.1" for n in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("client", PATHS)
