@@ -75,7 +75,7 @@ class StreamReader:
         chunk = decode_delta(data)
         if not isinstance(chunk, dict):
             raise ValueError("a chunk is not an object")
-        if chunk.get("error") or event == "error":
+        if (chunk.get("error") or event == "error") and not self._is_finished():
             raise VendorError(read_stream_error(chunk))
         prose = self._parts.prose
         goes_on = prose is not None and prose.kind == "text" and not self._citations.waits
@@ -190,6 +190,11 @@ class StreamReader:
             self._finish = choice
             self.complete = True
             self._refuse_broken()
+
+    def _is_finished(self) -> bool:
+        """Whether the reason of the end is known, after which an error changes nothing: OpenRouter repeats ``length``
+        as an error, with the usage (pydantic-ai's recording of a call)."""
+        return bool(self._finish) and broken_word(self._finish) is None
 
     def _refuse_broken(self) -> None:
         """Raises VendorError if a call without a name is the whole answer, or if there is none after a failure: another

@@ -17,6 +17,7 @@ from nexus.protocols.responses.read_parts import lost
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import ToolsReader
 from nexus.protocols.responses.usage import read_usage
+from nexus.protocols.tool_calls import read_called
 from nexus.wire import Json, mapping, sequence, text
 
 IMAGE = "image_generation_call"
@@ -56,7 +57,12 @@ def read_output(items: list[Mapping[str, Json]]) -> tuple[StreamPart, ...]:
     drops = Drops()
     reader = ItemsReader(drops, ToolsReader(drops))
     try:
-        reader.read_answer(items)
+        reader.read_answer([_named(item) for item in items])
     except ClientError as error:
         raise ValueError(error.message) from error
     return tuple(part for message in reader.finish() for part in message.parts if isinstance(part, StreamPart))
+
+
+def _named(item: Mapping[str, Json]) -> Mapping[str, Json]:
+    name = item.get("name")
+    return {**item, "name": read_called(name)} if isinstance(name, str) else item

@@ -35,7 +35,7 @@ from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import call_words, qualify
 from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.sse import DONE
-from nexus.protocols.tool_calls import read_input, write_input
+from nexus.protocols.tool_calls import read_called, read_input, write_input
 from nexus.wire import Json, count, decode_delta, mapping, sequence, text
 
 _Key = tuple[int, int]
@@ -102,7 +102,7 @@ class StreamReader:
             case "reasoning":
                 return self._start((index, _WHOLE), Reasoning(""))
             case "function_call" | "custom_tool_call":
-                name = qualify(text(item.get("namespace")) or None, text(item.get("name")))
+                name = qualify(text(item.get("namespace")) or None, read_called(item.get("name")))
                 return self._start((index, _WHOLE), ToolCall(text(item.get("call_id")), name, ""))
             case kind if text(kind) not in READ:
                 self._emitted.add(index)

@@ -245,6 +245,16 @@ def test_the_reader_is_complete_at_the_finish_reason() -> None:
     assert reader.feed(None, "[DONE]") == [] and reader.finish() == []
 
 
+def test_an_error_after_the_finish_reason_only_adds_usage() -> None:
+    """OpenRouter's, at max_tokens."""
+    reader = StreamReader(origin())
+    reader.feed(None, '{"choices":[{"delta":{"content":"x"},"finish_reason":"length"}]}')
+    usage = {"prompt_tokens": 43, "completion_tokens": 10}
+    late = {"error": {"code": 400, "message": "Token limit reached"}, "choices": [{"delta": {}}], "usage": usage}
+    assert reader.feed(None, encode(late).decode()) == [UsageUpdate(Usage(43, output=10))]
+    assert reader.feed(None, "[DONE]")[-1] == ResponseEnd(Stop("max_tokens"))
+
+
 def test_a_call_ends_before_the_next_one_starts() -> None:
     events = events_of(RECORDED.stream("openai-tools"))
     places = {event: at for at, event in enumerate(events) if isinstance(event, PartEnd)}

@@ -159,6 +159,7 @@ LOOSE: dict[str, tuple[dict[str, Any], Part]] = {
     "arguments as an object": ({**CALL, "arguments": {"a": 1}}, ToolCall("c", "f", '{"a":1}')),
     "null for arguments": ({**CALL, "arguments": None}, ToolCall("c", "f", "")),
     "no arguments": (CALL, ToolCall("c", "f", "")),
+    "control tokens in the name": ({**CALL, "name": "f<|channel|>commentary"}, ToolCall("c", "f", "")),
     "no id": ({"type": "function_call", "name": "f", "arguments": "{}"}, ToolCall("", "f", "{}")),
     "no input": ({**CALL, "type": "custom_tool_call"}, ToolCall("c", "f", '{"input":""}')),
     "content as a string": ({"type": "message", "role": "assistant", "content": "Hi"}, Text("Hi")),
