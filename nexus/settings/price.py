@@ -5,9 +5,10 @@ Amounts are decimal numbers of at most nine places, kept as whole nano-dollars a
 
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import BeforeValidator, Field
+from pydantic.fields import FieldInfo
 
 from nexus.conversation.usage import NANO
 from nexus.settings.types import Location, Table
@@ -36,8 +37,14 @@ def read_dollars(value: object) -> int:
     return int(nano)
 
 
-Dollars = Annotated[int, BeforeValidator(read_dollars)]
+_READ = BeforeValidator(read_dollars)
+Dollars = Annotated[int, _READ]
 """Nano-dollars; written as a decimal number of US dollars."""
+
+
+def is_dollars(field: FieldInfo) -> bool:
+    """Whether the values of a field are amounts of money."""
+    return _READ in field.metadata or Dollars in get_args(field.annotation)
 
 
 class Rates(Table):

@@ -265,6 +265,11 @@ class TestData:
             assert after["spend"][part] == before["spend"][part]
         assert sum(after["chart"]["month"]["outcomes"]["ok"]) == 1 and after["recent"]["calls"] == 0
 
+    def test_settings_show_amounts_in_dollars(self, serve: Serve) -> None:
+        price = 'price = { input = 3, output = 0.75 }\n[budgets.all]\nper = "user"\nlimit_usd = 50\nperiod = "day"\n'
+        config = data(serve(f'[llm.providers.v]\ntype = "echo"\n[llm.providers.v.models.m]\n{price}'))["config"]
+        assert "input = 3\noutput = 0.75\n" in config and "limit_usd = 50\n" in config
+
     def test_texts_are_sent_once(self, nexus: Nexus) -> None:
         first = data(nexus)
         again = nexus.request("GET", f"/dashboard/data?known={first['known']}").json

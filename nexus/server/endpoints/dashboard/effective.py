@@ -1,7 +1,7 @@
 """The effective configuration as readable text, without secrets.
 
 Values are hidden if they have a secret type or their field is excluded from repr; the rest still passes through the
-log's redactor. The text is not a valid settings file: durations are in seconds, sizes in bytes.
+log's redactor. The text is not a valid settings file: durations are in seconds, sizes in bytes, amounts in US dollars.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import BaseModel, SecretStr
 
+from nexus.conversation.usage import NANO
 from nexus.settings import Settings
+from nexus.settings.price import is_dollars
 from nexus.telemetry.logs import redacted
 
 HIDDEN = "(hidden)"
@@ -33,7 +35,7 @@ def _plain(value: object) -> object:
             fields = type(value).model_fields
             found = {name: (getattr(value, name), fields[name]) for name in fields}
             return {
-                name: _plain(one) if field.repr else HIDDEN
+                name: _plain(one / NANO if is_dollars(field) else one) if field.repr else HIDDEN
                 for name, (one, field) in found.items()
                 if one is not None and (field.is_required() or one != field.get_default(call_default_factory=True))
             }
