@@ -16,7 +16,7 @@ import pytest
 from nexus.limits.store_redis import RedisStore
 from tests.conftest import Serve
 from tests.limits.redis_server import RedisServer, require
-from tests.server.test_process import CHAT_PATH, Process, finish
+from tests.server.test_process import CHAT_PATH
 from tests.serving import CHAT, MESSAGES, Nexus, Reply, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -105,29 +105,6 @@ class TestSharedLimit:
         assert [reply.status for reply in replies] == [200] * 10 + [429] * 2
         assert replies[9].headers["x-ratelimit-limit-tokens"] == "1000"
         assert (replies[10].headers["x-nexus-limit"], int(replies[10].headers["retry-after"]) > 3000) == ("own", True)
-
-    def test_two_processes_share_the_limit(
-        self, redis: RedisServer, tmp_path: Path, openai_upstream: FakeUpstream
-    ) -> None:
-        (tmp_path / "nexus.toml").write_text(
-            "[server.rate_limits]\nglobal = { limit = 21, interval = '1h' }\n"
-            + f'[server.rate_limits.storage]\ntype = "redis"\nurl = "{redis.url}"\nresponse_timeout = "30s"\n'
-            + openai_config(openai_upstream.base_url)
-        )
-        processes = [Process(tmp_path, "-l", "127.0.0.1:0") for _ in range(2)]
-        try:
-
-            def call(number: int) -> int:
-                response = processes[number % 2].post(CHAT_PATH, CHAT)
-                finish(response)
-                return response.status
-
-            with ThreadPoolExecutor(8) as pool:
-                assert Counter(pool.map(call, range(40))) == {200: 21, 429: 19}
-            assert len(openai_upstream.requests) == 21
-        finally:
-            for process in processes:
-                process.kill()
 
 
 class TestRedisDown:

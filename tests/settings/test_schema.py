@@ -8,7 +8,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-from pydantic import BaseModel
 
 from nexus.cli.schema import REFERENCE
 from nexus.settings import Settings
@@ -84,17 +83,12 @@ def test_every_setting_has_a_docstring() -> None:
     assert silent == []
 
 
-def test_the_settings_page_lists_every_table() -> None:
+def test_the_settings_page_has_every_setting_with_its_default() -> None:
     page = reference()
     assert all(f"[{section.path}]" in page for section in sections("", Settings))
-    assert issubclass(Settings, BaseModel)
     assert '``listen_address`` = ``["127.0.0.1:8000"]``' in page
     assert '``drain_timeout`` = ``"30s"``' in page
     assert '``max_body_size`` = ``"32MiB"``' in page
-
-
-def test_the_settings_page_has_every_setting() -> None:
-    page = reference()
     lacking = {
         name for section in sections("", Settings) for name in section.table.model_fields if f"``{name}``" not in page
     }

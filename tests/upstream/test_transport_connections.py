@@ -87,13 +87,6 @@ def test_the_replacement_of_a_dead_connection_is_kept_without_a_warning(
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == []
 
 
-def test_a_new_connection_that_dies_is_a_failed_attempt(no_leak: None) -> None:
-    with Peer(answers_then(0, lambda sock: sock.close())) as peer, transport() as one:
-        with pytest.raises(Unreachable):
-            fetch(one, peer.url)
-        assert peer.accepted == 1
-
-
 def test_a_request_that_fails_again_after_resending_is_a_failure(no_leak: None) -> None:
     """There is never a third connection."""
     turn = iter([1, 0, 0, 0])

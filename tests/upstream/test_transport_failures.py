@@ -252,6 +252,7 @@ def test_failures(no_leak: None, handler: Handler, error: type[UpstreamError], m
             assert caught.value.message == message
         assert caught.value.provider == "vendor"
         assert caught.value.retryable is (isinstance(caught.value, Unreachable))
+        assert peer.accepted == 1
 
 
 def test_a_refused_connection(no_leak: None) -> None:
