@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, EventStreamError  # type: ignore[import-untyped]
 
 from tests.conftest import Serve
+from tests.protocols.converse.test_client import gathered
 from tests.server.test_bedrock_format import MODEL, SCHEMA, signing
 from tests.server.test_bedrock_format import closed_clients as closed_clients
 from tests.server.vendors import CALLS, DIALECTS, HELLO, LANES, PIXEL, Lane, Stand, Standing
@@ -42,32 +43,9 @@ def events_of(answer: Any) -> list[tuple[str, Any]]:
 
 def assembled(answer: Any) -> dict[str, Any]:
     """Assembles a stream into a whole answer, like LangChain and Strands do."""
-    blocks: dict[int, dict[str, Any]] = {}
-    told: dict[str, Any] = {}
-    for name, event in events_of(answer):
-        at = blocks.setdefault(event.get("contentBlockIndex", -1), {})
-        match name:
-            case "contentBlockStart":
-                at["toolUse"] = {**event["start"]["toolUse"], "input": ""}
-            case "contentBlockDelta":
-                delta = event["delta"]
-                if "text" in delta:
-                    at["text"] = at.get("text", "") + delta["text"]
-                elif "toolUse" in delta:
-                    at["toolUse"]["input"] += delta["toolUse"]["input"]
-                else:
-                    held = at.setdefault("reasoningContent", {"reasoningText": {"text": ""}})["reasoningText"]
-                    held["text"] += delta["reasoningContent"].get("text", "")
-                    held |= {k: v for k, v in delta["reasoningContent"].items() if k == "signature"}
-            case "messageStop" | "metadata":
-                told |= event
-    blocks.pop(-1, None)
-    for block in blocks.values():
-        if "toolUse" in block:
-            import json
-
-            block["toolUse"]["input"] = json.loads(block["toolUse"]["input"] or "{}")
-    return {"output": {"message": {"role": "assistant", "content": [blocks[at] for at in sorted(blocks)]}}, **told}
+    events = events_of(answer)
+    ends = [event for name, event in events if name in ("messageStop", "metadata")]
+    return {"output": {"message": gathered(events)}} | dict(pair for end in ends for pair in end.items())
 
 
 def ask(vendor: Vendor, streaming: bool, **asked: Any) -> dict[str, Any]:
