@@ -20,6 +20,7 @@ from tests.server.fleet import Fleet, fleet
 from tests.server.test_process import CHAT_PATH, Process, Start, finish, start
 from tests.serving import CHAT, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.faults.processes import is_alive
 
 __all__ = ["fleet", "start"]
 
@@ -79,19 +80,22 @@ Run = Callable[..., Fleet]
     [(1, (signal.SIGTERM, signal.SIGTERM)), (2, (signal.SIGTERM, signal.SIGTERM)), (2, (signal.SIGKILL,))],
     ids=["a second signal", "a second signal to a supervisor", "a killed supervisor"],
 )
-def test_calls_are_recorded_that_end_with_the_process(
+def test_calls_are_recorded_that_end_with_the_process_and_no_worker_outlives_it(
     fleet: Run, tmp_path: Path, openai_upstream: FakeUpstream, workers: int, signals: tuple[signal.Signals, ...]
 ) -> None:
     """If a supervisor is killed, its workers record their calls."""
     nexus = fleet(STORE + openai_config(openai_upstream.base_url), workers)
     wait_until(lambda: nexus.said("OpenAI SDK"))
+    pids = nexus.await_workers() if workers > 1 else []
     openai_upstream.default = Behaviour(event_delay=30, only_before=2)
     stream = nexus.post(CHAT_PATH, {**CHAT, "stream": True})
     for number in signals:
         os.kill(nexus.pid, number)
         if number == signal.SIGTERM:
             wait_until(lambda: nexus.said("stopping"))
-    assert b"the gateway is stopping" in finish(stream)
+    rest = finish(stream)
+    assert b"the gateway is stopping" in rest and b"[DONE]" not in rest
+    wait_until(lambda: not any(map(is_alive, pids)))
     told = "MAX(outcome || ' ' || call_outcome || ' ' || tokens_known || ' ' || status)"
     wait_until(lambda: count(tmp_path / FILE, told) == "drained drained no 200")
     assert nexus.wait() == (128 + signal.SIGTERM if len(signals) == 2 else -signal.SIGKILL)
