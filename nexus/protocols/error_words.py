@@ -4,7 +4,7 @@ an HTTP status stands for.
 The only reader of messages, for all dialects and the log: it never raises, and never returns nothing if the server sent
 a message. Forms: an object, a string or a list under ``error``, ``message``, ``detail`` (also FastAPI's list of ``loc``
 and ``msg``), ``title`` and ``detail`` (RFC 9457), ``error`` and ``error_description`` (RFC 6749), ``errors``, an HTML
-page, plain text.
+page, plain text, and any of these as the ``raw`` answer of the server behind this one.
 """
 
 from __future__ import annotations
@@ -162,6 +162,14 @@ def _base_resp(holder: Mapping[str, Json], depth: int) -> str:
     return text(outcome.get("status_msg")) if outcome.get("status_code") else ""
 
 
+def _passed_on(holder: Mapping[str, Json], depth: int) -> str:
+    """OpenRouter's errors: its own words only say that a vendor failed, whose body is beside them."""
+    own, raw = text(holder.get("message")), mapping(holder.get("metadata")).get("raw")
+    body = raw.encode("utf-8", "replace") if isinstance(raw, str) else b""
+    words = _words(decode_error(body) if body else raw, depth) or _plain(body)
+    return f"{own}: {words}" if own and words else ""
+
+
 def _under(name: str) -> Callable[[Mapping[str, Json], int], str]:
     return lambda holder, depth: _words(holder.get(name), depth)
 
@@ -169,6 +177,7 @@ def _under(name: str) -> Callable[[Mapping[str, Json], int], str]:
 _READERS: tuple[Callable[[Mapping[str, Json], int], str], ...] = (
     _described,
     _problem,
+    _passed_on,
     *(_under(name) for name in ("error", "message", "Message", "msg", "detail", "details", "errors", "title")),
     _base_resp,
     *(_under(name) for name in ("reason", "description", "error_message", "errorMessage", "error_msg", "fault")),

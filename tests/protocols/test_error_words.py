@@ -15,6 +15,12 @@ from nexus.protocols.gemini.read_error import read_error as read_gemini
 from nexus.protocols.messages.read_error import read_error as read_messages
 from nexus.protocols.responses.read_error import read_error as read_responses
 
+
+def passed_on(raw: Any) -> dict[str, Any]:
+    """A vendor's error in OpenRouter's words, in which it is ``Provider returned error``."""
+    return {"error": {"message": "Failed", "code": 400, "metadata": {"provider_name": "OpenAI", "raw": raw}}}
+
+
 SHAPES: dict[str, tuple[Any, str]] = {
     "OpenAI": ({"error": {"message": "No such model.", "type": "x", "param": None}}, "No such model."),
     "Anthropic": ({"type": "error", "error": {"type": "x", "message": "Overloaded"}}, "Overloaded"),
@@ -39,6 +45,10 @@ SHAPES: dict[str, tuple[Any, str]] = {
     "OAuth": ({"error": "invalid_token", "error_description": "It expired."}, "invalid_token: It expired."),
     "a list of strings": ({"errors": ["one", "two"]}, "one; two"),
     "Cloudflare": ({"success": False, "errors": [{"code": 1, "message": "gone"}]}, "gone"),
+    "OpenRouter": (passed_on('{"error": {"message": "Unsupported value", "code": "x"}}'), "Failed: Unsupported value"),
+    "OpenRouter, an object": (passed_on({"error": {"message": "too long"}}), "Failed: too long"),
+    "OpenRouter, no JSON": (passed_on("busy\nnow"), "Failed: busy now"),
+    "OpenRouter, nothing": (passed_on(None), "Failed"),
     "a string": ("just words", "just words"),
     "unknown members": ({"oops": {"a": 1}}, '{"oops": {"a": 1}}'),
 }
