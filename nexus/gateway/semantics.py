@@ -37,7 +37,6 @@ Failure = Literal[
     "over_limit",
     "no_room",
     "no_connection",
-    "reset",
     "silence",
     "breakdown",
     "overloaded",
@@ -56,11 +55,10 @@ Failure = Literal[
 """Nothing was sent: the target cannot express the request, its context is too small, a limit of ours or
 ``max_concurrency`` is reached, or it cannot be reached.
 
-Sent, no content yet: a pooled connection was closed, nothing arrived in time, the vendor failed (408, 5xx, Bedrock's
-424, a cut connection), is overloaded (529, or an event that says so), rate-limits us, rejects the configured key (401,
-402, quota), forbids it the operation (403), rejects the caller's own key, does not know the model or speaks no known
-protocol (404), does not have what the request names (403, 404), rejects the request as invalid (400, 413, 422), as too
-long, or for its content.
+Sent, no content yet: nothing arrived in time, the vendor failed (408, 5xx, Bedrock's 424, a cut connection), is
+overloaded (529, or an event that says so), rate-limits us, rejects the configured key (401, 402, quota), forbids it the
+operation (403), rejects the caller's own key, does not know the model or speaks no known protocol (404), does not have
+what the request names (403, 404), rejects the request as invalid (400, 413, 422), as too long, or for its content.
 
 Content was passed on; or the call is over: the client disconnected, the gateway is stopping, the deadline has passed.
 """
@@ -95,8 +93,6 @@ VERDICTS: Mapping[Failure, Verdict] = {
     "over_limit": Verdict("unsent", next="yes"),
     "no_room": Verdict("unsent", next="yes"),
     "no_connection": Verdict("unsent", again="at once", next="yes", cooldown="host"),
-    # The transport has already retried it on a fresh connection.
-    "reset": Verdict("sent", next="yes"),
     # The vendor may bill it all the same, so it is never sent twice.
     "silence": Verdict("sent", next="yes", cooldown="model"),
     "breakdown": Verdict("sent", again="after a pause", next="yes", cooldown="model"),
@@ -120,7 +116,7 @@ VERDICTS: Mapping[Failure, Verdict] = {
 }
 
 
-DOUBTFUL = frozenset({"reset", "silence", "breakdown"})
+DOUBTFUL = frozenset({"silence", "breakdown"})
 """Failures after which the vendor may have done what it was asked, unless it answers 503."""
 
 _KINDS: Mapping[str, Failure] = {

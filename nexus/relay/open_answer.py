@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from nexus.dataclasses import replace
 from nexus.errors import ErrorAnswer, UpstreamError
 from nexus.headers.forwarding import credentials_in
 from nexus.protocols.embeddings import OPENAI
@@ -163,6 +164,8 @@ def _picked(pick: Callable[[Attempt], Lane | None], attempt: Attempt) -> Lane:
 def _send(attempt: Attempt, lane: Lane) -> OpenedReply:
     provider = attempt.route.provider
     request = provider.upstream_request(lane.request)
+    if not attempt.call.is_repeatable:
+        request = replace(request, repeatable=False)
     named = (f"query.{name}" for name in credentials_in(attempt.call.query))
     attempt.dropped[:] = [*lane.dropped, *request.dropped, *named]
     if log.isEnabledFor(logging.DEBUG):

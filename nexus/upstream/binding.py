@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from ssl import SSLSocket
 from typing import Any, Literal
@@ -21,6 +22,10 @@ from nexus.upstream.resolver import Resolver
 
 NetworkPhase = Literal["dns", "connect", "proxy", "tls", "send", "first byte", "body"]
 """How far an exchange has come."""
+
+
+ROUND_TRIP = 1.0
+"""Seconds within which a vendor that had closed a pooled connection resets it; a later reset is of a vendor at work."""
 
 
 class Binding:
@@ -43,6 +48,7 @@ class Binding:
         self.clock = Clock(connect)
         self.phase: NetworkPhase = "connect"
         self.reused = False
+        self.sent_at = 0.0
         self.spoiled = False
         self.unbind: Callable[[], None] = cancel.add(self._shut_down)
 
@@ -65,8 +71,13 @@ class Binding:
 
     def sent(self) -> None:
         """Marks the request as sent, and starts the timeout for the first byte of the answer."""
-        self.phase = "first byte"
+        self.phase, self.sent_at = "first byte", time.monotonic()
         self.clock.begin(self.first_byte)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a pooled connection that just closed was closed before the vendor began to answer."""
+        return self.reused and not self.clock.received and time.monotonic() - self.sent_at < ROUND_TRIP
 
     def release(self) -> None:
         """Unbinds the socket before it serves another call or is closed."""

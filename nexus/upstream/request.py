@@ -38,7 +38,7 @@ class UpstreamRequest:
     """One HTTP request. ``headers`` holds the vendor's key, so it is left out of the repr.
 
     ``dropped`` names what a provider removed from the body, in terms of the body's dialect. Without ``timeouts`` the
-    transport's own apply. ``upload`` is sent instead of ``body``.
+    transport's own apply. ``upload`` is sent instead of ``body``. ``repeatable``: whether the vendor may get it twice.
     """
 
     url: str
@@ -48,6 +48,7 @@ class UpstreamRequest:
     dropped: tuple[str, ...] = ()
     timeouts: Timeouts | None = None
     upload: Upload | None = None
+    repeatable: bool = True
 
     @property
     def size(self) -> int:

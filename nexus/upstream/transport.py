@@ -136,10 +136,11 @@ class Transport:
         """Blocks until the head of the answer has arrived; any status is an answer.
 
         If the vendor closed the pooled connection in the meantime, the request is sent once more on a new connection.
+        One that is not repeatable gets a new connection at once: its vendor may have read it before it closed.
         Raises Unreachable, UpstreamTimeout, ProtocolError, Overloaded, or the reason of the cancelled call.
         """
         try:
-            return self._exchange(request, cancel)
+            return self._exchange(request, cancel, fresh=not request.repeatable)
         except _Stale:
             log.debug("a pooled connection was closed", extra={"fields": {"provider": self._provider}})
         return self._exchange(request, cancel, fresh=True)
@@ -162,7 +163,7 @@ class Transport:
         except (HTTPError, HTTPException, OSError, ValueError) as error:
             binding.release()
             cancel.check()
-            if binding.reused and not binding.clock.received and is_closed(error):
+            if binding.is_stale and is_closed(error):
                 raise _Stale from error
             raise self._failure(error, binding, host, timeouts) from error
         except BaseException:

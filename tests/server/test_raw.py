@@ -184,6 +184,25 @@ def test_only_safe_requests_are_retried(serve: Serve, method: str, said: str, se
     assert all(one == body for one in bodies)
 
 
+def test_a_creation_is_not_sent_on_a_connection_that_the_vendor_may_be_closing(serve: Serve) -> None:
+    """A vendor that reads it there and closes may have created what a second one would create again."""
+    seen: list[bytes] = []
+
+    def vendor(sock: socket.socket) -> None:
+        for answer in (whole(b"{}"), b""):
+            seen.append(read_request(sock)[:4])
+            sock.sendall(answer)
+
+    with Peer(vendor) as peer:
+        nexus = serve(Place(Vendor(b""), peer.url.removesuffix("/v1")).config())
+        replies = [
+            nexus.request(method, "/llm/raw/v/v1/files", b"{}" if method == "POST" else b"")
+            for method in ("GET", "POST")
+        ]
+    assert [reply.status for reply in replies] == [200, 200]
+    assert seen.count(b"POST") == 1
+
+
 def test_header_rules_apply(serve: Serve, place: Place) -> None:
     rules = (
         'headers = [{ rule = "insert", name = "x-team", value = "core" }, '

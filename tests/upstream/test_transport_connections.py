@@ -18,7 +18,7 @@ import pytest
 
 from nexus.cancel import Cancel
 from nexus.errors import Cancelled, Overloaded, Unreachable, UpstreamTimeout
-from nexus.upstream import clock
+from nexus.upstream import binding, clock
 from nexus.upstream.request import Timeouts
 from nexus.upstream.tls import authorities_from_environment, tls_context
 from nexus.upstream.transport import Transport
@@ -99,6 +99,16 @@ def test_a_request_that_fails_again_after_resending_is_a_failure(no_leak: None) 
         with pytest.raises(Unreachable):
             fetch(one, peer.url)
         assert peer.accepted == 2
+
+
+def test_a_request_is_not_resent_after_a_reset_that_comes_late(no_leak: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vendor was at work: the attempt failed, and is recorded as one."""
+    monkeypatch.setattr(binding, "ROUND_TRIP", 0.0)
+    with Peer(answers_then(1, reset)) as peer, transport() as one:
+        assert fetch(one, peer.url) == b"ok"
+        with pytest.raises(Unreachable):
+            fetch(one, peer.url)
+        assert peer.accepted == 1
 
 
 def test_a_request_is_not_resent_after_silence_on_a_kept_connection(no_leak: None) -> None:
