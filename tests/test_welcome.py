@@ -61,12 +61,13 @@ def test_claude_code(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("model", ["anthropic/sonnet", "virtual"])
+@pytest.mark.parametrize("model", ["anthropic/sonnet", "sonnet", "large", "virtual", "any"])
 def test_claude_code_gets_the_context_size_of_its_model(tmp_path: Path, model: str) -> None:
     """That of a virtual model is the largest of its targets: what does not fit the first goes to the next."""
     file = tmp_path / "nexus.toml"
-    known = f"{KEY}\nmodels.sonnet.context = 1000000\nmodels.haiku.context = 200000"
-    virtual = '[llm.models.virtual]\ntargets = ["anthropic/haiku", "anthropic/sonnet", "openai/gpt-4.1"]\n'
+    known = f'{KEY}\nmodels.sonnet.context = 1000000\nmodels.sonnet.expose_as = "large"\nmodels.haiku.context = 200000'
+    targets = '["anthropic/haiku", "anthropic/sonnet", "openai/gpt-4.1"]'
+    virtual = f'[llm.models.virtual]\ntargets = {targets}\nexpose_as = "any"\n'
     file.write_text(TWO.replace("MORE", known) + virtual)
     found = claude_code(Access(load(file, {}), "http://127.0.0.1:8000", NO_KEY), model)
     assert found["CLAUDE_CODE_MAX_CONTEXT_TOKENS"] == found["CLAUDE_CODE_AUTO_COMPACT_WINDOW"] == "1000000"

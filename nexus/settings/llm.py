@@ -168,15 +168,17 @@ class LlmSettings(Table):
         return self.providers if self.enabled else {}
 
     def context_of(self, model: str) -> int | None:
-        """The context window of a model by its full name, if the settings have it; the largest among the targets of a
-        virtual model, because calls that do not fit one target go to another."""
-        virtual = self.models.get(model)
-        names = [model] if virtual is None else [name for _, name in virtual.named]
-        parts = (name.partition("/") for name in names)
-        tables = (
-            self.providers[provider].models.get(alias) for provider, _, alias in parts if provider in self.providers
+        """The context window of a model by any of its names, if the settings have it; the largest among the targets of
+        a virtual model, because calls that do not fit one target go to another."""
+        virtual = next((one for name, one in self.models.items() if model in (name, *one.expose_as)), None)
+        names = {model} if virtual is None else {name for _, name in virtual.named}
+        windows = (
+            table.context
+            for provider, one in self.providers.items()
+            for alias, table in one.models.items()
+            if not names.isdisjoint((f"{provider}/{alias}", alias, *table.expose_as))
         )
-        return max((table.context for table in tables if table and table.context), default=None)
+        return max(filter(None, windows), default=None)
 
     @field_validator("protocols")
     @classmethod
