@@ -19,7 +19,8 @@ from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
 from nexus.auth.tokens import Pending
 from nexus.call import Answers, Call, VendorIds
-from nexus.errors import Cancelled, InternalError, InvalidRequest, NexusError, NotFound, ProtocolError, VendorError
+from nexus.errors import Cancelled, InvalidRequest, NexusError, NotFound, ProtocolError, VendorError
+from nexus.errors.unforeseen import stand_in
 from nexus.gateway.admission import Admission
 from nexus.gateway.attempts import Attempts
 from nexus.gateway.booking import book
@@ -170,9 +171,9 @@ class Gateway:
         except NexusError as error:
             log_attempt(state, error, GIVEN_UP)
             self._end(state, sink, error)
-        except Exception:
+        except Exception as error:
             log.exception("call failed", extra={"fields": {"id": state.call.id}})
-            self._end(state, sink, InternalError())
+            self._end(state, sink, stand_in(error))
         finally:
             if opened is not None:
                 opened.reply.close()

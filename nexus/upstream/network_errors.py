@@ -16,11 +16,11 @@ from urllib.parse import unquote, urlsplit
 
 from urllib3.exceptions import NameResolutionError
 
-from nexus.errors import NexusError, Overloaded, ProtocolError, Unreachable, UpstreamTimeout
+from nexus.errors import NexusError, ProtocolError, Unreachable, UpstreamTimeout
+from nexus.errors.unforeseen import lacks_descriptors, no_descriptors
 from nexus.late import pattern
 from nexus.upstream.resolver import NameLookupFailed
 
-_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 _PROXY_STATUS = pattern(r"Tunnel connection failed: (\d{3})")
 _CLOSED = (RemoteDisconnected, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
@@ -34,11 +34,8 @@ def failure_of(error: Exception, *, provider: str, host: str, phase: str, second
     """The error for an exchange that failed in ``phase``; ``seconds`` is that phase's timeout."""
     causes = list(causes_of(error))
     what = _what(causes)
-    if any(getattr(cause, "errno", None) in _NO_DESCRIPTORS for cause in causes if isinstance(cause, OSError)):
-        return Overloaded(
-            "the gateway has no file descriptor left for another connection; raise the limit of open files",
-            retry_after=1,
-        )
+    if any(map(lacks_descriptors, causes)):
+        return no_descriptors()
     if _timed_out(causes):
         failure: UpstreamTimeout | Unreachable | ProtocolError = _timeout(provider, phase, seconds)
     elif any(map(_not_http, causes)):

@@ -1,5 +1,6 @@
 """Admission: as many calls as there are workers, and as many bytes in flight as allowed; the next call is rejected."""
 
+import errno
 import json
 import socket
 import threading
@@ -72,21 +73,37 @@ def test_a_rejected_call_does_not_keep_the_turn_to_probe(serve: Serve, openai_up
     thread.join(60)
 
 
-def test_a_bug_before_the_worker_leaves_nothing_held_and_is_recorded(
-    serve: Serve, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("place", "error", "status"),
+    [
+        ("admission.hold_early", RuntimeError("a bug"), 500),
+        ("admission.hold_early", OSError(errno.EMFILE, "a bug"), 503),
+        ("_attempts.open", OSError(errno.ENFILE, "a bug"), 503),
+    ],
+    ids=["before the worker", "a late import without a file descriptor", "the same on the worker"],
+)
+def test_a_bug_leaves_nothing_held_and_is_recorded(
+    serve: Serve,
+    openai_upstream: FakeUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    place: str,
+    error: Exception,
+    status: int,
 ) -> None:
     def broken(*_: object) -> None:
-        raise RuntimeError("a bug")
+        raise error
 
     nexus = serve(openai_config(openai_upstream.base_url).replace("api_key", "max_concurrency = 1\napi_key"))
     records = nexus.records()
     with monkeypatch.context() as patch:
-        patch.setattr(nexus.runtime.gateway.admission, "hold_early", broken)
+        owner, _, name = place.partition(".")
+        patch.setattr(getattr(nexus.runtime.gateway, owner), name, broken)
         reply = nexus.chat(CHAT)
-    assert reply.status == 500
+    assert reply.status == status
     assert nexus.chat(CHAT).status == 200
     wait_until(lambda: len(records) == 2)
-    assert [record.status for record in records] == [500, 200]
+    assert [record.status for record in records] == [status, 200]
     assert "a bug" in caplog.text
 
 

@@ -16,16 +16,8 @@ from nexus import errors
 from nexus.accounting.record import CallRecord
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
-from nexus.errors import (
-    Cancelled,
-    InternalError,
-    MethodNotAllowed,
-    NexusError,
-    NotFound,
-    NoWebSocket,
-    RequestTooLarge,
-    UpstreamStatus,
-)
+from nexus.errors import Cancelled, MethodNotAllowed, NexusError, NotFound, NoWebSocket, RequestTooLarge, UpstreamStatus
+from nexus.errors.unforeseen import stand_in
 from nexus.headers import own
 from nexus.headers.tracing import REQUEST_ID, CallTrace, TraceContext, request_id
 from nexus.protocols.checks import query_pairs
@@ -259,7 +251,7 @@ class BaseHandler(RequestHandler):
             case HTTPError(status_code=code) if 400 <= code < 500:
                 return errors.InvalidRequest("the request could not be read")
             case _:
-                return InternalError()
+                return stand_in(error)
 
     def log_exception(self, kind: Any, value: BaseException | None, trace: Any) -> None:
         if not isinstance(value, NexusError | HTTPError):

@@ -12,7 +12,8 @@ from functools import partial
 
 from tornado.iostream import StreamClosedError
 
-from nexus.errors import Cancelled, InternalError, NexusError
+from nexus.errors import Cancelled, NexusError
+from nexus.errors.unforeseen import stand_in
 from nexus.headers import own
 from nexus.limits.headers import budget_header, with_own_limits
 from nexus.protocols.dialect import BrokenStream
@@ -75,7 +76,7 @@ class CallHandler(AskedHandler):
             task = self.server.workers.start(lambda: self.runtime.gateway.serve(state, channel))
         except Exception as error:  # noqa: BLE001 - a bug must not leave anything held, nor the call unrecorded
             self.log_exception(None, error, None)
-            state.error = error if isinstance(error, NexusError) else InternalError()
+            state.error = error if isinstance(error, NexusError) else stand_in(error)
             self.set_headers({own.TRIED: in_ascii(state.tried)} if state.tried else {})
             self.answer_error(state.error)
             self._finish_call(state)
@@ -92,8 +93,8 @@ class CallHandler(AskedHandler):
             await self._end_badly(state, error)
         except StreamClosedError:
             state.error = Cancelled("the client disconnected")
-        except Exception:
-            state.error = InternalError()
+        except Exception as error:
+            state.error = stand_in(error)
             raise
         finally:
             if state.error is not None:
