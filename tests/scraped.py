@@ -1,6 +1,6 @@
 """Reading ``/metrics`` in tests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -24,8 +24,8 @@ class Scraped:
         self.samples = [Sample(one.name, one.labels, one.value) for family in read_text(text) for one in family.samples]
 
     @classmethod
-    def of(cls, nexus: Nexus) -> Self:
-        reply = nexus.request("GET", "/metrics")
+    def of(cls, nexus: Nexus, headers: Mapping[str, str] | None = None) -> Self:
+        reply = nexus.request("GET", "/metrics", headers=headers)
         assert reply.status == 200, reply.body
         return cls(reply.body.decode())
 

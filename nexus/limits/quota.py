@@ -122,6 +122,11 @@ class Store(Protocol):
     @property
     def blocks(self) -> bool: ...
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether Redis is down, so that this process decides by itself."""
+        ...
+
     def ping(self) -> None:
         """Logs whether the store works; never raises."""
         ...

@@ -33,6 +33,7 @@ def monotonic() -> int:
 
 class MemoryStore:
     blocks = False
+    is_cut_off = False
 
     def __init__(self, clock: Callable[[], int] = monotonic, max_keys: int = MAX_KEYS) -> None:
         self._clock = clock

@@ -69,6 +69,10 @@ class RedisStore:
         instead = "limited calls are refused" if self._denies else "limits are counted in this process only"
         self.redis = Redis(settings, log, instead=instead, back=self._returned, breaker=breaker)
 
+    @property
+    def is_cut_off(self) -> bool:
+        return self.redis.is_lost
+
     def ping(self) -> None:
         # A decision without demands: it needs the same permissions as any other.
         if self._run(RESERVE, (), "", ()) is not None:

@@ -24,6 +24,7 @@ _AT_ONCE = 100
 
 class SharedStore:
     blocks = False
+    is_cut_off = False
 
     def __init__(self, windows: SharedWindows, clock: Callable[[], int] = monotonic) -> None:
         self._windows = windows

@@ -97,6 +97,7 @@ class Server:
         self.meters.set(catalog.UP, self.lifecycle.phase >= ServerPhase.SERVING)
         self.meters.set(catalog.BUSY, self.workers.busy)
         self.meters.set(catalog.THREADS, self.workers.limit)
+        self.meters.set(catalog.WITHOUT_REDIS, self.kept.limits.store.is_cut_off)
         if self.books is not None and self.books.ledger is not None:
             self.meters.lost(self.books.ledger.lost)
 

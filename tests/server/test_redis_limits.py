@@ -16,6 +16,7 @@ import pytest
 from nexus.limits.store_redis import RedisStore
 from tests.conftest import Serve
 from tests.limits.redis_server import RedisServer, require
+from tests.scraped import Scraped
 from tests.server.test_process import CHAT_PATH
 from tests.serving import CHAT, MESSAGES, Nexus, Reply, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -161,6 +162,7 @@ class TestRedisDown:
         assert nexus.chat(CHAT, ALICE).status == 200
         redis.kill()
         refused = nexus.chat(CHAT, ALICE)
+        assert Scraped.of(nexus, ALICE).sum("limits_without_redis") == 1
         assert (refused.status, refused.headers["x-nexus-error"]) == (503, "overloaded")
         assert refused.json["error"]["message"] == "limits are temporarily unavailable; retry in a moment"
         assert refused.headers["retry-after"] == "1"
@@ -174,6 +176,7 @@ class TestRedisDown:
         wait_until(lambda: is_quiet(nexus))
         redis.start()
         wait_until(lambda: nexus.chat(CHAT, ALICE).status == 200, 60)
+        assert Scraped.of(nexus, ALICE).sum("limits_without_redis") == 0
         assert nexus.messages(MESSAGES, ALICE).status == 200
 
     def test_calls_without_limits_need_no_redis(

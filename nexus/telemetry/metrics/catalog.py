@@ -89,6 +89,7 @@ IN_COOLDOWN = _gauge("in_cooldown", "Whether a route is in cooldown: its provide
 KEYS_IN_COOLDOWN = _gauge("keys_in_cooldown", "Keys of a provider in cooldown, for all models or for one.", "provider")
 LIMITS = _counter("limit_decisions", "Rate limit decisions.", "rule", "dimension", "result")
 BUDGET_REFUSALS = _counter("budget_refusals", "Calls refused by a budget.", "budget")
+WITHOUT_REDIS = _gauge("limits_without_redis", "Processes that decide limits without Redis, because it is down.")
 LEDGER_DROPPED = _counter("ledger_dropped", "Calls that could not be written to the ledger.")
 RELOADS = _counter("config_reloads", "Reloads of the configuration.", "result")
 RELOADED_AT = _gauge(
@@ -99,6 +100,6 @@ BUILD = _gauge("build_info", "Running version.", "version")
 METRICS = (
     *(CALLS, ATTEMPTS, REFUSED, FIRST_CONTENT, DURATION, OWN, LAG),
     *(TOKENS, USAGE_REPORTS, MISMATCH, COST, COST_UNKNOWN, GROUP_CALLS, GROUP_TOKENS, GROUP_COST),
-    *(IN_FLIGHT, BUSY, THREADS, UP, COOLDOWNS, IN_COOLDOWN, KEYS_IN_COOLDOWN, LIMITS, BUDGET_REFUSALS, LEDGER_DROPPED),
-    *(RELOADS, RELOADED_AT, BUILD),
+    *(IN_FLIGHT, BUSY, THREADS, UP, COOLDOWNS, IN_COOLDOWN, KEYS_IN_COOLDOWN, LIMITS, BUDGET_REFUSALS),
+    *(WITHOUT_REDIS, LEDGER_DROPPED, RELOADS, RELOADED_AT, BUILD),
 )
