@@ -113,7 +113,6 @@ ROWS: dict[str, Row] = {
 
 ELSEWHERE: dict[Failure, str] = {
     "not_expressible": "test_a_target_that_does_not_support_the_request_is_skipped",
-    "reset": "tests/upstream/test_transport_connections.py",
     "not_here": "tests/server/test_not_there.py",
     "over": "test_no_target_is_called_after_the_deadline",
 }
