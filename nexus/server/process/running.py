@@ -141,6 +141,8 @@ class Running:
         runtime.warm()
         self._count()
         before.uses.retire()
+        with suppress(Overloaded):
+            server.workers.start(memory.collect)
 
     async def stop(self) -> None:
         """Shuts down gracefully: reports "not ready", stops accepting, waits for calls in flight, ends the remaining
