@@ -20,7 +20,7 @@ from nexus.settings.root import Settings
 from nexus.settings.types import KeyPath
 
 _REFERENCES = pattern(
-    r"\$[A-Za-z_]\w*|\$\{[^{}]*\}|\$\([^()]*\)|%[A-Za-z_]\w*%|\{\s*env[.:][^{}]*\}|os\.environ/.+|env[:/].+|<[^<>]+>"
+    r"\$[A-Za-z_]\w*|\$\{[^{}]*\}|\$\([^()]*\)|%[A-Za-z_]\w*%|\{\s*env[.:][^{}]*\}|os\.environ/.+|env[.:/].+|<[^<>]+>"
     r"|[A-Z][A-Z0-9_]*_(?:KEY|TOKEN)"
 )
 """Variable references of shells, Compose, Caddy, LiteLLM and others, a bare variable name, and an unfilled

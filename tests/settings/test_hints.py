@@ -36,6 +36,7 @@ REFERENCES = [
     "{env.OPENAI_API_KEY}",
     "os.environ/OPENAI_API_KEY",
     "env:OPENAI_API_KEY",
+    "env.OPENAI_API_KEY",
     "<your key>",
     "OPENAI_API_KEY",
 ]
