@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from nexus.accounting.database import BUSY_SECONDS, Cursor, DatabaseError, RowsRefused, Transaction, turn
 from nexus.accounting.turns import Turns
@@ -23,9 +24,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str, patience: float = 60.0) -> None:
         self._url = url
-        limit = int(patience * 1000)
-        # Of the two timeouts the second is for a server that vanished.
-        self._options: Any = {"options": f"-c statement_timeout={limit}", "tcp_user_timeout": limit}
+        self._limit = int(patience * 1000)
         self._turns = Turns(patience)
         self._connection: Any = None
 
@@ -34,15 +33,25 @@ class PostgresDatabase:
         with turn(self._turns):
             try:
                 if self._connection is None or self._connection.closed:
-                    self._connection = psycopg.connect(
-                        self._url, connect_timeout=int(BUSY_SECONDS), client_encoding="utf8", **self._options
-                    )
+                    self._connection = self._connect()
                 with self._connection.transaction(), self._connection.cursor() as cursor:
                     yield Cursor(cursor, "%s")
             except (psycopg.DataError, psycopg.IntegrityError, UnicodeError) as error:
                 raise RowsRefused(_first_line(str(error))) from error
             except psycopg.Error as error:
                 raise DatabaseError(_first_line(str(error)) or type(error).__name__) from error
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        # An argument replaces what the URL says.
+        given = conninfo_to_dict(self._url).get("options") or ""
+        return psycopg.connect(
+            self._url,
+            connect_timeout=int(BUSY_SECONDS),
+            client_encoding="utf8",
+            options=f"-c statement_timeout={self._limit} {given}",
+            # For a server that vanished.
+            tcp_user_timeout=self._limit,
+        )
 
     def look(self) -> None:
         """Nothing to do: the next query notices a lost server."""

@@ -30,6 +30,17 @@ def test_calls_are_recorded_in_postgres(serve: Serve, postgres: PostgresServer, 
 
 
 @pytest.mark.slow
+def test_options_in_the_url_hold(postgres: PostgresServer) -> None:
+    from nexus.accounting.postgres import PostgresDatabase
+
+    database = PostgresDatabase(f"{postgres.fresh()}&options=-c%20search_path%3Dusage")
+    with database.transaction(write=False) as transaction:
+        assert transaction.query("SHOW search_path") == [("usage",)]
+        assert transaction.query("SHOW statement_timeout") == [("1min",)]
+    database.close()
+
+
+@pytest.mark.slow
 def test_calls_succeed_while_postgres_is_unreachable(
     serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
 ) -> None:
