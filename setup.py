@@ -44,7 +44,7 @@ setup(
     packages=find_packages(include=["nexus", "nexus.*"]),
     package_data={"nexus": ["py.typed", "server/endpoints/dashboard/*.html", "cli/nexus.toml"]},
     install_requires=[
-        "tornado>=6.5",
+        "tornado>=6.6,<7",
         "requests>=2.32",
         "urllib3>=2.3,<3",
         "certifi>=2024.2.2",
