@@ -7,13 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.release.conftest import Release
 from tests.release.kit import CONFIG, serves
-from tools.release.lock import LOCK
+from tools.release.lock import LOCK, declared
 from tools.release.size import MOST, NotInstalled, installed, weights
 
 pytestmark = pytest.mark.slow
@@ -29,9 +31,9 @@ print(*registry.kinds())
 """
 
 
-def fresh(what: str, folder: Path, python: str = sys.executable) -> Path:
+def fresh(what: str, folder: Path, python: str = sys.executable, *, oldest: Sequence[str] = ()) -> Path:
     try:
-        return installed(what, folder, python)
+        return installed(what, folder, python, oldest=oldest)
     except NotInstalled as error:
         if os.environ.get("NEXUS_REQUIRE_REGISTRY"):
             raise
@@ -58,6 +60,13 @@ def test_a_default_install_is_small_and_serves_all_vendors(release: Release, tmp
     (elsewhere / "nexus.toml").write_text(CONFIG)
     serves(elsewhere, None, str(python), "-m", "nexus", environment=environment)
     serves(elsewhere, None, str(python.with_name("nexus")), environment=environment)
+
+
+@pytest.mark.skipif(find_spec("uv") is None, reason="uv is not installed")
+def test_it_serves_with_the_oldest_packages_that_it_allows(release: Release, tmp_path: Path) -> None:
+    python = fresh(str(release.wheel), tmp_path / "installed", oldest=[str(need) for need in declared().runtime])
+    (tmp_path / "nexus.toml").write_text(CONFIG)
+    serves(tmp_path, None, str(python), "-m", "nexus", environment=newcomer(tmp_path))
 
 
 def interpreter(version: str) -> str | None:

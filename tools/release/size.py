@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -23,8 +23,9 @@ class NotInstalled(Exception):
     """pip failed; the message is its output."""
 
 
-def installed(what: str, folder: Path, python: str = sys.executable) -> Path:
+def installed(what: str, folder: Path, python: str = sys.executable, *, oldest: Sequence[str] = ()) -> Path:
     """Installs a wheel, or any other pip requirement, into a new environment in ``folder``; returns its Python.
+    ``oldest`` are requirements of it that get the oldest version that they allow.
 
     Raises:
         NotInstalled: The registry is unreachable, or requirements conflict.
@@ -32,6 +33,9 @@ def installed(what: str, folder: Path, python: str = sys.executable) -> Path:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     made = folder / "bin" / "python"
     install = [str(made), "-m", "pip", "install", "-q", "--disable-pip-version-check", what]
+    if oldest:
+        uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--resolution", "lowest-direct"]
+        install = [*uv, "--python", str(made), what, *oldest]
     for command in ([python, "-m", "venv", str(folder)], install):
         done = subprocess.run(command, env=plain, text=True, capture_output=True, check=False)
         if done.returncode:
