@@ -23,6 +23,8 @@ from tools.fake_upstream import Behaviour, FakeUpstream
 
 SMART = {**CHAT, "model": "openai/smart"}
 ALICE = {"X-Client-Id": "alice"}
+READERS = '[server.client_identification.group_id]\nhttp_header = "X-Group-Id"\n[usage]\nreaders = ["ops"]\n'
+READER = {"X-Client-Id": "olga", "X-Group-Id": "ops"}
 PLENTY = 10**9
 
 SERVER = """
@@ -158,11 +160,11 @@ class TestRedisDown:
             openai_config(openai_upstream.base_url, requests(PLENTY)),
             anthropic_config(anthropic_upstream.base_url, requests(PLENTY, "anthropic")),
         )
-        nexus = serve(toml(redis, *vendors, on_failure="deny"))
+        nexus = serve(toml(redis, READERS, *vendors, on_failure="deny"))
         assert nexus.chat(CHAT, ALICE).status == 200
         redis.kill()
         refused = nexus.chat(CHAT, ALICE)
-        assert Scraped.of(nexus, ALICE).sum("limits_without_redis") == 1
+        assert Scraped.of(nexus, READER).sum("limits_without_redis") == 1
         assert (refused.status, refused.headers["x-nexus-error"]) == (503, "overloaded")
         assert refused.json["error"]["message"] == "limits are temporarily unavailable; retry in a moment"
         assert refused.headers["retry-after"] == "1"
@@ -176,7 +178,7 @@ class TestRedisDown:
         wait_until(lambda: is_quiet(nexus))
         redis.start()
         wait_until(lambda: nexus.chat(CHAT, ALICE).status == 200, 60)
-        assert Scraped.of(nexus, ALICE).sum("limits_without_redis") == 0
+        assert Scraped.of(nexus, READER).sum("limits_without_redis") == 0
         assert nexus.messages(MESSAGES, ALICE).status == 200
 
     def test_calls_without_limits_need_no_redis(
