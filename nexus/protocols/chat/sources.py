@@ -2,10 +2,9 @@
 
 A citation's offsets count the characters of the whole ``content``; in a part they are relative to the part.
 ``end_index`` is after the last character, as OpenAI's and OpenRouter's answers have it. An image is an entry of
-``images``, with an index in streams, by which the SDK adds them up. Perplexity and xAI list pages without positions,
-and citations by OpenRouter's own search may end at 0: they become citations of the whole last text. Sources:
-openai.types.chat.ChatCompletionMessage; OpenRouter's guides on web search and image generation; pydantic-ai's recording
-of such a search.
+``images``, with an index in streams, by which the SDK adds them up. Perplexity and xAI list pages without positions:
+they become citations of the whole last text. Sources: openai.types.chat.ChatCompletionMessage; OpenRouter's guides on
+web search and image generation.
 """
 
 from __future__ import annotations
@@ -138,10 +137,8 @@ class StreamCitations:
         for cited in read_annotations(delta):
             if isinstance(cited, str):
                 yield cited
-            elif cited.end:
-                self._waiting.append(cited)
             else:
-                self.sources = [*self.sources, cited]
+                self._waiting.append(cited)
         come = self._spans[-1].end if self._spans else 0
         while self._waiting and self._waiting[0].end <= come:
             yield self._place(self._waiting.popleft())

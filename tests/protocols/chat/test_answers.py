@@ -229,14 +229,6 @@ def test_a_call_after_reasoning_in_details_is_an_answer() -> None:
     assert [type(part) for part in parts] == [Reasoning, ToolCall]
 
 
-def test_a_citation_without_a_position_is_one_of_the_whole_text() -> None:
-    """OpenRouter's, for models that search with its plugin."""
-    cited = {"url": "https://e.org", "title": "", "start_index": 0, "end_index": 0}
-    message = {"content": "So.", "annotations": [{"type": "url_citation", "url_citation": cited}]}
-    parts = read_response({"choices": [{"message": message, "finish_reason": "stop"}]}, origin()).response.parts
-    assert parts == (Text("So.", citations=(Citation(0, 3, "https://e.org"),)),)
-
-
 def test_an_error_beside_no_choices_ends_a_stream() -> None:
     """MiniMax's, inside a 200 (ragflow #17292)."""
     reader = StreamReader(origin())
