@@ -48,12 +48,12 @@ class Nodes:
             try:
                 return self._evaluate(node, script, keys, arguments)
             except self._errors.moved as moved:
-                node = self._client_at(str(moved), node)
+                node = self._node_at(str(moved), node)
                 if slot is not None:
                     self._owners[slot] = node
             except self._errors.ask as ask:
                 # The slot is migrating to another node: ask that one this once, and keep the owner.
-                return self._evaluate_there(self._client_at(str(ask), node), script, keys, arguments)
+                return self._evaluate_there(self._node_at(str(ask), node), script, keys, arguments)
             except self._errors.lost:
                 self._forget(node)
                 raise
@@ -74,7 +74,7 @@ class Nodes:
         """ASKING applies to the next command of its connection."""
         return self._nodes[node].run(("ASKING",), ("EVAL", script, len(keys), *keys, *arguments))
 
-    def _client_at(self, moved: str, asked: str) -> str:
+    def _node_at(self, moved: str, asked: str) -> str:
         """The node named in a redirect "SLOT HOST:PORT"; without a host it is the host of ``asked``."""
         host, _, port = moved.rpartition(" ")[2].rpartition(":")
         bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
