@@ -29,6 +29,9 @@ class ChatServer:
     no_stream_usage: bool = _fact("stream_options is refused")
     no_reasoning_effort: bool = _fact("reasoning_effort is refused")
     no_effort_none: bool = _fact("reasoning_effort knows no `none`: off is `low`, named as dropped")
+    thinking_type: bool = _fact(
+        "thinking, on by default, is switched off by thinking.type, also if a tool is forced (DeepSeek, Kimi)"
+    )
     no_reasoning_history: bool = _fact(
         "reasoning_content, _details, thinking_blocks and extra_content in history are refused"
     )

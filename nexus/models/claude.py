@@ -51,8 +51,9 @@ class Claude:
     takes_thinking: bool = True
     """Whether it accepts back the thinking in the history."""
 
-    calls_need_thinking: bool = False
-    """Whether the server rejected a call in the history without its thinking."""
+    strict_thinking: bool = False
+    """Whether the server rejected thinking beside a forced tool or an earlier call without its own, or an effort without
+    thinking."""
 
     efforts: tuple[str, ...] = ()
     """The values of ``output_config.effort``, lowest first."""

@@ -75,6 +75,14 @@ def offered_efforts(target: Target) -> tuple[str, ...]:
     return efforts.PLAIN if target.chat.no_effort_none else efforts.LEVELS
 
 
+def is_off(thinking: Thinking | None, body: Body, drops: Drops) -> bool:
+    """Whether a server that thinks by default, but not beside a forced tool, must be told not to."""
+    forced = body.get("tool_choice") not in (None, "auto", "none")
+    if forced and thinking is not None and thinking.enabled:
+        drops.add("thinking")
+    return forced or (thinking is not None and not thinking.enabled)
+
+
 def write_effort(thinking: Thinking, target: Target, drops: Drops) -> str | None:
     """The effort to request, if any; what the model cannot do as requested is added to ``drops``."""
     if offered := offered_efforts(target):

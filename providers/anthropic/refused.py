@@ -2,9 +2,9 @@
 model.
 
 System messages inside a conversation become text of the user's turns: Claude Code sends none again only after a 400 in
-words that it knows (colibri #725), and these servers use others. Thinking is switched off where a call in the history
-lacks its own (``messages/needed_thinking``). Sources: llama.cpp #27367 (a 500 from Qwen's template), vLLM #41114 and
-#48874, QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197.
+words that it knows (colibri #725), and these servers use others. Thinking is switched off where it is rejected
+(``messages/needed_thinking``). Sources: llama.cpp #27367 (a 500 from Qwen's template), vLLM #41114 and #48874,
+QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197; Kimi's words: oh-my-pi #1077.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ _WORDS = pattern(
     r"system message must be (at the beginning|the first|first)|\brole\b.{0,60}\buser\W{1,3}or\W{1,3}assistant\b",
     re.IGNORECASE | re.DOTALL,
 )
-_NEEDED = pattern(r"\bthinking\b.{0,60}\bmust be passed back\b", re.IGNORECASE | re.DOTALL)
-ROLES, CALLS = "no_system_role", "calls_need_thinking"
+_STRICT = pattern(
+    r"\bthinking\b.{0,60}\b(must be passed back|cannot be disabled when reasoning_effort)\b"
+    r"|support this tool_choice|tool_choice\b.{0,30}incompatible with thinking",
+    re.IGNORECASE | re.DOTALL,
+)
+ROLES, STRICT = "no_system_role", "strict_thinking"
 LEARNED = {
     ROLES: "system messages within a conversation are refused; they become user text",
-    CALLS: "calls without their thinking are refused; thinking is switched off where it is missing",
+    STRICT: "thinking is refused beside forced tools and calls without theirs; there it is switched off",
 }
 """What a model's server rejected, and the words in the log for what follows."""
 
@@ -36,8 +40,8 @@ def quirk_of(refused: VendorFailure, body: bytes) -> str | None:
     """The quirk that the error reveals, or None."""
     if refused.status not in _STATUSES:
         return None
-    if _NEEDED.search(refused.message):
-        return CALLS
+    if _STRICT.search(refused.message):
+        return STRICT
     return ROLES if _WORDS.search(refused.message) and has_systems(mapping(decode(body))) else None
 
 
@@ -47,4 +51,4 @@ def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
         return target
     claude = target.claude
     claude = replace(claude, system_role=False, refuses_system=True) if ROLES in quirks else claude
-    return replace(target, claude=replace(claude, calls_need_thinking=True) if CALLS in quirks else claude)
+    return replace(target, claude=replace(claude, strict_thinking=True) if STRICT in quirks else claude)

@@ -3,8 +3,9 @@
 Each pattern matches wording that no other rejection has. Sources: Ollama (claude-code-router #972, cherry-studio
 #18744), xAI (hermes-agent #23088, litellm #16265, NativeTavern #83), Azure (litellm #13432, Pulse #1867), llama.cpp and
 vLLM with Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #2695, crush #1590, eca #231), Groq's and
-Cerebras' "is unsupported", DeepSeek's and Kimi's thinking mode (hermes-agent #17455); earlier arguments that are
-broken (vllm #43995, llama.cpp #22948, autolith #56).
+Cerebras' "is unsupported", DeepSeek's and Kimi's thinking mode (hermes-agent #17455; with a forced tool DeepSeek-V3
+#1376, oh-my-pi #1077, cc-switch #6367); earlier arguments that are broken (vllm #43995, llama.cpp #22948, autolith
+#56).
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ ARGUMENTS = "json_arguments"
 
 IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT})
 """The quirks to which requests that pass through are adapted too."""
+
+_IN_BOTH = (EFFORT, ARGUMENTS, "thinking_type")
+"""What servers reject on Responses too."""
 
 _UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
 _XAI = r"(support parameter|argument not supported on this model:)"
@@ -61,6 +65,7 @@ _ROWS = (
     _row("no_user_after_tool", r"unexpected role \W?user\W? after role \W?tool", b'"tool"'),
     _row("mistral_tool_ids", r"tool call id .{1,80} length of 9", b'"tool_call'),
     _row("reasoning_with_calls", r"reasoning_content\W.{0,60}(missing|must be passed)|missing \W?reasoning_content"),
+    _row("thinking_type", r"support this tool_choice|tool_choice\b.{0,30}incompatible with thinking", b'"tool_choice"'),
     # The last words are those of Python's JSON parsers, which vLLM and SGLang return.
     _row(
         ARGUMENTS,
@@ -91,7 +96,7 @@ def quirk_of(refused: VendorFailure, dialect: str, body: bytes) -> str | None:
     if refused.status not in _STATUSES:
         return None
     found = (row.quirk for row in _ROWS if row.sent in body and row.words.search(words))
-    return next((quirk for quirk in found if dialect == "chat" or quirk in (EFFORT, ARGUMENTS)), None)
+    return next((quirk for quirk in found if dialect == "chat" or quirk in _IN_BOTH), None)
 
 
 def holds_always(quirk: str, refused: VendorFailure) -> bool:

@@ -39,6 +39,7 @@ def of_claude(model: str) -> Target:
 
 
 ALWAYS = "claude that always thinks"
+SWITCH = ChatServer(thinking_type=True, no_effort_none=True)
 LEVEL, BUDGET = "thinkingLevel", "thinkingBudget"
 VENDORS: dict[str, tuple[str, Target, Any, bool]] = {
     "gpt-5.5": ("responses", of_gpt("gpt-5.5"), {"reasoning": {"effort": "none"}}, False),
@@ -53,6 +54,13 @@ VENDORS: dict[str, tuple[str, Target, Any, bool]] = {
         Target("local", chat=ChatServer(no_effort_none=True)),
         {"reasoning_effort": "low"},
         True,
+    ),
+    "a server with a switch": ("chat", Target("local", chat=SWITCH), {"thinking": {"type": "disabled"}}, False),
+    "a Responses server with a switch": (
+        "responses",
+        Target("local", chat=SWITCH),
+        {"reasoning": {"effort": "none"}},
+        False,
     ),
     "a Responses server without effort none": (
         "responses",

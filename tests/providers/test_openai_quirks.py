@@ -23,6 +23,7 @@ SENT = {
     "no_stream_usage": b'"stream_options":{}',
     "no_user_after_tool": b'"role":"tool"',
     "system_first": b'"role":"system"',
+    "thinking_type": b'"tool_choice":"required"',
 }
 """The part of the request without which the words mean something else."""
 
@@ -41,6 +42,8 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
         400,
         "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1",
     ),
+    "forced tool, DeepSeek": ("thinking_type", 400, "Thinking mode does not support this tool_choice"),
+    "forced tool, Kimi": ("thinking_type", 400, "tool_choice 'specified' is incompatible with thinking enabled"),
     "sampling": ("no_sampling", 400, "Model grok-4.6 does not support parameter temperature."),
     "stop": ("no_stop", 400, "Argument not supported on this model: stop"),
     "usage": ("no_stream_usage", 422, "body.stream_options: Extra inputs are not permitted"),
@@ -84,7 +87,7 @@ def test_a_refusal_reveals_a_quirk_of_the_server(case: str) -> None:
     assert quirk_of(failure, "chat", ALL) == quirk
     if quirk in SENT:
         assert quirk_of(failure, "chat", ALL.replace(SENT[quirk], b"")) is None, "nothing of it was sent"
-    on_responses = quirk if quirk in (EFFORT, "json_arguments") else None
+    on_responses = quirk if quirk in (EFFORT, "json_arguments", "thinking_type") else None
     assert quirk_of(failure, "responses", ALL) == on_responses
 
 

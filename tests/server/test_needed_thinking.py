@@ -1,5 +1,6 @@
 """Servers compatible with Anthropic that reject an earlier call without its thinking, which another vendor's turn has
-not, and clients leave out (DeepSeek: CSSwitch #73, hermes-agent #15712)."""
+not, and clients leave out, a forced tool while they think, and an effort while they do not, as Claude Code's subagents
+send it (DeepSeek: CSSwitch #73, hermes-agent #15712, awesome-deepseek-integration #606, DeepSeek-V3 #1397)."""
 
 from typing import Any
 
@@ -50,6 +51,47 @@ def test_thinking_is_switched_off_where_it_is_missing(
     assert [reply.headers.get("x-nexus-dropped") for reply in replies] == ["thinking", "thinking", None]
     first = thinking.get("thinking")
     assert [request.json.get("thinking") for request in anthropic_upstream.requests] == [first, OFF, OFF, first]
+
+
+FORCED = {"type": "tool", "name": "f"}
+EFFORT: dict[str, Any] = {"output_config": {"effort": "max"}}
+REJECTED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "a forced tool": ("Thinking mode does not support this tool_choice", {"tool_choice": FORCED}, "thinking"),
+    "a forced tool and an effort, Kimi": (
+        "tool_choice 'specified' is incompatible with thinking enabled",
+        {"tool_choice": FORCED, "thinking": {"type": "adaptive"}, **EFFORT},
+        "thinking, output_config.effort",
+    ),
+    "an effort without thinking": (
+        "thinking options type cannot be disabled when reasoning_effort is set",
+        {"thinking": OFF, **EFFORT},
+        "output_config.effort",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REJECTED)
+def test_forced_tools_are_without_thinking_and_thinking_off_without_an_effort(
+    case: str, nexus: Nexus, anthropic_upstream: FakeUpstream
+) -> None:
+    words, more, dropped = REJECTED[case]
+    anthropic_upstream.next(Behaviour(status=400, message=words))
+    replies = [nexus.messages(asked(THOUGHT, CALL, **more)) for _ in range(2)]
+    assert [reply.headers.get("x-nexus-dropped") for reply in replies] == [dropped, dropped]
+    for request in anthropic_upstream.requests[1:]:
+        assert (request.json["thinking"], request.json.get("output_config")) == (OFF, None)
+    assert len(anthropic_upstream.requests) == 3
+
+
+def test_a_translated_forced_tool_is_without_thinking(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    hi = [{"role": "user", "content": "Hi"}]
+    anthropic_upstream.next(Behaviour(status=400, message="Thinking mode does not support this tool_choice"))
+    assert (
+        nexus.chat({"model": "house/deepseek-v4-pro", "messages": hi, "tools": tools, "tool_choice": "required"}).status
+        == 200
+    )
+    assert [request.json.get("thinking") for request in anthropic_upstream.requests] == [None, OFF]
 
 
 def test_a_translated_history_has_none(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:

@@ -18,7 +18,7 @@ from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_for
 from nexus.protocols.forced_answer import answer_tool
-from nexus.protocols.openai_request import TIERS, write_effort, write_schema
+from nexus.protocols.openai_request import TIERS, is_off, write_effort, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
 from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, only
@@ -91,6 +91,9 @@ def _write_format(request: Request, server: ChatServer, body: dict[str, Json]) -
 
 
 def _write_thinking(request: Request, target: Target, body: dict[str, Json], drops: Drops) -> None:
+    if target.chat.thinking_type and is_off(request.thinking, body, drops):
+        body["thinking"] = {"type": "disabled"}
+        return
     if request.thinking is not None and (level := _level(request.thinking, target, drops)) is not None:
         body["reasoning_effort"] = level
     effort, gpt = body.get("reasoning_effort"), target.gpt

@@ -1,32 +1,47 @@
-"""Servers that reject a call in the history without the thinking before it while the model thinks, as DeepSeek's does:
-clients and other vendors leave it out, so for such a history thinking is switched off.
+"""Servers that think by default and reject some requests while they do, as DeepSeek's does: thinking is switched off.
 
-Sources: CSSwitch #73, hermes-agent #15712, cc-switch #2331.
+It rejects a call in the history without the thinking before it, which clients and other vendors leave out, and a forced
+tool, as Claude Code's web search has it; without thinking it rejects an effort, which Claude Code's subagents send.
+Sources: CSSwitch #73, hermes-agent #15712, cc-switch #2331 and #4239, awesome-deepseek-integration #598 and #606,
+DeepSeek-V3 #1397, November 2026.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import find, insert_first, splice
 from nexus.protocols.messages.signatures import THINKING
+from nexus.protocols.rewrite import cut, removing
 from nexus.wire import Json, decode, encode, mapping, sequence, text
 
 OFF: Json = {"type": "disabled"}
+_EFFORT = ("output_config", "effort")
 
 
-def lacks_thinking(messages: Json) -> bool:
-    """Whether a message has a call and no thinking."""
-    for message in map(mapping, sequence(messages)):
+def must_be_off(document: Mapping[str, Json]) -> bool:
+    """Whether such a server rejects the request while it thinks."""
+    if mapping(document.get("tool_choice")).get("type") in ("any", "tool"):
+        return True
+    for message in map(mapping, sequence(document.get("messages"))):
         kinds = {text(mapping(block).get("type")) for block in sequence(message.get("content"))}
         if "tool_use" in kinds and kinds.isdisjoint(THINKING):
             return True
     return False
 
 
-def switched_off(raw: bytes) -> bytes:
-    """A request without thinking, if its history lacks some."""
+def switched_off(raw: bytes) -> Edited:
+    """The request as such a server accepts it."""
     document = mapping(decode(raw))
-    if not lacks_thinking(document.get("messages")) or mapping(document.get("thinking")) == OFF:
-        return raw
+    is_off = mapping(document.get("thinking")) == OFF
+    if not is_off and not must_be_off(document):
+        return Edited(raw)
+    has_effort = mapping(document.get("output_config")).get("effort") is not None
+    body = cut(raw, removing([_EFFORT])) if has_effort else raw
+    lost = (".".join(_EFFORT),) if has_effort else ()
+    if is_off:
+        return Edited(body, lost)
     if "thinking" not in document:
-        return insert_first(raw, "thinking", encode(OFF))
-    return splice(raw, [(span, encode(OFF)) for span in find(raw, ("thinking",))])
+        return Edited(insert_first(body, "thinking", encode(OFF)), ("thinking", *lost))
+    return Edited(splice(body, [(span, encode(OFF)) for span in find(body, ("thinking",))]), ("thinking", *lost))

@@ -50,9 +50,10 @@ def edit_request(
     rules = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
     cited = without_foreign(thinking.body, rules, "messages.citations")
     dropped = (*served, *thinking.dropped, *cited.dropped)
-    if target is None or not target.claude.calls_need_thinking or (off := switched_off(cited.body)) == cited.body:
+    if target is None or not target.claude.strict_thinking:
         return Edited(cited.body, dropped)
-    return Edited(off, (*dropped, "thinking"))
+    off = switched_off(cited.body)
+    return Edited(off.body, (*dropped, *off.dropped))
 
 
 _IDS = [("messages", ANY, "content", ANY, name) for name in ("id", "tool_use_id")]

@@ -17,7 +17,7 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_for
 from nexus.protocols.messages.fields import WRITES
-from nexus.protocols.messages.needed_thinking import OFF, lacks_thinking
+from nexus.protocols.messages.needed_thinking import OFF, must_be_off
 from nexus.protocols.messages.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.messages.tools import write_tooling
 from nexus.protocols.messages.turns import write_turns
@@ -63,7 +63,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "service_tier": tier_for(request, _TIERS, drops),
         "stream": True if request.stream else None,
     }
-    if target.claude.calls_need_thinking and lacks_thinking(members["messages"]):
+    if target.claude.strict_thinking and must_be_off(members):
         members |= {"thinking": OFF, "output_config": only({"format": format}) or None}
         drops.add("thinking")
     body = only(members) | _write_sampling(request, plan, target.claude, drops)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from nexus.conversation.parts import OutputFormat, Request, Thinking
 from nexus.dataclasses import replace
+from nexus.models.efforts import OFF
 from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
 from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_for
-from nexus.protocols.openai_request import TIERS, offered_efforts, write_effort, write_schema
+from nexus.protocols.openai_request import TIERS, is_off, offered_efforts, write_effort, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
 from nexus.protocols.responses.fields import WRITES
 from nexus.protocols.responses.tool_choice import write_tool_choice
@@ -36,7 +37,9 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     if request.stream:
         body["stream"] = True
     _write_tools(request, body)
-    if request.thinking is not None and (reasoning := write_reasoning(request.thinking, target, drops)):
+    if target.chat.thinking_type and is_off(request.thinking, body, drops):
+        body["reasoning"] = {"effort": OFF}
+    elif request.thinking is not None and (reasoning := write_reasoning(request.thinking, target, drops)):
         body["reasoning"] = reasoning
     if text := _write_text(request, target.gpt, drops):
         body["text"] = text

@@ -68,6 +68,27 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         "low",
         ("thinking",),
     ),
+    "thinking_type, a forced tool": (
+        Request((HI,), tools=(Tool("f"),), tool_choice=ToolChoice("required"), thinking=Thinking(True, effort="high")),
+        ("thinking_type",),
+        "thinking",
+        {"type": "disabled"},
+        ("thinking",),
+    ),
+    "thinking_type, a forced answer": (
+        Request((HI,), output_format=OutputFormat({"type": "object"})),
+        ("thinking_type", "no_json_schema"),
+        "thinking",
+        {"type": "disabled"},
+        (),
+    ),
+    "thinking_type, on": (
+        Request((HI,), tools=(Tool("f"),), tool_choice=ToolChoice("auto"), thinking=Thinking(True, effort="high")),
+        ("thinking_type",),
+        "thinking",
+        None,
+        (),
+    ),
     "no_reasoning_history": (
         Request((assistant(Reasoning("t", OWN), Text("x")),)),
         ("no_reasoning_history",),
