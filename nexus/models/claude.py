@@ -52,8 +52,8 @@ class Claude:
     """Whether it accepts back the thinking in the history."""
 
     strict_thinking: bool = False
-    """Whether the server rejected thinking beside a forced tool or an earlier call without its own, or an effort without
-    thinking."""
+    """Whether the server rejected thinking beside a forced tool or an earlier call without its own, or an effort
+    without thinking."""
 
     efforts: tuple[str, ...] = ()
     """The values of ``output_config.effort``, lowest first."""

@@ -8,6 +8,9 @@ row has no effort above ``high``. For other compatible servers see chat_server.p
   (gpt-5.6), Aether #1026 (gpt-5.5); `max` of gpt-5.6: big-AGI #1159, which tested each model, opencode #36135 and
   #48195, AntSeed #1040 by its pages; `xhigh` since gpt-5.2: its announcement (stdapi.ai #8), pr-agent #3271, ChatMock
   #101 (5.2 and 5.3 with Codex's), the capability table of meerkat-core 0.6 (5.3-codex)
+- efforts of the pro models: models.dev #2296 and #2351, from their pages; the chat models of GPT-5.1 and later, which
+  think at a fixed level, without sampling: pydantic-ai's profiles, tested in July 2026, and the service's 400 in
+  chatwise-releases #1257; ``none`` as the default of GPT-5.1 to 5.4: the same profiles and the SDK's ReasoningEffort
 - models that chat completions do not serve: ``openai.types.shared.ResponsesModel`` of the Python SDK 3.57, those that
   are not in ``ChatModel``; Codex's by their own pages
 - ``verbosity`` other than medium, which every model accepts: the guide "Using GPT-5"; all levels tested with the models
@@ -49,15 +52,17 @@ MOST_STOPS: Final = 4
 class GPT:
     """``efforts`` are the thinking levels, lowest first; empty if none can be requested.
 
-    ``chat`` says which requests chat completions accept: with tools ("tools"); with tools unless an effort other than
-    ``none`` is set ("without_effort"); with tools only if the effort is ``none`` ("with_none"); without tools only; or
-    never. ``sampling`` says whether temperature etc. are accepted, ``verbosity`` whether a verbosity is. ``phases``:
-    whether the request should mark which of its earlier messages were commentary and which the final answer.
-    ``breakpoints``: whether the request can mark where the cached prompt ends.
+    ``thinks_unasked`` says whether the model thinks by default, ``chat`` which requests chat completions accept: with
+    tools ("tools"); with tools unless an effort other than ``none`` is set ("without_effort"); with tools only if the
+    effort is ``none`` ("with_none"); without tools only; or never. ``sampling`` says whether temperature etc. are
+    accepted, ``verbosity`` whether a verbosity is. ``phases``: whether the request should mark which of its earlier
+    messages were commentary and which the final answer. ``breakpoints``: whether the request can mark where the cached
+    prompt ends.
     """
 
     efforts: tuple[str, ...] = ("low", "medium", "high")
     reasons: bool = True
+    thinks_unasked: bool = True
     chat: Literal["tools", "without_effort", "with_none", "without_tools", "never"] = "tools"
     stop: bool = True
     sampling: Literal["always", "with_none", "never"] = "with_none"
@@ -67,7 +72,8 @@ class GPT:
 
     def takes_sampling(self, effort: object) -> bool:
         """Whether temperature etc. are accepted with this effort."""
-        return self.sampling == "always" or (self.sampling == "with_none" and effort == OFF)
+        is_off = effort == OFF or (effort is None and not self.thinks_unasked)
+        return self.sampling == "always" or (self.sampling == "with_none" and is_off)
 
 
 _THREE = ("low", "medium", "high")
@@ -77,10 +83,10 @@ _FIVE = (*_FOUR, "max")
 _PLAIN = GPT(efforts=(), reasons=False, sampling="always", verbosity=False)
 _O = GPT(_THREE, stop=False, sampling="never", verbosity=False)
 _GPT_5 = GPT(("minimal", *_THREE), stop=False, sampling="never")
-_GPT_5_1 = GPT((OFF, *_THREE), stop=False)
-_GPT_5_4 = GPT((OFF, *_FOUR), stop=False, chat="without_effort", phases=True)
-_GPT_5_5 = replace(_GPT_5_4, stop=True)
+_GPT_5_1 = GPT((OFF, *_THREE), thinks_unasked=False, stop=False)
 _GPT_5_2 = replace(_GPT_5_1, efforts=(OFF, *_FOUR))
+_GPT_5_4 = replace(_GPT_5_2, chat="without_effort", phases=True)
+_GPT_5_5 = replace(_GPT_5_4, thinks_unasked=True, stop=True)
 _GPT_5_6 = replace(_GPT_5_5, efforts=(OFF, *_FIVE), chat="with_none", breakpoints=True)
 _GPT_6 = GPT((OFF, *_FIVE), chat="with_none", phases=True, breakpoints=True)
 _ALWAYS = GPT(_FIVE, chat="without_tools", phases=True, breakpoints=True)
@@ -93,13 +99,13 @@ UNKNOWN: Final = GPT(_THREE, reasons=False, sampling="always", verbosity=False)
 _ROWS: Mapping[str, GPT] = {
     r"gpt-(3|4|35)(?!\d).*|gpt-4o.*|chatgpt-.*|gpt-(audio|realtime|image|search).*": _PLAIN,
     r"gpt-5-chat.*": _PLAIN,
-    r"gpt-5\.\d+-chat.*": replace(_PLAIN, verbosity=True),
+    r"gpt-5\.\d+-chat.*": GPT(("medium",), stop=False, sampling="never"),
     r"o1-(mini|preview).*": replace(_O, efforts=()),
     r"o\d(-mini)?-(pro|deep-research).*|codex-mini.*": _RESPONSES_ONLY,
     r"computer-use-preview.*": replace(_RESPONSES_ONLY, efforts=()),
     r"o\d.*": _O,
     r"gpt-5-pro.*": replace(_RESPONSES_ONLY, efforts=("high",), verbosity=True),
-    r"gpt-5\.\d+-pro.*": replace(_RESPONSES_ONLY, efforts=("medium", "high"), verbosity=True),
+    r"gpt-5\.\d+-pro.*": replace(_RESPONSES_ONLY, efforts=("medium", "high", "xhigh"), verbosity=True),
     r"gpt-5\.1-codex-max.*": replace(_RESPONSES_ONLY, efforts=_FOUR),
     r"gpt-5\.3-codex.*": replace(_RESPONSES_ONLY, efforts=_FOUR, verbosity=True, phases=True),
     r"gpt-5\.2-codex.*": replace(_RESPONSES_ONLY, efforts=_FOUR),

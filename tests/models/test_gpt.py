@@ -26,6 +26,8 @@ EFFORTS = {
     "gpt-5-nano-2025-08-07": ("minimal", *THREE),
     "gpt-5-pro": ("high",),
     "gpt-5.1": ("none", *THREE),
+    "gpt-5.2-pro": ("medium", "high", "xhigh"),
+    "gpt-5.3-chat-latest": ("medium",),
     "gpt-5.2-2025-12-11": ("none", *FOUR),
     "gpt-5.2-codex": FOUR,
     "gpt-5.3": ("none", *FOUR),
@@ -91,10 +93,11 @@ def test_which_models_accept_stop_and_sampling() -> None:
     takes = {name: facts.stop for name in EFFORTS if (facts := known(name)) is not None}
     assert not any(takes[name] for name in ("o3", "o4-mini", "gpt-5", "gpt-5.1", "gpt-5.3", "gpt-5.4-mini"))
     assert all(takes[name] for name in ("gpt-4.1", "gpt-5.5", "gpt-5.6-sol", "gpt-6-astra"))
-    five, five_one, four = known("gpt-5"), known("gpt-5.1"), known("gpt-4.1")
-    assert five is not None and not five.takes_sampling("minimal")
-    assert five_one is not None and five_one.takes_sampling("none") and not five_one.takes_sampling(None)
-    assert four is not None and four.takes_sampling(None)
+    sampling = {name: facts.takes_sampling for name in EFFORTS if (facts := known(name)) is not None}
+    assert not sampling["gpt-5"]("minimal") and not sampling["gpt-5.3-chat-latest"](None)
+    assert all(sampling[name]("none") for name in ("gpt-5.1", "gpt-5.4-mini", "gpt-5.5", "gpt-6-sol"))
+    assert sampling["gpt-5.1"](None) and sampling["gpt-5.4-mini"](None) and not sampling["gpt-5.4-mini"]("low")
+    assert sampling["gpt-4.1"](None) and not sampling["gpt-5.5"](None)
 
 
 VERBOSITY = {

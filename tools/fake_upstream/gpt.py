@@ -2,8 +2,8 @@
 
 The messages are those of the vendor's 400s. Unknown models are checked against the published types only. Sources:
 openai-openapi #541, litellm #34569, livekit/agents #7169, big-AGI #1159 (which asked each model), smolagents #1671,
-#1868 and #1893, hindsight #58, the guides "Deployment checklist" and "Using GPT-6", and for items the reports under
-vercel/ai #7543 and #12869.
+#1868 and #1893, hindsight #58, chatwise-releases #1257, pydantic-ai's profiles, models.dev #2351, the guides
+"Deployment checklist" and "Using GPT-6", and for items the reports under vercel/ai #7543 and #12869.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ MOST_STOPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """``efforts`` is empty for a model without reasoning. ``tools`` and ``sampling`` say with which effort the model
-    accepts tools in chat, and sampling parameters."""
+    """``efforts`` is empty for a model without reasoning, ``default`` is the one that applies if none is set. ``tools``
+    and ``sampling`` say with which effort the model accepts tools in chat, and sampling parameters."""
 
     efforts: frozenset[str]
     tools: str = "any"
     stop: bool = True
     sampling: str = "with none"
+    default: str = "medium"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,13 @@ MODELS = {
     r"gpt-(3\.5|4)(?!\d).*|gpt-4o.*|chatgpt-.*": _model("", sampling="always"),
     r"(o3|o4-mini)(-20.*)?": _model("low medium high", stop=False, sampling="never"),
     r"gpt-5(-mini|-nano)?(-20.*)?": _model("minimal low medium high", stop=False, sampling="never"),
-    r"gpt-5\.1(-20.*)?": _model("none low medium high", stop=False),
-    r"gpt-5\.[23](-20.*)?": _model("none low medium high xhigh", stop=False),
-    r"gpt-5\.4(-mini|-nano)?(-20.*)?": _model("none low medium high xhigh", stop=False, tools="none or unset"),
+    r"gpt-5\.1(-20.*)?": _model("none low medium high", stop=False, default="none"),
+    r"gpt-5\.[123]-chat-latest": _model("medium", stop=False, sampling="never"),
+    r"gpt-5\.[23](-20.*)?": _model("none low medium high xhigh", stop=False, default="none"),
+    r"gpt-5\.4(-mini|-nano)?(-20.*)?": _model(
+        "none low medium high xhigh", stop=False, tools="none or unset", default="none"
+    ),
+    r"gpt-5\.[245]-pro(-20.*)?": _model("medium high xhigh", stop=False, sampling="never"),
     r"gpt-5\.5(-20.*)?": _model("none low medium high xhigh", tools="none or unset"),
     r"gpt-5\.6(-sol|-terra|-luna)?": _model("none low medium high xhigh max", tools="none"),
     r"gpt-6-(sol|luna)": _model("none low medium high xhigh max", tools="none"),
@@ -118,7 +123,7 @@ def _effort(model: Model, effort: Any, name: str) -> Iterator[Problem]:
 
 
 def _sampling(model: Model, effort: Any, body: dict[str, Any]) -> Iterator[Problem]:
-    if model.sampling == "always" or (model.sampling == "with none" and effort == "none"):
+    if model.sampling == "always" or (model.sampling == "with none" and (effort or model.default) == "none"):
         return
     for name in SAMPLING:
         if body.get(name) not in (None, DEFAULTS.get(name)):
