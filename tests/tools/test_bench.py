@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import create_server
@@ -17,8 +19,9 @@ from tools.bench.load import Load, quantiles
 from tools.bench.measure import MeasurementFailed, bench
 from tools.bench.page import carried, measured
 from tools.bench.plots import plot
-from tools.bench.rows import FIRST, SMALL, medians, table
+from tools.bench.rows import FIRST, IDLE, LARGE, SMALL, START, medians, table
 from tools.bench.scripted import LANES
+from tools.bench.steps import compare
 from tools.bench.subjects import BARE, FLOOR, GLANCE, NEXUS, Kind, Subject
 from tools.bench.work import BUDGET, over
 
@@ -39,6 +42,25 @@ def test_a_subject_is_measured(kind: Kind, tmp_path: Path) -> None:
         assert start > 0
         for one in taken:
             assert one.seen.calls and not one.seen.failures and one.memory > 1
+
+
+@needs_linux
+@pytest.mark.slow
+def test_a_peer_that_fails_only_lacks_its_figures(tmp_path: Path) -> None:
+    started: list[Subject] = []
+
+    @contextmanager
+    def start(folder: Path, vendor: str) -> Iterator[Subject]:
+        if started:
+            raise MeasurementFailed("full")
+        with BARE.start(folder, vendor) as subject:
+            started.append(subject)
+            yield subject
+
+    with bench(tmp_path, seconds=0.2) as running:
+        found = compare(running, [BARE], [Kind("peer", start)], 1)
+    assert found[BARE.name].keys() == {START, IDLE, SMALL, LARGE}
+    assert found["peer"] == {}
 
 
 @needs_linux

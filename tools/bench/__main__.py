@@ -6,38 +6,20 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from tools.bench import machine
 from tools.bench.curves import draw
-from tools.bench.measure import Bench, MeasurementFailed, bench
+from tools.bench.measure import MeasurementFailed, bench
 from tools.bench.page import write_page
-from tools.bench.rows import Figures, Row, measure, medians, table
-from tools.bench.subjects import BARE, FLOOR, NEXUS, Kind, peer
-
-
-def compare(bench: Bench, own: Sequence[Kind], peers: Sequence[Kind], rounds: int) -> dict[str, Figures]:
-    """The medians of all rounds by subject; each round measures every subject in turn. Raises MeasurementFailed; a peer
-    that fails only lacks the figures from there on."""
-    found: dict[str, list[Figures]] = {kind.name: [] for kind in (*own, *peers)}
-    for number in range(rounds):
-        for kind in (*own, *peers):
-            sys.stderr.write(f"round {number + 1} of {rounds}: {kind.name}\n")
-            figures: dict[Row, float] = {}
-            found[kind.name].append(figures)
-            try:
-                figures.update(measure(bench, kind))
-            except MeasurementFailed as error:
-                if kind in own:
-                    raise
-                sys.stderr.write(f"{error}\n")
-    return {name: medians(figures) for name, figures in found.items()}
+from tools.bench.rows import table
+from tools.bench.steps import compare
+from tools.bench.subjects import BARE, FLOOR, NEXUS, peer
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description="What Nexus costs, against others.")
-    parser.add_argument("--rounds", type=int, default=3, help="times that everything is measured; default 3")
+    parser.add_argument("--rounds", type=int, default=3, help="times that each step is measured; default 3")
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement of whole answers; default 2")
     parser.add_argument(
         "--peer", action="append", default=[], metavar="NAME=URL", help="another gateway that runs here"

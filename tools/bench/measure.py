@@ -47,6 +47,10 @@ class Taken:
         return self.cpu * 1000 / self.seen.calls if self.seen.calls else float("nan")
 
     @property
+    def per_second(self) -> float:
+        return self.seen.calls / self.seen.wall if self.seen.wall else float("nan")
+
+    @property
     def per_10k(self) -> float:
         """Seconds of CPU per 10,000 deltas."""
         return self.cpu * 10_000 / self.seen.deltas if self.seen.deltas else float("nan")
@@ -94,14 +98,14 @@ class Bench:
         self.take(subject, replace(load, seconds=self.seconds / 3))
         return self.take(subject, load)
 
-    def in_turns(self, subjects: Sequence[Subject], size: int) -> list[float]:
-        """ms of CPU per call of each subject, measured in turns, because the machine's speed changes meanwhile. Raises
+    def in_turns(self, subjects: Sequence[Subject], size: int, *, clients: int = 16) -> list[Taken]:
+        """The measurement of each subject with the median CPU per call, of several that were made in turns. Raises
         MeasurementFailed."""
         taken: list[list[Taken]] = [[] for _ in subjects]
         for _ in range(TURNS):
             for subject, its in zip(subjects, taken, strict=True):
-                its.append(self.whole(subject, size))
-        return [1000 * sum(one.cpu for one in its) / sum(one.seen.calls for one in its) for its in taken]
+                its.append(self.whole(subject, size, clients=clients))
+        return [sorted(its, key=lambda one: one.per_call)[TURNS // 2] for its in taken]
 
     def streams(
         self, subject: Subject, count: int, pace: str, *, client: str = "chat", ramp: float = 0.0, rounds: int = 1

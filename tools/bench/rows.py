@@ -1,18 +1,13 @@
-"""The rows of the table: what each round measures of a subject, the unit, and the goal."""
+"""The rows of the table: what is measured of a subject, the unit, and the goal."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from nexus.accounting.tabulate import aligned
-from tools.bench.machine import memory
-from tools.bench.measure import Bench
-from tools.bench.subjects import BOOKS, NEXUS, TWO_WORKERS, WITH_REDIS, Kind
-
-PACE = "stream-100-20"
+from tools.bench.subjects import NEXUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,49 +51,6 @@ ROWS = (
 )
 
 Figures = Mapping[Row, float]
-
-
-def measure(bench: Bench, kind: Kind) -> Iterator[tuple[Row, float]]:
-    """Measures one subject in one round. Raises MeasurementFailed."""
-    with bench.running(kind) as (subject, start):
-        yield START, start
-        yield IDLE, memory(subject.process)
-        small = bench.whole(subject, 2000)
-        yield SMALL, small.per_call
-        yield LARGE, bench.whole(subject, 60_000).per_call
-        if kind.translates:
-            yield SMALL_TRANSLATED, bench.whole(subject, 2000, client="messages").per_call
-            yield LARGE_TRANSLATED, bench.whole(subject, 60_000, client="messages").per_call
-        if not kind.calls_vendor:
-            return
-        few, direct = bench.streams(subject, 20, PACE, rounds=2), bench.direct(20, PACE)
-        yield FEW, few.per_10k
-        yield FIRST, few.seen.first[0] - direct.seen.first[0]
-        many = bench.streams(subject, 500, PACE, ramp=0.5)
-        yield MANY, many.per_10k
-        yield BURST, many.seen.first[0]
-        yield AGE, many.seen.age[0]
-        yield GAP, many.seen.gap[1]
-        yield UNDER_LOAD, many.memory
-        if kind.translates:
-            yield FEW_TRANSLATED, bench.streams(subject, 20, PACE, client="messages", rounds=2).per_10k
-            yield MANY_TRANSLATED, bench.streams(subject, 500, PACE, client="messages", ramp=0.5).per_10k
-        if kind is NEXUS:
-            with bench.running(BOOKS) as (recording, _):
-                without, cost = bench.in_turns((subject, recording), 2000)
-            yield LEDGER, cost
-            yield LEDGER_SHARE, cost / without
-        yield CONNECTION, bench.connection(subject)
-    if kind is NEXUS:
-        if shutil.which("redis-server"):
-            with bench.running(WITH_REDIS) as (subject, _):
-                counted = bench.whole(subject, 2000)
-                yield REDIS, counted.per_call
-                yield REDIS_ITSELF, counted.store * 1000 / counted.seen.calls
-        with bench.running(TWO_WORKERS) as (subject, _):
-            together = bench.whole(subject, 2000, clients=32)
-            yield WORKERS, (together.seen.calls / together.seen.wall) / (small.seen.calls / small.seen.wall)
-            yield WORKERS_COST, together.per_call
 
 
 def medians(rounds: Sequence[Figures]) -> dict[Row, float]:
