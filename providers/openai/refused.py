@@ -30,6 +30,7 @@ _IN_BOTH = (EFFORT, ARGUMENTS, "thinking_type")
 """What servers reject on Responses too."""
 
 _UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
+_SAMPLING = r"(temperature|top_?p|(presence|frequency)_?penalty)"
 _XAI = r"(support parameter|argument not supported on this model:)"
 _STATUSES = (400, 422, 500)
 """500 is llama.cpp's status for what a model's template rejects."""
@@ -79,8 +80,9 @@ _ROWS = (
     _row(HISTORY, rf"messages?\b.{{0,80}}\breasoning\W{{0,3}}((is|was) |: )?{_UNKNOWN}", b'"reasoning":"'),
     _row(HISTORY, rf"{_UNKNOWN}\W.{{0,60}}messages?\b.{{0,60}}\breasoning\b", b'"reasoning":"'),
     _row("no_stop", rf"{_XAI} \W?stop\b", b'"stop"'),
-    _row("no_sampling", rf"{_XAI} \W?(temperature|top_?p|presence_?penalty|frequency_?penalty)\b"),
-    _row("no_sampling", r"\W(temperature|top_p|(presence|frequency)_penalty)\W (is|does) not support"),
+    _row("no_sampling", rf"{_XAI} \W?{_SAMPLING}\b"),
+    _row("no_sampling", rf"invalid {_SAMPLING}: only \S+ is allowed"),
+    _row("no_sampling", rf"\W{_SAMPLING}\W (is|does) not support"),
     _row("no_stream_usage", rf"{_UNKNOWN}\W.{{0,60}}stream_options|stream_options\W.{{0,40}}{_UNKNOWN}", b"stream_opt"),
     _row("no_json_schema", r"response_format type is unavailable|json_schema\W.{0,40}not support", b'"json_schema"'),
 )

@@ -45,6 +45,7 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     "forced tool, DeepSeek": ("thinking_type", 400, "Thinking mode does not support this tool_choice"),
     "forced tool, Kimi": ("thinking_type", 400, "tool_choice 'specified' is incompatible with thinking enabled"),
     "sampling": ("no_sampling", 400, "Model grok-4.6 does not support parameter temperature."),
+    "sampling, Kimi": ("no_sampling", 400, "invalid temperature: only 1 is allowed for this model"),
     "stop": ("no_stop", 400, "Argument not supported on this model: stop"),
     "usage": ("no_stream_usage", 422, "body.stream_options: Extra inputs are not permitted"),
     "schema": ("no_json_schema", 400, "This response_format type is unavailable now"),

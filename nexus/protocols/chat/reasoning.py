@@ -63,11 +63,11 @@ def in_order(message: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
 
 
 def is_another(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:
-    """Whether an entry is not a continuation of the known one; a block without an index ends with its signature."""
-    if known.get("index") != entry.get("index"):
+    """Whether an entry is not a continuation of the known one. A block without an index ends with its signature; in
+    OpenRouter's streams of GPT and Gemini the text and the encrypted entry have one index."""
+    if known.get("index") != entry.get("index") or entry.get("type") not in (None, known.get("type")):
         return True
-    signed = bool(known.get("signature") or known.get("data"))
-    return is_block(entry) and (signed or known.get("type") != entry.get("type"))
+    return is_block(entry) and bool(known.get("signature") or known.get("data"))
 
 
 def plain_reasoning(message: Mapping[str, Json]) -> str:

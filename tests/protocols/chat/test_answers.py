@@ -81,6 +81,12 @@ EXPECTED: dict[str, Response] = {
         Reasoning(
             "", signed(type="reasoning.encrypted", format="anthropic-claude-v1", index=1, data="ENC"), redacted=True
         ),
+        Reasoning("Briefly", signed(type="reasoning.summary", format="openai-responses-v1", index=2)),
+        Reasoning(
+            "",
+            signed(type="reasoning.encrypted", format="openai-responses-v1", id="rs_1", index=2, data="MORE"),
+            redacted=True,
+        ),
         Text("Hello"),
         id="gen-1",
         model="anthropic/claude",
