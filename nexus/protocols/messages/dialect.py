@@ -6,6 +6,7 @@ models API and the headers of rate limits) and the types of its Python SDK.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -114,7 +115,13 @@ class Messages(Dialect):
 
 def moment(seconds: float) -> str:
     """RFC 3339 in UTC, whole seconds, rounded up."""
-    return datetime.fromtimestamp(math.ceil(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _written(math.ceil(seconds))
+
+
+@functools.lru_cache(64)
+def _written(second: int) -> str:
+    # The resets of all calls within a second are a few: formatting each takes as long as parsing a small request.
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _limit(value: str | None) -> int:
