@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from nexus.conversation.estimate import Estimate
 from nexus.dataclasses import replace
 from nexus.errors import Overloaded
+from nexus.limits.combining_lock import CombiningLock
 from nexus.limits.demands import Ask, cost_demand, demand_of, expected_of
 from nexus.limits.learned import Learned
 from nexus.limits.quota import SECOND, Demand, Granted, Quota, Refused, Store
@@ -37,7 +38,7 @@ class Limits:
         self.store = store
         self.learned = learned or Learned()
         self._rules = LimitRules()
-        self._lock = threading.Lock()
+        self._lock = CombiningLock(self._close, threading.Lock())
         self.decided: Decided = lambda quota, granted: None
         self.open = 0
         """Reservations not yet concluded; 0 when the gateway is idle."""
@@ -87,9 +88,11 @@ class Limits:
         except Exception:
             log.exception("a call could not be settled; what was reserved stays counted for its interval")
         finally:
-            with self._lock:
-                self.open -= 1
-                self._count_slack(granted.demands, -1)
+            self._lock.change(granted.demands)
+
+    def _close(self, demands: Iterable[Demand]) -> None:
+        self.open -= 1
+        self._count_slack(demands, -1)
 
     def _count_slack(self, demands: Iterable[Demand], sign: int) -> None:
         for demand in demands:

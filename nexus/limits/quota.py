@@ -68,6 +68,10 @@ class Standing:
         return max(0, self.quota.limit - self.used)
 
 
+Change = tuple[Demand, int, int]
+"""A demand, the bucket of its grant, and the amount to add."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """How a store finds a grant's amounts again: the bucket of each demand.
@@ -89,6 +93,14 @@ class Granted:
     demands: tuple[Demand, ...]
     receipt: Receipt
     standings: tuple[Standing, ...]
+
+    def changes(self, amounts: Sequence[int]) -> list[Change]:
+        """What the true amounts change."""
+        return [
+            (demand, bucket, amount - demand.amount)
+            for demand, bucket, amount in zip(self.demands, self.receipt.buckets, amounts, strict=True)
+            if amount != demand.amount
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from nexus.errors import Overloaded
-from nexus.limits.quota import Demand, Granted, Loop, Refused
+from nexus.limits.combining_lock import CombiningLock
+from nexus.limits.quota import Change, Demand, Granted, Loop, Refused
 from nexus.limits.window import Window, at_least, book, reserve
 
 MAX_KEYS = 100_000
@@ -38,7 +39,7 @@ class MemoryStore:
     def __init__(self, clock: Callable[[], int] = monotonic, max_keys: int = MAX_KEYS) -> None:
         self._clock = clock
         self._max_keys = max_keys
-        self._lock = threading.Lock()
+        self._lock = CombiningLock(self._change, threading.Lock())
         self._windows: OrderedDict[str, Window] = OrderedDict()
 
     def ping(self) -> None:
@@ -67,17 +68,8 @@ class MemoryStore:
             return book(now, demands, windows)
 
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
-        with self._lock:
-            now = self._clock()
-            for demand, bucket, amount in zip(granted.demands, granted.receipt.buckets, amounts, strict=True):
-                if amount == demand.amount:
-                    continue
-                window = self._windows.get(demand.quota.key)
-                if window is not None:
-                    window.change(now, bucket, amount - demand.amount)
-                elif amount > demand.amount and len(self._windows) < self._max_keys:
-                    window = self._windows[demand.quota.key] = Window(demand.quota.interval)
-                    window.add(now, amount - demand.amount)
+        if changes := granted.changes(amounts):
+            self._lock.change(changes)
 
     def restore(self, spent: Sequence[Demand]) -> None:
         """Restores what counted before a restart, as far as there is room."""
@@ -93,6 +85,16 @@ class MemoryStore:
 
     def __len__(self) -> int:
         return len(self._windows)
+
+    def _change(self, changes: Sequence[Change]) -> None:
+        now = self._clock()
+        for demand, bucket, delta in changes:
+            window = self._windows.get(demand.quota.key)
+            if window is not None:
+                window.change(now, bucket, delta)
+            elif delta > 0 and len(self._windows) < self._max_keys:
+                window = self._windows[demand.quota.key] = Window(demand.quota.interval)
+                window.add(now, delta)
 
     def _opened(self, now: int, demands: Sequence[Demand]) -> list[Window]:
         """The windows of the demands; new ones are not stored yet. Raises Overloaded if there is no room for them."""

@@ -6,17 +6,15 @@ what it spent is unknown.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from nexus.errors import Overloaded
-from nexus.limits.quota import Demand, Granted, Loop, Quota, Refused
+from nexus.limits.combining_lock import CombiningLock
+from nexus.limits.quota import Change, Demand, Granted, Loop, Quota, Refused
 from nexus.limits.shared_windows import SharedWindows
 from nexus.limits.store_memory import monotonic
 from nexus.limits.window import Window, at_least, reserve
-
-log = logging.getLogger("nexus.limits")
 
 _AT_ONCE = 100
 """Windows restored per hold of the lock."""
@@ -28,13 +26,14 @@ class SharedStore:
 
     def __init__(self, windows: SharedWindows, clock: Callable[[], int] = monotonic) -> None:
         self._windows = windows
+        self._lock = CombiningLock(self._change, windows.lock)
         self._clock = clock
 
     def ping(self) -> None:
         return None
 
     def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
-        with self._windows.lock:
+        with self._lock:
             now = self._clock()
             return reserve(now, demands, self._opened(now, demands))
 
@@ -42,25 +41,13 @@ class SharedStore:
         return self.reserve(demands)
 
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
-        changes = [
-            (demand, bucket, amount - demand.amount)
-            for demand, bucket, amount in zip(granted.demands, granted.receipt.buckets, amounts, strict=True)
-            if amount != demand.amount
-        ]
-        if not changes:
-            return
-        try:
-            with self._windows.lock:
-                now = self._clock()
-                for demand, bucket, delta in changes:
-                    self._change(now, demand, bucket, delta)
-        except Overloaded as error:
-            log.warning("a reservation stays counted", extra={"fields": {"cause": error.message}})
+        if changes := granted.changes(amounts):
+            self._lock.change(changes)
 
     def restore(self, spent: Sequence[Demand]) -> None:
         """Restores what counted before a restart. Raises Overloaded."""
         for start in range(0, len(spent), _AT_ONCE):
-            with self._windows.lock:
+            with self._lock:
                 now = self._clock()
                 for demand in spent[start : start + _AT_ONCE]:
                     _, window = self._windows.find(demand.quota.key) or self._new(now, demand.quota, set())
@@ -81,10 +68,12 @@ class SharedStore:
         taken.add(at)
         return at, window
 
-    def _change(self, now: int, demand: Demand, bucket: int, delta: int) -> None:
-        found = self._windows.find(demand.quota.key)
-        if found is None and delta > 0:
-            with suppress(Overloaded):
-                found = self._new(now, demand.quota, set())
-        if found is not None:
-            found[1].change(now, bucket, delta)
+    def _change(self, changes: Sequence[Change]) -> None:
+        now = self._clock()
+        for demand, bucket, delta in changes:
+            found = self._windows.find(demand.quota.key)
+            if found is None and delta > 0:
+                with suppress(Overloaded):
+                    found = self._new(now, demand.quota, set())
+            if found is not None:
+                found[1].change(now, bucket, delta)

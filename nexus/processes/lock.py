@@ -29,10 +29,13 @@ class Lock:
         self._lockf = ctypes.PyDLL(None).lockf
         self._lockf.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_long)
 
-    def __enter__(self) -> None:
-        """Acquires the lock. Raises Overloaded after SECONDS."""
-        if not self._threads.acquire(timeout=SECONDS):
-            raise _held_too_long()
+    def acquire(self, blocking: bool = True) -> bool:
+        """Returns whether it was acquired: with ``blocking=False`` not if another thread of this process holds it; for
+        another process it always waits. Raises Overloaded after SECONDS."""
+        if not self._threads.acquire(blocking, SECONDS if blocking else -1):
+            if blocking:
+                raise _held_too_long()
+            return False
         until = 0.0
         while self._lockf(self._file, os.F_TLOCK, 0):
             now = time.monotonic()
@@ -41,8 +44,9 @@ class Lock:
                 self._threads.release()
                 raise _held_too_long()
             time.sleep(_PAUSE)
+        return True
 
-    def __exit__(self, *_: object) -> None:
+    def release(self) -> None:
         self._lockf(self._file, os.F_ULOCK, 0)
         self._threads.release()
 

@@ -1,0 +1,49 @@
+"""A lock whose holder makes the changes of the threads that would wait for it."""
+
+import threading
+
+from nexus.limits.combining_lock import CombiningLock
+
+
+def test_a_change_does_not_wait_and_the_holder_makes_it() -> None:
+    made: list[int] = []
+    lock = CombiningLock(made.append, threading.Lock())
+    with lock:
+        other = threading.Thread(target=lock.change, args=(1,))
+        other.start()
+        other.join()
+        assert made == [], "another thread holds the lock"
+    assert made == [1]
+
+
+def test_a_holder_sees_all_earlier_changes() -> None:
+    held, made = threading.Lock(), list[int]()
+    lock = CombiningLock(made.append, held)
+    held.acquire()
+    lock.change(1)
+    held.release()
+    with lock:
+        assert made == [1]
+
+
+def test_no_change_is_lost_among_threads() -> None:
+    counted = 0
+
+    def add(amount: int) -> None:
+        nonlocal counted
+        counted += amount
+
+    lock = CombiningLock(add, threading.Lock())
+
+    def work() -> None:
+        for _ in range(5000):
+            lock.change(1)
+            with lock:
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counted == 20_000
