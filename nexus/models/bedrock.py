@@ -5,7 +5,9 @@ Facts about a model live here and nowhere else, as a pure function of its id. An
 gets the most basic form of everything. Sources, November 2026: the Bedrock user guide's tables of supported models and
 features, prompt caching, structured output and Nova reasoning; the service's own 400s; images in tool results: the note
 in the service model, and opencode #49443 and #50272; Z.ai's structured output and Qwen3's thinking: pydantic-ai's
-recordings of calls.
+recordings of calls; thinking of GLM and Kimi K2.5: LibreChat #11974, opencode #28264, litellm's tests; Grok: AWS's
+accelerated document processing, which tested it in September 2026, hermes-agent #111043, langchain-aws #1239, litellm's
+recording of an answer; Kimi K3: sample-spec-driven-presentation-maker #352, which tested it then, and its model card.
 """
 
 from __future__ import annotations
@@ -66,6 +68,10 @@ class ConverseModel:
     wide_ids: bool = False
     """Whether dots and colons in tool call ids are significant."""
 
+    mistral_ids: bool = False
+    """Whether tool call ids must have Mistral's form: the service makes it from its own ids, but not from short ones
+    (opencode #48843)."""
+
     structured_output: bool = False
     """Whether it accepts outputConfig.textFormat, and ``strict`` in tools."""
 
@@ -78,6 +84,9 @@ class ConverseModel:
     stop: bool = True
     """Whether it accepts stopSequences."""
 
+    least_output: int = 1
+    """The minimum ``maxTokens``; the service's ``integer_below_min_value`` (litellm #42470)."""
+
     thinking: Literal["nova", "effort", "nested", "config"] | None = None
     """How to request thinking: Nova's ``reasoningConfig``, ``reasoning_effort``, ``reasoning.effort``, or
     ``reasoning_config``, without which the model does not think."""
@@ -86,7 +95,7 @@ class ConverseModel:
     """The levels of thinking, lowest first."""
 
     reasoning: Literal["signed", "unsigned"] | None = None
-    """Which of its own reasoning it accepts back: signed or redacted, or unsigned."""
+    """Which of its own reasoning it accepts back: signed or redacted, or unsigned; Kimi K3 answers 500 to any."""
 
     cache: bool = False
     """Whether it accepts cachePoint in system and messages, with the service's default lifetime."""
@@ -108,6 +117,9 @@ _NO_TOOLS = ConverseModel(tools=False)
 _BARE = ConverseModel(system=False, tools=False)
 _AUTO = ConverseModel(tool_choice="auto")
 _UNSIGNED = replace(_HELD, reasoning="unsigned")
+_THINKING = replace(_HELD, thinking="config", efforts=("high",))
+_RESPONDS = ConverseModel(mixed_turns=True, stop=False, sampling=False, least_output=gpt.LEAST_OUTPUT)
+"""What the Responses API accepts, by which the service serves these models."""
 
 
 def _amazon(model: str) -> ConverseModel:
@@ -122,7 +134,7 @@ def _openai(model: str) -> ConverseModel:
     if model.startswith("gpt-oss"):
         return replace(_UNSIGNED, thinking="effort", stop=False)
     levels = (gpt.known(model) or gpt.UNKNOWN).efforts
-    return replace(_HELD, thinking="nested", efforts=levels, stop=False, sampling=False, reasoning="signed")
+    return replace(_RESPONDS, structured_output=True, thinking="nested", efforts=levels, reasoning="signed")
 
 
 def _deepseek(model: str) -> ConverseModel:
@@ -137,13 +149,23 @@ def _mistral(model: str) -> ConverseModel:
     if model.startswith(("mistral-7b", "mixtral")):
         return _BARE
     if model.startswith(("mistral-large-24", "mistral-small-24", "pixtral")):
-        return ConverseModel(json_results=True, streams_tools=False, tool_choice="any")
-    return _HELD
+        return ConverseModel(json_results=True, streams_tools=False, tool_choice="any", mistral_ids=True)
+    return replace(_HELD, mistral_ids=True)
+
+
+def _moonshot(model: str) -> ConverseModel:
+    if model.startswith("kimi-k3"):
+        return replace(_RESPONDS, structured_output=True, wide_ids=True)
+    thinking = _THINKING if model == "kimi-k2.5" else _HELD
+    return replace(thinking, reasoning="unsigned", wide_ids=True)
 
 
 def _qwen(model: str) -> ConverseModel:
-    without = replace(_HELD, stop=False)
-    return replace(without, thinking="config", efforts=("high",)) if model.startswith("qwen3-32b") else without
+    return replace(_THINKING if model.startswith("qwen3-32b") else _HELD, stop=False)
+
+
+def _xai(model: str) -> ConverseModel:
+    return replace(_RESPONDS, thinking="nested", efforts=("low", "medium", "high", "xhigh"), reasoning="signed")
 
 
 _VENDORS: Mapping[str, Callable[[str], ConverseModel]] = {
@@ -155,10 +177,11 @@ _VENDORS: Mapping[str, Callable[[str], ConverseModel]] = {
     "meta": lambda model: replace(_AUTO, streams_tools=False, result_media=model.startswith("llama4")),
     "minimax": lambda model: _UNSIGNED,
     "mistral": _mistral,
-    "moonshot": lambda model: replace(_UNSIGNED, wide_ids=True),
-    "moonshotai": lambda model: replace(_UNSIGNED, wide_ids=True),
+    "moonshot": _moonshot,
+    "moonshotai": _moonshot,
     "nvidia": lambda model: _HELD,
     "openai": _openai,
     "qwen": _qwen,
-    "zai": lambda model: _HELD,
+    "xai": _xai,
+    "zai": lambda model: _THINKING if model in ("glm-4.7", "glm-5") else _HELD,
 }

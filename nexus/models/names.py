@@ -17,7 +17,7 @@ _GEMINI = pattern(r"gemini-(?:(\d+)(?:\.(\d+))?-)?(.*)")
 
 _BEDROCK = pattern(
     r"(?:^|/)(?:[^./]*\.)?(ai21|amazon|anthropic|cohere|deepseek|google|meta|minimax|mistral|moonshot|moonshotai|nvidia"
-    r"|openai|qwen|zai)\.([^/]*)"
+    r"|openai|qwen|xai|zai)\.([^/]*)"
 )
 """The vendor in Bedrock's ids, after the geography of a cross-region profile and anywhere in an ARN."""
 

@@ -11,7 +11,10 @@ from collections.abc import Iterator, Mapping
 from nexus.conversation.parts import Request, Tool, ToolCall
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
+from nexus.late import pattern
 from nexus.wire import Json, decode, decode_object, digest, encode, text
+
+_MISTRAL_ID = pattern(r"[a-zA-Z0-9]{9}")
 
 
 def called(request: Request) -> Iterator[str]:
@@ -37,6 +40,10 @@ class ToolIds:
             fits = self._valid.fullmatch(original) is not None
             self._forms[original] = original if fits else self._prefix + digest(original, self._digits)
         return self._forms[original]
+
+
+def mistral_ids() -> ToolIds:
+    return ToolIds(_MISTRAL_ID, "", digits=9)
 
 
 def openai_user(user: str | None) -> str | None:

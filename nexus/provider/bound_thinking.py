@@ -1,10 +1,11 @@
-"""Claude's thinking in a history that Claude does not accept back: it was made in another conversation, because the
-client changed the system prompt, the tools or an earlier message, or in another account.
+"""Thinking in a history that its model does not accept back. Claude's was made in another conversation, because the
+client changed the system prompt, the tools or an earlier message, or in another account; GPT's and Grok's on Bedrock
+was made by another model, or in another region, which a cross-region profile chooses anew for every call.
 
-A client of another protocol cannot know that Claude checks this, and a client of a model with several places cannot
-know where an answer came from, so the answer is requested without that thinking, on every host. Source:
+A client of another protocol cannot know that this is checked, and a client of a model with several places cannot know
+where an answer came from, so the answer is requested without that thinking, on every host. Sources:
 platform.claude.com, "Prefix checks on thinking blocks" (from Fable 5.1, Opus 5.5, Sonnet 5.5 and Haiku 5.5 on, November
-2026); the 400 in opencode #48637.
+2026); the 400 in opencode #48637; Bedrock's in hermes-agent #115865.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ from nexus.late import pattern
 from nexus.protocols.codec import Target
 from nexus.provider.request import ProviderRequest, Without
 
-_REFUSAL = pattern("[Ii]nvalid .?signature.? in .?(redacted_)?thinking.? block")
+_REFUSALS = {
+    "messages": pattern("[Ii]nvalid .?signature.? in .?(redacted_)?thinking.? block"),
+    "converse": pattern(r"[Ee]ncrypted (content|reasoning)\b.{1,40} different (region|model)"),
+}
 
 
 def without_bound(refused: VendorFailure, request: ProviderRequest) -> Without | None:
-    if request.dialect != "messages" or refused.status != 400 or not _REFUSAL.search(refused.message):
+    words = _REFUSALS.get(request.dialect)
+    if words is None or refused.status != 400 or not words.search(refused.message):
         return None
-    return Without("thinking of another conversation", _change, moved=True)
+    return Without("thinking of another conversation", _change, moved=request.dialect == "messages")
 
 
 def _change(target: Target) -> Target:
-    return replace(target, claude=replace(target.claude, takes_thinking=False))
+    claude, converse = replace(target.claude, takes_thinking=False), replace(target.converse, reasoning=None)
+    return replace(target, claude=claude, converse=converse)

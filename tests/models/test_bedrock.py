@@ -39,7 +39,11 @@ UNSIGNED = replace(HELD, reasoning="unsigned")
 BARE = ConverseModel(system=False, tools=False)
 NOVA = ConverseModel(bare_schemas=True, cache=True, result_status=True, result_media=True, top_k=True, mixed_turns=True)
 LLAMA = ConverseModel(tool_choice="auto", streams_tools=False)
-GPT = replace(HELD, thinking="nested", stop=False, sampling=False, reasoning="signed")
+RESPONDS = ConverseModel(mixed_turns=True, stop=False, sampling=False, least_output=16)
+GPT = replace(RESPONDS, structured_output=True, thinking="nested", reasoning="signed")
+THINKING = replace(HELD, thinking="config", efforts=("high",))
+GROK = replace(RESPONDS, thinking="nested", efforts=("low", "medium", "high", "xhigh"), reasoning="signed")
+OLD_MISTRAL = ConverseModel(json_results=True, tool_choice="any", streams_tools=False, mistral_ids=True)
 
 FAMILIES: dict[str, ConverseModel] = {
     "amazon.titan-text-express-v1": BARE,
@@ -52,8 +56,9 @@ FAMILIES: dict[str, ConverseModel] = {
     "deepseek.v3-v1:0": replace(HELD, tool_choice="any", stop=False),
     "deepseek.v3.2": replace(HELD, stop=False),
     "mistral.mixtral-8x7b-instruct-v0:1": BARE,
-    "mistral.mistral-large-2402-v1:0": ConverseModel(json_results=True, tool_choice="any", streams_tools=False),
-    "mistral.mistral-large-3-675b-instruct": HELD,
+    "mistral.mistral-large-2402-v1:0": OLD_MISTRAL,
+    "us.mistral.pixtral-large-2502-v1:0": OLD_MISTRAL,
+    "mistral.mistral-large-3-675b-instruct": replace(HELD, mistral_ids=True),
     "cohere.command-r-plus-v1:0": ConverseModel(tool_choice="auto"),
     "cohere.command-text-v14": BARE,
     "ai21.jamba-1-5-large-v1:0": ConverseModel(tool_choice="auto"),
@@ -61,11 +66,17 @@ FAMILIES: dict[str, ConverseModel] = {
     "us.meta.llama3-2-90b-instruct-v1:0": LLAMA,
     "google.gemma-3-27b-it": HELD,
     "minimax.minimax-m2": UNSIGNED,
-    "moonshotai.kimi-k2.5": replace(UNSIGNED, wide_ids=True),
+    "moonshot.kimi-k2-thinking": replace(UNSIGNED, wide_ids=True),
+    "moonshotai.kimi-k2.5": replace(THINKING, reasoning="unsigned", wide_ids=True),
+    "global.moonshotai.kimi-k3": replace(RESPONDS, structured_output=True, wide_ids=True),
     "nvidia.nemotron-nano-9b-v2": HELD,
-    "qwen.qwen3-32b-v1:0": replace(HELD, stop=False, thinking="config", efforts=("high",)),
+    "qwen.qwen3-32b-v1:0": replace(THINKING, stop=False),
     "qwen.qwen3-coder-480b-a35b-v1:0": replace(HELD, stop=False),
+    "us.xai.grok-4.6": GROK,
+    "global.xai.grok-4.7": GROK,
     "zai.glm-4.7-flash": HELD,
+    "zai.glm-5": THINKING,
+    "global.zai.glm-5.3": HELD,
 }
 
 

@@ -1,6 +1,8 @@
-"""Claude rejects its own earlier thinking if anything before it changed; the answer is then requested without it.
+"""Claude rejects its own earlier thinking if anything before it changed, Bedrock that of another region; the answer is
+then requested without it.
 
-Source: platform.claude.com, "Prefix checks on thinking blocks"; the words of the 400: anomalyco/opencode#48637.
+Source: platform.claude.com, "Prefix checks on thinking blocks"; the words of the 400s: anomalyco/opencode#48637,
+NousResearch/hermes-agent#115865.
 """
 
 from typing import Any
@@ -17,13 +19,19 @@ BOUND = Behaviour(
     message="messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to a different "
     'conversation. Remove the block, or set `thinking.block_binding.prefix_mismatch_behavior` to "drop_block".',
 )
+ELSEWHERE = Behaviour(
+    status=400,
+    message='The model returned the following errors: {"error":{"code":"validation_error","message":"Encrypted content '
+    'cannot be used in a different region from the one that created it.","param":null}}',
+)
 CLAUDES = [lane for lane in DISTINCT if "claude" in lane.name or lane.name == "anthropic"]
+CHECKING = [*((lane, BOUND) for lane in CLAUDES), (Lane("gpt", "bedrock", "us.openai.gpt-5.6-sol", None), ELSEWHERE)]
 TOOLS: Any = [{"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-@pytest.mark.parametrize("lane", CLAUDES, ids=lambda lane: lane.name)
-def test_the_answer_is_requested_without_it(stand: Stand, lane: Lane, stream: bool) -> None:
+@pytest.mark.parametrize(("lane", "refusal"), CHECKING, ids=[lane.name for lane, _ in CHECKING])
+def test_the_answer_is_requested_without_it(stand: Stand, lane: Lane, refusal: Behaviour, stream: bool) -> None:
     house = stand(lane)
     house.upstream.next(Behaviour(thinking="Hm.", tool_calls=(("weather", "{}"),)))
     with openai.OpenAI(base_url=house.nexus.openai, api_key="unused", max_retries=0) as client:
@@ -32,7 +40,7 @@ def test_the_answer_is_requested_without_it(stand: Stand, lane: Lane, stream: bo
         said = client.responses.create(input=asked, **more)
         asked += [item.to_dict() for item in said.output]
         asked.append({"type": "function_call_output", "call_id": said.output[-1].to_dict()["call_id"], "output": "19"})
-        for refused in (BOUND, BOUND):
+        for refused in (refusal, refusal):
             before = len(house.upstream.requests)
             house.upstream.next(refused)
             changed = client.responses.with_raw_response.create(

@@ -29,11 +29,10 @@ from nexus.protocols.checks import (
     wrong,
 )
 from nexus.protocols.codec import Target
-from nexus.protocols.tool_calls import PARAMETERS, CustomTool, ToolIds, with_grammar, write_input
+from nexus.protocols.tool_calls import PARAMETERS, CustomTool, ToolIds, mistral_ids, with_grammar, write_input
 from nexus.wire import Json, mapping, only
 
 _ID = pattern(r"[!-~]{1,40}")
-_MISTRAL_ID = pattern(r"[a-zA-Z0-9]{9}")
 
 
 def limits_ids(target: Target) -> bool:
@@ -42,7 +41,7 @@ def limits_ids(target: Target) -> bool:
 
 
 def tool_ids(server: ChatServer) -> ToolIds:
-    return ToolIds(_MISTRAL_ID, "", digits=9) if server.mistral_tool_ids else ToolIds(_ID)
+    return mistral_ids() if server.mistral_tool_ids else ToolIds(_ID)
 
 
 def read_tools(body: Mapping[str, Json], drops: Drops) -> tuple[Tool, ...]:

@@ -9,7 +9,7 @@ from nexus.conversation.parts import CacheHint
 from nexus.late import pattern
 from nexus.models.bedrock import ConverseModel
 from nexus.protocols.checks import Drops
-from nexus.protocols.tool_calls import ToolIds
+from nexus.protocols.tool_calls import ToolIds, mistral_ids
 from nexus.wire import Json
 
 _ID = pattern(r"[a-zA-Z0-9_-]{1,64}")
@@ -21,7 +21,7 @@ _SPACES = pattern(r"\s+")
 class Draft:
     def __init__(self, model: ConverseModel) -> None:
         self.model = model
-        self.ids = ToolIds(_WIDE_ID if model.wide_ids else _ID)
+        self.ids = mistral_ids() if model.mistral_ids else ToolIds(_WIDE_ID if model.wide_ids else _ID)
         self._documents: dict[str, int] = {}
         self.drops = Drops()
 

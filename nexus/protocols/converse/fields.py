@@ -78,9 +78,9 @@ WRITES: Mapping[str, Disposition] = {
     "parallel_tools": dropped("only when false: Converse has no such switch"),
     "thinking": converted(
         "",
-        "Nova 2: `reasoningConfig` (three efforts); gpt-oss: `reasoning_effort` (three efforts); GPT: "
-        "`reasoning.effort`; Qwen3 32B: `reasoning_config`; the nearest level, reported if it differs; off "
-        "if the model has an off, else its lowest level, reported; dropped for others",
+        "Nova 2: `reasoningConfig` (three efforts); gpt-oss: `reasoning_effort` (three efforts); GPT and "
+        "Grok: `reasoning.effort`; Qwen3 32B, GLM and Kimi K2.5: `reasoning_config`; the nearest level, reported "
+        "if it differs; off if the model has an off, else its lowest level, reported; dropped for others",
     ),
     "output_format": converted(
         "",
@@ -88,7 +88,11 @@ WRITES: Mapping[str, Disposition] = {
         "reported; otherwise a forced tool, with strict reported; refused if the model has "
         "neither, and if a strict schema cannot be closed",
     ),
-    "max_tokens": carried("", "dropped for Nova 2 at high effort, which does not accept a limit"),
+    "max_tokens": carried(
+        "",
+        "dropped for Nova 2 at high effort, which does not accept a limit; below the minimum of GPT, Grok and Kimi K3, "
+        "16, it is raised to it and reported, and Nexus cuts the answer on its way back",
+    ),
     "temperature": carried(
         "", "above 1 is refused, never scaled; dropped for models without it and for Nova 2 at high effort"
     ),
@@ -96,7 +100,9 @@ WRITES: Mapping[str, Disposition] = {
     "top_k": converted("", "an additional field of Nova; dropped for other models"),
     **dict.fromkeys(("presence_penalty", "frequency_penalty", "seed"), dropped("")),
     "stop": carried(
-        "", "GPT, gpt-oss, Qwen and DeepSeek V3 reject it: Nexus cuts the answer before the first one on its way back"
+        "",
+        "GPT, gpt-oss, Grok, Kimi K3, Qwen and DeepSeek V3 reject it: Nexus cuts the answer before the first one on "
+        "its way back",
     ),
     **dict.fromkeys(("logprobs", "top_logprobs", "logit_bias"), dropped("")),
     "user": converted("", "`requestMetadata.user`, if it fits Bedrock's pattern, else dropped"),

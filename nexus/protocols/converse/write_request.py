@@ -59,10 +59,19 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "serviceTier": {"type": tier} if (tier := tier_for(request, _SERVICE_TIERS, draft.drops)) is not None else None,
     }
     draft.drops.add(*(name for name in left_out(WRITES, request) if name != "parallel_tools"))
-    cut = Cut() if draft.model.stop else Cut(request.stop)
+    cut = _cut(request, draft)
     renaming = renaming.with_keys(tools.answer_tool, tools.answer_keys)
     whole = tool_config is not None and not draft.model.streams_tools
     return VendorRequest(only(body), draft.drops.names, tools.answer_tool, cut=cut, renaming=renaming, whole=whole)
+
+
+def _cut(request: Request, draft: Draft) -> Cut:
+    wanted = request.max_tokens
+    if wanted is not None and wanted < draft.model.least_output:
+        draft.drops.add("max_tokens")
+    else:
+        wanted = None
+    return Cut(() if draft.model.stop else request.stop, wanted)
 
 
 def _write_sampling(
@@ -73,6 +82,8 @@ def _write_sampling(
     if thinking.unlimited and max_tokens is not None:
         draft.drops.add("max_tokens")
         max_tokens = None
+    if max_tokens is not None:
+        max_tokens = max(max_tokens, draft.model.least_output)
     temperature, top_p = (_write_knob(name, request, thinking, draft) for name in _KNOBS)
     stop = list(request.stop) or None
     if stop and not draft.model.stop:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -109,6 +110,19 @@ def test_kimi_ids_are_left_unchanged() -> None:
     odd = "functions.weather:0"
     wire = turns(HI, Message("assistant", (call(call_id=odd),)), Message("user", (result(call_id=odd),)), model=KIMI)
     assert wire[1][1][0]["toolUse"]["toolUseId"] == odd
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"), [("a", r"\w{9}"), ("tooluse_cSetmvboc97Bqb2uO0gzu6", r"\w{9}"), ("aB3dE6gH9", "aB3dE6gH9")]
+)
+def test_mistral_ids_have_its_form(asked: str, sent: str) -> None:
+    wire = turns(
+        HI, Message("assistant", (call(call_id=asked),)), Message("user", (result(call_id=asked),)), model=MISTRAL
+    )
+    (call_id,) = {
+        block[kind]["toolUseId"] for _, blocks in wire for block in blocks for kind in block if kind != "text"
+    }
+    assert re.fullmatch(sent, call_id)
 
 
 @pytest.mark.parametrize(
