@@ -172,10 +172,10 @@ def uses_rejected_options(claude: Claude, document: Mapping[str, Json]) -> bool:
 
 def _refused_thinking(claude: Claude) -> tuple[str, ...]:
     """The values of ``thinking.type`` that it rejects."""
-    off = ("disabled",) if claude.off == "never" else ()
+    off = tuple(kind for kind in ("disabled", "between_tools") if kind != claude.off)
     match claude.thinking:
         case "none":
-            return ("enabled", "adaptive")
+            return ("enabled", "adaptive", *off)
         case "budget":
             return ("adaptive", *off)
         case "either":

@@ -22,6 +22,13 @@ CLAUDE: dict[str, tuple[str, dict[str, Any], bool]] = {
     "a budget": ("claude-haiku-4-5", BUDGET, False),
     "a budget on a model with both": ("claude-opus-4-6", BUDGET, False),
     "thinking off on a model that always thinks": ("claude-opus-5-5", {"thinking": {"type": "disabled"}}, True),
+    "thinking off, as other models accept it": ("claude-sonnet-5-5", {"thinking": {"type": "disabled"}}, True),
+    "thinking off, as only this model accepts it": (
+        "claude-sonnet-5-5",
+        {"thinking": {"type": "between_tools"}},
+        False,
+    ),
+    "thinking off, as another model accepts it": ("claude-opus-5", {"thinking": {"type": "between_tools"}}, True),
     "thinking off with too high an effort": (
         "claude-opus-5",
         {"thinking": {"type": "disabled"}, "output_config": {"effort": "xhigh"}},
