@@ -139,7 +139,7 @@ class StreamCitations:
                 yield cited
             else:
                 self._waiting.append(cited)
-        come = self._spans[-1].end if self._spans else 0
+        come = self._spans[-1].end if self._spans else -1
         while self._waiting and self._waiting[0].end <= come:
             yield self._place(self._waiting.popleft())
 

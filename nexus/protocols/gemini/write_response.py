@@ -90,10 +90,11 @@ class Rests:
         self._supports: list[Json] = []
 
     def hear(self, words: str, citations: Sequence[Citation], part: int = 0, base: int = 0) -> None:
-        """A text from byte ``base`` on, with its citations; ``part`` is its number if each part is counted
-        separately."""
+        """A text from byte ``base`` on, with its citations, those of nothing as of all; ``part`` is its number if each
+        part is counted separately."""
         for cited in citations:
-            quote, before = words[cited.start : cited.end], words[: cited.start]
+            start, end = (cited.start, cited.end) if cited.start < cited.end else (0, len(words))
+            quote, before = words[start:end], words[:start]
             if not quote:
                 continue
             at = self._chunks.setdefault((cited.url, cited.title), len(self._chunks))

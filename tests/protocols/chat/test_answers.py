@@ -235,6 +235,15 @@ def test_a_call_after_reasoning_in_details_is_an_answer() -> None:
     assert [type(part) for part in parts] == [Reasoning, ToolCall]
 
 
+def test_a_citation_before_all_text_waits_for_it() -> None:
+    cited = {"url": "https://e.org", "title": "", "start_index": 0, "end_index": 0}
+    reader = StreamReader(origin())
+    events = reader.feed(None, encode({"choices": [{"delta": {"annotations": [{"url_citation": cited}]}}]}).decode())
+    events += reader.feed(None, '{"choices":[{"delta":{"content":"So."},"finish_reason":"stop"}]}')
+    parts = fold(events + reader.finish()).parts
+    assert parts == (Text("So.", citations=(Citation(0, 0, "https://e.org"),)),)
+
+
 def test_an_error_beside_no_choices_ends_a_stream() -> None:
     """MiniMax's, inside a 200 (ragflow #17292)."""
     reader = StreamReader(origin())

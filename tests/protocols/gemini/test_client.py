@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from nexus.conversation.events import Event
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import (
+    Citation,
     Document,
     Image,
     Inline,
@@ -172,6 +173,15 @@ class TestAnswers:
 def cited(parts: Iterable[Part]) -> list[Any]:
     texts = [part for part in parts if isinstance(part, Text)]
     return [(one.url, one.title, text.text[one.start : one.end]) for text in texts for one in text.citations]
+
+
+def test_a_citation_of_nothing_is_one_of_the_whole_text() -> None:
+    """OpenRouter's, for models that search with its plugin (pydantic-ai's recording)."""
+    words = Text("Ü so.", citations=(Citation(0, 0, "https://e.org", "e"), Citation(0, 1, "https://f.org", "f")))
+    answer = Response("id", "m", (words,), Stop("end"))
+    for wire in (whole(answer), written(list(unfold(answer)))[-1]):
+        supports = wire["candidates"][0]["groundingMetadata"]["groundingSupports"]
+        assert [one["segment"]["text"] for one in supports] == ["Ü so.", "Ü"]
 
 
 def told_stop(answer: Response) -> str:
