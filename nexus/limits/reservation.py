@@ -10,7 +10,7 @@ from nexus.conversation.usage import DEAREST, Usage
 from nexus.dataclasses import replace
 from nexus.errors import ErrorAnswer
 from nexus.limits.accounts import BudgetAccount
-from nexus.limits.demands import LARGEST, Ask
+from nexus.limits.demands import LARGEST, Ask, Expectation
 from nexus.limits.learned import Learned
 from nexus.limits.quota import Demand, Granted, Standing
 
@@ -32,24 +32,24 @@ class Reservation:
     Only the first of ``settle``, ``cut_off``, ``refuse`` and ``refund`` takes effect.
     """
 
-    __slots__ = ("_ask", "_concluded", "_estimate", "_granted", "_guess", "_learned", "_lock", "_settle", "_spent")
+    __slots__ = ("_ask", "_concluded", "_estimate", "_expected", "_granted", "_learned", "_lock", "_settle", "_spent")
 
     def __init__(
         self,
         ask: Ask,
         estimate: Estimate | None,
         granted: Granted | None,
-        guess: int,
+        expected: Expectation | None,
         conclude: Conclude,
         learned: Learned,
     ) -> None:
-        """``guess`` is the expected number of input tokens."""
+        """``expected`` is None if nothing is counted."""
         self._settle = conclude
         self._learned = learned
         self._ask = ask
         self._estimate = estimate
         self._granted = granted
-        self._guess = guess
+        self._expected = expected
         self._lock = threading.Lock()
         self._concluded = False
         self._spent: tuple[int, ...] = ()
@@ -173,14 +173,24 @@ class Reservation:
 
     def _at_least(self, usage: Usage | None, streamed: int) -> Usage:
         """The usage, completed with what must have been used but was not reported."""
-        usage = usage or Usage(input=self._guess)
+        usage = usage or replace(self._usual, output=0)
         return replace(usage, output=max(usage.output, streamed - usage.reasoning))
 
+    @property
+    def _usual(self) -> Usage:
+        """The expected usage; of an answer of unstated length, as much as is usual."""
+        expected = self._expected
+        return Usage() if expected is None else Usage(input=expected.input.guess, output=expected.output.bound)
+
     def _cost(self, demand: Demand, usage: Usage | None) -> int:
-        """The cost of the usage; what was reserved if the cost is unknown."""
-        spending = self._ask.spending
-        cost = spending.cost(usage) if spending is not None and usage is not None else None
-        return demand.needed if cost is None else cost
+        """The cost of the usage, without a report of what was expected. If that is unknown, the most that so many
+        tokens cost, but not less than a call needed."""
+        spending, used = self._ask.spending, usage or self._usual
+        cost = None if spending is None else spending.cost(used)
+        if cost is not None:
+            return cost
+        most = 0 if spending is None else spending.most(used.total_input, used.total_output)
+        return max(demand.needed, most)
 
     def _learn(self, usage: Usage) -> None:
         limit_key, learned = self._ask.limit_key, self._learned

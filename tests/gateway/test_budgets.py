@@ -17,7 +17,7 @@ from nexus.errors import Cancelled, InvalidRequest, PermissionDenied, VendorErro
 from nexus.errors.failure import VendorFailure
 from nexus.gateway.budgets import Budgets, subject_of
 from nexus.limits.admission import Limits
-from nexus.limits.demands import Ask
+from nexus.limits.demands import DEFAULT_OUTPUT, Ask
 from nexus.limits.quota import SECOND
 from nexus.limits.refusal import BudgetExceeded
 from nexus.limits.reservation import Reservation
@@ -113,7 +113,11 @@ CHARGED: dict[str, tuple[Callable[[Reservation], None], int]] = {
         lambda held: held.settle(Usage(input=1, service_tier="turbo")),
         300_000,
     ),
-    "an answer without usage charges the reservation": (lambda held: held.settle(None), 300_000),
+    "an unknown tier charges the most that its tokens cost, if that is more": (
+        lambda held: held.settle(Usage(input=1, output=500, service_tier="turbo")),
+        1_001_000,
+    ),
+    "an answer without usage charges what was expected": (lambda held: held.settle(None), 300_000),
     "a broken stream": (lambda held: held.cut_off(Usage(input=100), 9), 118_000),
     "a broken stream without a report": (lambda held: held.cut_off(None, 9), 118_000),
     "an invalid call": (lambda held: held.finish(WRONG, billed=False, usage=None), 0),
@@ -137,6 +141,13 @@ def test_the_charge_for_each_way_a_call_ends(end: Callable[[Reservation], None],
     end(held)
     # The expected input is learned, so the charge is approximate.
     assert sum(desk.charged(held)) == pytest.approx(nano, rel=0.12)
+
+
+def test_an_answer_of_unstated_length_without_usage_is_charged_as_a_usual_one() -> None:
+    desk = Desk(b=budget())
+    held = desk.hold(max_output=None)
+    held.settle(None)
+    assert sum(desk.charged(held)) == pytest.approx(100_000 + 2000 * DEFAULT_OUTPUT, rel=0.01)
 
 
 def test_the_remaining_amount_is_that_of_the_tightest_budget() -> None:
