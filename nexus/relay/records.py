@@ -9,6 +9,7 @@ from nexus.accounting.record import LONGEST_NAME, AttemptRecord, CallRecord, Out
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import replace
 from nexus.errors import UNSENT, ClientError, Draining, ErrorAnswer, UpstreamError
+from nexus.headers.tracing import new_span_id
 from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.held_state import Booked
 
@@ -91,6 +92,7 @@ def _batch_record(download: AttemptRecord, number: int, booked: Booked) -> Attem
         price_source=booked.price_source,
         raw_usage={"requests": booked.lines},
         events=0,
+        span_id=download.span_id and new_span_id(),
     )
 
 

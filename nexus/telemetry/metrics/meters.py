@@ -166,7 +166,7 @@ class Meters:
         route, rows = self._route(attempt.route)
         usage, cost = attempt.usage, attempt.cost
         self._attempts[route, attempt.outcome][0] += 1
-        if spends:
+        if spends or usage is not None:
             self._reports[route, attempt.tokens_known][0] += 1
         _add_use(rows, usage, cost)
         if usage is None:

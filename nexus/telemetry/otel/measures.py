@@ -59,9 +59,9 @@ def _of_attempt(
     yield Measure(
         names.inference if infers else names.other, seconds, shared | known({"error.type": error_type(attempt.error)})
     )
-    if not infers:
-        return
     usage, first = attempt.usage, attempt.first_content
+    if not infers and usage is None:
+        return
     for part, counter in names.counters.items():
         # A failed attempt counts as 0, so that its series exists.
         if usage is not None or part in ("total_input", "total_output"):
