@@ -38,7 +38,9 @@ def points(database: Database, span: str, until: float, only: Filters = ()) -> P
     """The points of a span before ``until``. Raises DatabaseError."""
     width, count = SPANS[span]
     condition, values = where({"at_seconds >= ?": until - min(FURTHEST, width * count), "at_seconds < ?": until}, only)
-    at = f"CAST(at_seconds AS BIGINT) / {width}"
+    whole = "CAST(at_seconds AS BIGINT)"
+    # PostgreSQL rounds where SQLite truncates.
+    at = f"({whole} - CASE WHEN {whole} > at_seconds THEN 1 ELSE 0 END) / {width}"
     found: Points = {}
     with database.transaction(write=False) as transaction:
         calls = transaction.query(

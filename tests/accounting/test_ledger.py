@@ -152,15 +152,15 @@ def test_charges_add_up_per_budget_period(ledger: Ledger) -> None:
 
 
 def test_earlier_activity_is_read_back(ledger: Ledger) -> None:
+    minute, before = int(NOON) // 60 * 60, int(NOON - 3000) // 60 * 60
     add(
         ledger,
         call(1, 1, is_last=0, outcome="vendor_error", status=529, route="a/b", cost_nano=None),
         call(1, 2, output_tokens=5, cost_nano=10, at_seconds=NOON),
-        call(2, 0, route="", outcome="refused", call_outcome="refused", at_seconds=NOON - 3000, caller="ada"),
+        call(2, 0, route="", outcome="refused", call_outcome="refused", at_seconds=before + 59.9, caller="ada"),
         call(3, at_seconds=NOON + 1),
     )
     found = earlier.points(ledger.database, "hour", NOON + 1)
-    minute, before = int(NOON) // 60 * 60, int(NOON - 3000) // 60 * 60
     assert set(found) == {minute, before}
     assert (found[minute].outcomes, found[before].outcomes) == ({"ok": 1}, {"refused": 1})
     assert found[minute].routes == {"a/b": [1, 1, 0, 1, *[0] * 6], "openai/gpt-5": [1, 0, 10, 0, 0, 0, 0, 0, 5, 0]}
