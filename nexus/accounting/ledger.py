@@ -59,6 +59,11 @@ class Ledger:
         """Calls lost since the start."""
         return self._lost
 
+    @property
+    def fails(self) -> bool:
+        """Whether the database could not be written the last time."""
+        return bool(self._failure)
+
     def add(self, call: CallRecord | tuple[Item, ...]) -> None:
         """Appends to the queue; converts a record only if the queue is long. Runs on the loop."""
         waiting = len(self._waiting)
