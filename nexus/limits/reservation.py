@@ -138,7 +138,7 @@ class Reservation:
         """
         if error is None:
             self.settle(usage, earlier)
-        elif not streamed and isinstance(error, ErrorAnswer) and error.status in CALLERS_FAULT:
+        elif not (streamed or usage) and isinstance(error, ErrorAnswer) and error.status in CALLERS_FAULT:
             self.refuse(earlier)
         elif billed or streamed:
             self.cut_off(usage, streamed, earlier)

@@ -113,7 +113,8 @@ class Attempt:
             case UpstreamTimeout(phase="first byte" | "patience" | "deadline"):
                 return self.phase != "prepared"
             case _:
-                return self.status is not None and self.status < 300
+                # One of several requests may have been answered before another failed.
+                return (self.status is not None and self.status < 300) or self.tap.usage is not None
 
     def again(self) -> Attempt:
         """The next attempt, at the same place."""

@@ -106,15 +106,23 @@ def test_many_texts_are_split_into_several_requests(lane: Asked) -> None:
     assert reply.json["usage"] == {"prompt_tokens": 33, "total_tokens": 33}
 
 
-@pytest.mark.parametrize("lane", [("bedrock", "amazon.titan-embed-text-v2:0")], indirect=True)
-def test_usage_before_a_failed_request_is_recorded(lane: Asked, records: list[CallRecord]) -> None:
-    nexus, upstream, model = lane
-    upstream.next(Behaviour(), Behaviour(status=400, message="too long"))
-    reply = nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": ["a", "b", "c"]})
-    assert (reply.status, reply.json["error"]["message"]) == (400, "too long")
+LIMITED = '[llm.providers.v.rate_limits.per_user]\ninput_token_limit = 9000\ninterval = "1h"\n'
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_usage_before_a_failed_request_is_recorded_and_counts(stand: Stand, status: int) -> None:
+    model = "amazon.titan-embed-text-v2:0"
+    standing = stand(Lane(model, "bedrock", model, None, "retries.attempts = 1\n", LIMITED))
+    nexus, records = standing.nexus, standing.nexus.records()
+    standing.upstream.next(Behaviour(), Behaviour(status=status, message="too long"))
+    (before,) = nexus.request("GET", "/dashboard/data").json["gauges"]
+    reply = nexus.post("/llm/openai/v1/embeddings", {"model": "v/m", "input": ["a", "b", "c"]})
+    assert reply.status == status
     wait_until(lambda: len(records) == 1)
     assert records[0].answer is not None and records[0].answer.usage is not None
     assert records[0].answer.usage.total_input == 11
+    (after,) = nexus.request("GET", "/dashboard/data").json["gauges"]
+    assert after["used"] - before["used"] == 11
 
 
 @pytest.mark.parametrize("lane", [("bedrock", "amazon.titan-embed-text-v1")], indirect=True)
