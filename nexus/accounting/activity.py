@@ -139,7 +139,8 @@ class Trace:
     def _turn(self, now: float) -> None:
         """Ends the current minute if it is over."""
         minute = int(now // MINUTE)
-        if minute == self._now:
+        # The clock may have been corrected by a second.
+        if self._now - 1 <= minute <= self._now:
             return
         ended, at = self._minute, self._now * MINUTE
         self._now, self._minute = minute, Minute()
@@ -173,8 +174,8 @@ class Trace:
 
 
 def _forget(points: dict[int, Any], now: int, count: int) -> None:
-    """Removes all but the last ``count`` points. Of a future from which the clock was set back only the next one stays:
-    the clock may have been corrected by a second."""
+    """Removes all but the last ``count`` points. Of a future from which the clock was set back only the next one
+    stays."""
     for at in [at for at in points if not now - count < at <= now + 1]:
         del points[at]
 

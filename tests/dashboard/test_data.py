@@ -365,6 +365,15 @@ class TestActivity:
         now[0] += 40 * DAY
         assert not any(outcomes for _, outcomes, _ in activity.view(None)["chart"]["month"])
 
+    def test_a_clock_corrected_by_a_second_loses_no_call(self) -> None:
+        now = [0.0]
+        activity = Activity(lambda: now[0])
+        for at in (0.0, 60.2, 59.8, 60.4, 120.0):
+            now[0] = 1_800_000_000.0 + at
+            activity.add([call(_Dice(), now[0])])
+        for span, points in activity.view(None)["chart"].items():
+            assert sum(sum(outcomes.values()) for _, outcomes, _ in points) == 5, span
+
     def test_a_wrong_future_is_forgotten(self) -> None:
         """Otherwise every minute that follows would be kept until that future comes."""
         now = [1_800_000_000.0 + 365 * DAY]
