@@ -184,8 +184,12 @@ class Gateway:
         if state.last is not None:
             state.last.end()
             state.last.error = error or state.last.error
-        book(state, self.admission)
-        self._attempts.ended(state, error or state.failure)
+        try:
+            book(state, self.admission)
+            self._attempts.ended(state, error or state.failure)
+        except Exception:
+            # The client would wait for ever.
+            log.exception("a call could not be settled", extra={"fields": {"id": state.call.id}})
         sink.end(None if error is not None and _passed_on(error, sink) else error, over=over)
 
     def _relay(self, state: CallState, opened: OpenedReply, sink: Sink) -> None:

@@ -107,6 +107,19 @@ def test_a_bug_leaves_nothing_held_and_is_recorded(
     assert "a bug" in caplog.text
 
 
+def test_a_bug_in_settling_keeps_no_client_waiting(
+    nexus: Nexus, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    records = nexus.records()
+    monkeypatch.setattr(nexus.runtime.gateway._attempts, "ended", broken)
+    assert nexus.chat(CHAT).status == 200
+    wait_until(lambda: len(records) == 1)
+    assert nexus.server.calls == {} and "a bug" in caplog.text
+
+
 def test_concurrent_calls_get_their_own_answers(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     """Marked bodies must not mix, despite pooled connections and shared workers."""
     wrong: list[str] = []
