@@ -33,7 +33,7 @@ from nexus.protocols.checks import Body, Drops, a_string, an_object, maybe_bool,
 from nexus.protocols.media import read_url
 from nexus.protocols.messages import server_tools
 from nexus.protocols.messages.client_tools import neutral_name
-from nexus.protocols.messages.signatures import OWN
+from nexus.protocols.messages.signatures import OWN, apart
 from nexus.protocols.messages.turn_controls import in_words
 from nexus.protocols.signatures import CarriedSignature, Neighbours, unpack_neighbours, unpack_thinking
 from nexus.wire import Json, encode, mapping, text
@@ -56,7 +56,8 @@ def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Pa
         if server_tools.is_wordless(block):
             drops.add(f"messages.content.{block['type']}")
         else:
-            met.add(_read_block(block, role, at, drops), at)
+            for one in apart(block):
+                met.add(_read_block(one, role, at, drops), at)
     return tuple(met.parts)
 
 

@@ -9,13 +9,18 @@ the result, and Gemini, the only vendor that signs text, does not require it bac
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nexus.conversation.parts import Reasoning
+from nexus.late import pattern
 from nexus.protocols.signatures import pack_signature, pack_thinking
-from nexus.wire import Json
+from nexus.wire import Json, text
 
 OWN = "messages"
 THINKING = ("thinking", "redacted_thinking")
 """The types of blocks of thinking."""
+
+_SEAM = pattern(r"(?<!^)(?=nexus\.)")
 
 
 def carrier(packed: str) -> dict[str, Json]:
@@ -31,3 +36,10 @@ def thinking_block(part: Reasoning) -> dict[str, Json]:
             "data": "" if part.signature is None else pack_signature(part.signature, OWN),
         }
     return {"type": "thinking", "thinking": part.text, "signature": pack_thinking(part.signature, OWN)}
+
+
+def apart(block: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    """The blocks that a client joined into this one: Qwen Code (0.24.4) appends a thinking block without text, with its
+    signature, to the thinking before it."""
+    first, *more = _SEAM.split(text(block.get("signature")))
+    return [{**block, "signature": first}, *map(carrier, more)] if more else [block]

@@ -147,6 +147,13 @@ ASSISTANT: dict[str, tuple[list[dict[str, Any]], tuple[Part, ...]]] = {
         ],
         (ToolCall("a", "f", '{"x":1}', signature=Signature("gemini", "sig.1")),),
     ),
+    "joined with the thinking before it": (
+        [
+            {"type": "thinking", "thinking": "t", "signature": "nexus.gemini.a=nexus.next.gemini.b="},
+            {"type": "tool_use", "id": "a", "name": "f", "input": {}},
+        ],
+        (Reasoning("t", Signature("gemini", "a=")), ToolCall("a", "f", "", signature=Signature("gemini", "b="))),
+    ),
     "a call whose arguments are not an object": (
         [{"type": "tool_use", "id": "a", "name": "f", "input": [1]}],
         (ToolCall("a", "f", "[1]"),),
