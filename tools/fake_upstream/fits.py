@@ -30,7 +30,8 @@ def openai_problems(tools: list[tuple[str, Any]]) -> Iterator[str]:
 def _openai_schema(schema: dict[str, Any], *, root: bool = False) -> Iterator[str]:
     if root and (schema.get("type") != "object" or any(word in schema for word in (*UNIONS, "enum", "not"))):
         yield "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level."
-    if schema.get("type") == "object" and "properties" not in schema:
+    # Further in, OpenAI accepts it (community.openai.com/t/1368533).
+    if root and schema.get("type") == "object" and "properties" not in schema:
         yield "object schema missing properties"
     if schema.get("type") == "array" and "items" not in schema:
         yield "array schema missing items"
