@@ -29,6 +29,8 @@ class Parser(argparse.ArgumentParser):
     def _nearest(self, message: str) -> str:
         if found := re.search(r"invalid choice: '([^']*)'", message):
             known = [name for action in self._actions if action.choices for name in action.choices]
+            if found[1] in AGENTS:
+                return f"; run nexus {found[1]}"
             return hint(found[1], known)
         if found := re.search(r"unrecognized arguments: (-[^ =]+)", message):
             flags = flags_of(self)

@@ -153,12 +153,18 @@ def test_a_running_gateway_is_reused(desk: Desk, serve: Serve) -> None:
     assert not list(desk.logs.glob("gateway-*"))
 
 
+OTHERS = {
+    "without the model, such as the demo after a first settings file": DEMO.replace("providers.demo", "providers.other"),
+    "that requires a key": DEMO + '[server.keys.other]\nkey = "nx-hushhush-of-another-gateway-0123456789abcdef"\n',
+}
+
+
 @pytest.mark.slow
-def test_a_running_gateway_with_other_settings_is_left_alone(desk: Desk, serve: Serve) -> None:
-    """Such as the demo, when its user has written a first settings file and not stopped it."""
-    nexus = serve(DEMO)
-    (desk.work / "nexus.toml").write_text(DEMO.replace("providers.demo", "providers.mine"))
-    assert desk.run("claude", "-m", "mine/echo", NEXUS_LISTEN_ADDRESS=f"127.0.0.1:{nexus.port}")[0] == 0
+@pytest.mark.parametrize("others", OTHERS.values(), ids=OTHERS)
+def test_a_running_gateway_with_other_settings_is_left_alone(others: str, desk: Desk, serve: Serve) -> None:
+    nexus = serve(others)
+    (desk.work / "nexus.toml").write_text(DEMO)
+    assert desk.run("claude", "-m", "demo/echo", NEXUS_LISTEN_ADDRESS=f"127.0.0.1:{nexus.port}")[0] == 0
     assert desk.said["env"]["ANTHROPIC_BASE_URL"] != nexus.anthropic
 
 
@@ -213,7 +219,7 @@ REFUSED: dict[str, tuple[str, list[str], str]] = {
     "no such model": (DEMO, ["claude", "-m", "demo/ecko"], "does not exist; did you mean 'demo/echo'?"),
     "no key": (KEYS, ["claude"], "requires a key: set NEXUS_KEY to yours"),
     "no protocol": (DEMO + "[llm.protocols.openai]\nenabled = false\n", ["codex"], "disable llm.protocols.openai"),
-    "variables for Codex, which would call OpenAI": (DEMO, ["env", "codex"], "invalid choice: 'codex'"),
+    "variables for Codex, which would call OpenAI": (DEMO, ["env", "codex"], "'anthropic'); run nexus codex"),
     "words of the agent's": (DEMO, ["claude", "-p", "hi"], "arguments for claude go after --"),
 }
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from nexus.accounting.state import problem_of
 from nexus.auth.jwks import MissingPyJwt, require_pyjwt
+from nexus.server.clients import missing_key
 from nexus.server.sockets.listeners import listen
 from nexus.server.sockets.listening import CannotListen, TlsError, tls_context
 from nexus.settings import Settings
@@ -72,8 +73,8 @@ def _ports(settings: Settings) -> Iterator[Location]:
 
 
 def answers_as_nexus(settings: Settings, address: ListenAddress, path: str = "") -> bool:
-    """Whether a Nexus listens at the address and, unless ``path`` is empty, has this path. Blocks for up to a few
-    seconds."""
+    """Whether a Nexus listens at the address and, unless ``path`` is empty, has this path and requires a key only if
+    these settings do. Blocks for up to a few seconds."""
     host, port = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host), address.port
     connection = http.client.HTTPConnection(host, port, timeout=_PROBE)
     if settings.server.tls is not None:
@@ -84,7 +85,8 @@ def answers_as_nexus(settings: Settings, address: ListenAddress, path: str = "")
     try:
         connection.request("HEAD", path or "/")
         reply = connection.getresponse()
-        return reply.headers.get("Server") == "nexus" and not (path and reply.status == 404)
+        others = (404,) if missing_key(settings) else (404, 401)
+        return reply.headers.get("Server") == "nexus" and not (path and reply.status in others)
     except (OSError, http.client.HTTPException):
         return False
     finally:
