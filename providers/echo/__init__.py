@@ -97,7 +97,7 @@ def _example(schema: Schema, words: str) -> Json:
 
 
 def _last_words(asked: Request) -> str:
-    """The text of the last user message, or of its tool results if it has no other text."""
+    """The last text of the last user message, before which agents put reminders; or the texts of its tool results."""
     for message in reversed(asked.messages):
         if message.role == "user":
             own = [part.text for part in message.parts if isinstance(part, Text)]
@@ -108,7 +108,7 @@ def _last_words(asked: Request) -> str:
                 for inner in part.parts
                 if isinstance(inner, Text)
             ]
-            return " ".join(own or results)
+            return " ".join(own[-1:] or results)
     return ""
 
 

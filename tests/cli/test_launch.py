@@ -154,7 +154,7 @@ def test_a_running_gateway_is_reused(desk: Desk, serve: Serve) -> None:
 
 
 OTHERS = {
-    "without the model, such as the demo after a first settings file": DEMO.replace("providers.demo", "providers.other"),
+    "without the model, such as the demo of before": DEMO.replace("providers.demo", "providers.other"),
     "that requires a key": DEMO + '[server.keys.other]\nkey = "nx-hushhush-of-another-gateway-0123456789abcdef"\n',
 }
 

@@ -50,7 +50,10 @@ def test_chat_stream(chat: openai.OpenAI) -> None:
 
 
 def test_messages_stream(claude: anthropic.Anthropic) -> None:
-    with claude.messages.stream(model="demo/echo", max_tokens=64, messages=HELLO) as stream:
+    """What an agent puts before the user's words is not repeated."""
+    words = [{"type": "text", "text": text} for text in ("<system-reminder>", "Hello, you!")]
+    messages: Any = [{"role": "user", "content": words}]
+    with claude.messages.stream(model="demo/echo", max_tokens=64, messages=messages) as stream:
         assert "".join(stream.text_stream) == "You said: Hello, you!"
         assert stream.get_final_message().usage.output_tokens > 0
 
