@@ -80,6 +80,8 @@ class Desk:
     def run(self, program: str, arguments: Sequence[str], environment: dict[str, str]) -> str:
         """The program's output, from both streams."""
         inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        # Some require a newer Node than the system's; the pinned one is among them.
+        inherited["PATH"] = f"{NEWEST / '.bin'}:{inherited['PATH']}"
         ways_out = dict.fromkeys(_PROXIES, self.trap.url) | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         done = subprocess.run(
             [str(path_of(program, self.programs)), *arguments],
