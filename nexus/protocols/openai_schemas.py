@@ -54,18 +54,22 @@ def _fit_format(format: OutputFormat | None, lost: list[str]) -> OutputFormat | 
 def _fit_tool(tool: Tool, path: str, lost: list[str]) -> Tool:
     if isinstance(tool, WebSearch) or tool.parameters is None:
         return tool
-    root = _complete_root(tool.parameters, f"{path}.parameters")
+    root = _changed_root(tool.parameters, f"{path}.parameters")
+    if root is None and not tool.strict:
+        return tool
+    root = root or ObjectRoot(tool.parameters)
     lost += root.lost
     schema, strict = _held(root.schema, tool.strict, f"{path}.parameters", lost)
     return replace(tool, parameters=schema, strict=strict, description=describe(tool.description, root.in_words))
 
 
 @remembered
-def _complete_root(schema: Json, path: str) -> ObjectRoot:
+def _changed_root(schema: Json, path: str) -> ObjectRoot | None:
+    """The root as the vendor takes it; None if it takes the schema as it is."""
     root = object_root(schema, path, _NOT_AT_ROOT)
     lost = [f"{path}.{keyword}" for keyword in root.lost]
-    schema = complete(root.schema, path, lost)
-    return replace(root, schema=schema, lost=tuple(lost))
+    changed = complete(root.schema, path, lost)
+    return None if changed == schema else replace(root, schema=changed, lost=tuple(lost))
 
 
 def _held(schema: Json, strict: bool | None, path: str, lost: list[str]) -> tuple[Json, bool | None]:
