@@ -29,7 +29,7 @@ class Acquirable(Protocol):
 
 class CombiningLock(Generic[Change]):
     """``with`` acquires it as any other lock, with all earlier changes made. ``make`` makes one change, under the lock
-    and on any thread; it must not raise."""
+    and on any thread; what it raises is logged."""
 
     def __init__(self, make: Callable[[Change], None], lock: Acquirable) -> None:
         self._make = make
@@ -62,4 +62,7 @@ class CombiningLock(Generic[Change]):
 
     def _make_all(self) -> None:
         while self._changes:
-            self._make(self._changes.popleft())
+            try:
+                self._make(self._changes.popleft())
+            except Exception:
+                log.exception("a call could not be settled; what was reserved stays counted for its interval")

@@ -2,6 +2,8 @@
 
 import threading
 
+import pytest
+
 from nexus.limits.combining_lock import CombiningLock
 
 
@@ -24,6 +26,15 @@ def test_a_holder_sees_all_earlier_changes() -> None:
     held.release()
     with lock:
         assert made == [1]
+
+
+def test_a_change_that_fails_does_not_keep_the_lock(caplog: pytest.LogCaptureFixture) -> None:
+    made: list[int] = []
+    lock = CombiningLock[int](lambda divisor: made.append(1 // divisor), threading.Lock())
+    lock.change(0)
+    lock.change(1)
+    assert made == [1]
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_no_change_is_lost_among_threads() -> None:
