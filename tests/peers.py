@@ -275,13 +275,13 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     return Tls(str(ca_file), str(key_file), server)
 
 
-def write_certificate(folder: Path, key: ec.EllipticCurvePrivateKey) -> tuple[Path, Path]:
-    """Writes a new self-signed certificate for this machine, and its key."""
+def write_certificate(folder: Path, key: ec.EllipticCurvePrivateKey, days: float = 1) -> tuple[Path, Path]:
+    """Writes a new self-signed certificate for this machine, valid for ``days`` from now, and its key."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     today = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(today - datetime.timedelta(1)).not_valid_after(today + datetime.timedelta(1))
+    builder = builder.not_valid_before(today - datetime.timedelta(1)).not_valid_after(today + datetime.timedelta(days))
     builder = builder.add_extension(names, False).add_extension(x509.BasicConstraints(True, None), True)
     certificate = builder.sign(key, hashes.SHA256())
     ca_file, key_file = folder / "ca.pem", folder / "key.pem"

@@ -14,10 +14,12 @@ from pydantic import SecretStr
 from nexus.headers.redaction import SCHEMES
 from nexus.late import pattern
 from nexus.settings.leaves import leaves
+from nexus.settings.listen import ip_of
 from nexus.settings.problems import dotted, known_keys
 from nexus.settings.provider import ProviderSettings
 from nexus.settings.root import Settings
 from nexus.settings.types import KeyPath
+from nexus.settings.urls import host_of
 
 _REFERENCES = pattern(
     r"\$[A-Za-z_]\w*|\$\{[^{}]*\}|\$\([^()]*\)|%[A-Za-z_]\w*%|\{\s*env[.:][^{}]*\}|os\.environ/.+|env[.:/].+|<[^<>]+>"
@@ -40,6 +42,7 @@ SCHEMED = "begins with a scheme, which auth_scheme adds again: write the key alo
 ASSIGNED = "begins with the name of a variable or a header: write the key alone"
 URL = "is a URL, not a key; the address of a server goes in base_url"
 ELSEWHERE = 'begins like a key for type "{}"'
+IN_PLAIN = "sends keys and prompts to a public host unencrypted: write https"
 STAR = "is not a wildcard: only models that are named here are served, each by its own line"
 
 
@@ -52,6 +55,8 @@ def hints(settings: Settings) -> Iterator[str]:
         for key in provider.configured_keys:
             if (said := _slip_of_key(key.get_secret_value(), provider)) is not None:
                 yield f"{dotted(('llm', 'providers', name, 'api_key' if provider.api_key else 'api_keys'))} {said}"
+        if (provider.spends or provider.takes_callers_key) and _is_public_in_plain(provider.base_url or ""):
+            yield f"{dotted(('llm', 'providers', name, 'base_url'))} {IN_PLAIN}"
         for alias in provider.models:
             if "*" in alias:
                 yield f"{dotted(('llm', 'providers', name, 'models', alias))} {STAR}"
@@ -75,6 +80,21 @@ def _slip_of_key(key: str, provider: ProviderSettings) -> str | None:
     vendor = next((vendor for start, vendor in _VENDORS.items() if key.startswith(start)), provider.type)
     # A server at another address may pass calls on to any vendor.
     return ELSEWHERE.format(vendor) if vendor != provider.type and provider.base_url is None else None
+
+
+_PRIVATE = frozenset(
+    ("corp", "home", "internal", "intranet", "lan", "local", "localdomain", "localhost", "private", "svc")
+)
+"""Last labels of names in private networks."""
+
+
+def _is_public_in_plain(url: str) -> bool:
+    """Whether a URL is without TLS and its host, by its name, is on the internet."""
+    if not url.startswith("http:"):
+        return False
+    host = (host_of(url) or "").removesuffix(".")
+    address = ip_of(host)
+    return address.is_global if address is not None else "." in host and host.rpartition(".")[2] not in _PRIVATE
 
 
 _NAMED = (("llm", "providers", "*", "models"), ("llm", "models"), ("server", "keys"))

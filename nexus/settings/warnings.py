@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import ssl
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
+from nexus.settings.guards import TlsSettings
 from nexus.settings.hints import hints
 from nexus.settings.keys import matches
 from nexus.settings.oauth import oauth_warnings
@@ -15,6 +19,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
     """Warnings of one sentence each, for the log at start and for ``nexus check``."""
     return (
         *_open_to_the_network(settings),
+        *_certificate(settings.server.tls),
         *_callers(settings),
         *oauth_warnings(settings.server.oauth),
         *_models(settings),
@@ -39,6 +44,36 @@ def _open_to_the_network(settings: Settings) -> Iterator[str]:
                 f"metrics are served on {address} without authentication: anyone who can reach this port sees which "
                 "models are used, how much, and what they cost"
             )
+
+
+RENEWED_BY = 0.1
+"""Share of a certificate's lifetime that is left when it should have been renewed."""
+
+
+def _certificate(tls: TlsSettings | None) -> Iterator[str]:
+    """Warns about a server certificate that clients refuse, or soon will. A handshake in memory with a client that
+    trusts this certificate finds out, because ssl cannot read one by itself."""
+    if tls is None:
+        return
+    with suppress(OSError):  # Reported as an error elsewhere; a refused certificate is one too.
+        server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        server.load_cert_chain(tls.certificate, tls.key)
+        client.load_verify_locations(tls.certificate)
+        client.check_hostname, client.verify_flags = False, ssl.VERIFY_X509_PARTIAL_CHAIN
+        sent, received = ssl.MemoryBIO(), ssl.MemoryBIO()
+        asking = client.wrap_bio(received, sent)
+        for side in (asking, server.wrap_bio(sent, received, server_side=True), asking):
+            try:
+                side.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLCertVerificationError as error:
+                yield f"server.tls.certificate: clients refuse it: {error.verify_message}"
+                return
+        shown = asking.getpeercert() or {}
+        begins, ends = (ssl.cert_time_to_seconds(str(shown[name])) for name in ("notBefore", "notAfter"))
+        if ends - time.time() < RENEWED_BY * (ends - begins):
+            yield f"server.tls.certificate expires on {shown['notAfter']}; renew it"
 
 
 def _callers(settings: Settings) -> Iterator[str]:

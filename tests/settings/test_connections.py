@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from nexus.settings import Settings, SettingsError, load
 from nexus.settings.urls import read_base_url, read_proxy_url
 from nexus.settings.warnings import warnings
-from tests.peers import Tls
+from tests.peers import Tls, write_certificate
 
 KEY = 'type = "openai"\napi_key = "sk-1"\nmodels.m = {}\n'
 
@@ -89,3 +90,18 @@ def test_ignored_environment_variables_are_warned_about(
     said = [text for text in warnings(load(file, {})) if variable in text]
     assert bool(said) is warned
     assert "hushhush" not in str(said)
+
+
+@pytest.mark.parametrize(
+    ("days", "warning"),
+    [
+        (-0.5, "server.tls.certificate: clients refuse it: certificate has expired"),
+        (0.05, "server.tls.certificate expires on "),
+        (30, ""),
+    ],
+)
+def test_a_server_certificate_that_ends_soon_is_warned_about(tmp_path: Path, days: float, warning: str) -> None:
+    certificate, key = write_certificate(tmp_path, ec.generate_private_key(ec.SECP256R1()), days)
+    text = f'[server.tls]\ncertificate = "{certificate}"\nkey = "{key}"\n[llm.providers.a]\n{KEY}'
+    said = [text for text in warnings(settings(tmp_path, text)) if "certificate" in text]
+    assert len(said) == bool(warning) and "".join(said).startswith(warning)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nexus.settings import Settings, SettingsError, load
-from nexus.settings.hints import ASSIGNED, ELSEWHERE, NOT_FILLED_IN, QUOTED, SCHEMED, STAR, URL, hints
+from nexus.settings.hints import ASSIGNED, ELSEWHERE, IN_PLAIN, NOT_FILLED_IN, QUOTED, SCHEMED, STAR, URL, hints
 
 OPENAI = """\
 [llm.providers.openai]
@@ -95,6 +95,25 @@ def test_a_key_of_another_vendor_gets_a_hint(key: str, kind: str, theirs: str, t
 def test_a_key_of_another_vendor_gets_no_hint_at_another_address(tmp_path: Path) -> None:
     text = OPENAI.replace("sk-hushhush", "sk-ant-hushhush") + 'base_url = "https://gateway.example/v1"\n' + MODEL
     assert list(hints(read(tmp_path, text))) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://api.openai.com/v1", True),
+        ("http://8.8.8.8/v1", True),
+        ("https://api.openai.com/v1", False),
+        ("http://10.0.0.1:8000/v1", False),
+        ("http://[::1]:8000/v1", False),
+        ("http://vllm:8000/v1", False),
+        ("http://vllm.ml.svc.cluster.local/v1", False),
+        ("http+unix:///run/a.sock", False),
+    ],
+)
+def test_a_key_to_a_public_host_without_tls_gets_a_hint(url: str, warned: bool, tmp_path: Path) -> None:
+    text = f'{OPENAI}base_url = "{url}"\n{MODEL}'
+    assert list(hints(read(tmp_path, text))) == [f"llm.providers.openai.base_url {IN_PLAIN}"] * warned
+    assert list(hints(read(tmp_path, text.replace("sk-hushhush", "none")))) == []
 
 
 def test_a_bearer_prefix_gets_no_hint_if_nexus_adds_no_scheme(tmp_path: Path) -> None:
