@@ -105,6 +105,11 @@ class Renewed(Generic[Value]):
         grant = self._grant
         return grant.value if grant is not None else None
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the last fetch failed, so that the value may be out of date."""
+        return self._failure is not None
+
     def start(self) -> None:
         """Fetches the first value before it is needed."""
         with self._lock:

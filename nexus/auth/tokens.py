@@ -55,7 +55,7 @@ class Tokens:
 
     def verify(self, token: str, *, last: bool = False) -> Claims | Pending:
         """The claims of a token; with ``last``, given after a Pending, never another Pending. Raises Unidentified, or
-        Overloaded if no keys could be fetched."""
+        Overloaded if the keys that it needs could not be fetched."""
         keys = self._keys.value
         name = hashlib.sha256(token.encode()).digest()
         known = self._known.get(name)
@@ -80,7 +80,7 @@ class Tokens:
         if not last and self._keys.value is not keys:
             # A fetch ended since ``keys`` were read.
             return self.verify(token, last=True)
-        if keys is None:
+        if keys is None or self._keys.has_failed:
             raise Overloaded(
                 "cannot verify tokens: the identity provider's keys are unavailable; retry in a moment", retry_after=5
             )

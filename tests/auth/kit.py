@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.jwks import KeySet
+from nexus.errors import UpstreamError
 from nexus.renewal import Grant, Renewed
 from nexus.settings.server import ServerSettings
 from tests.peers import Peer, read_request
@@ -171,6 +172,9 @@ class Still(Renewed[KeySet]):
         self.asked = 0
         if keys is not None:
             self.give(keys)
+
+    def fail(self) -> None:
+        self._failure = UpstreamError("still: unreachable", provider="still")
 
     def give(self, keys: KeySet) -> None:
         self._grant = Grant(keys, expires=float("inf"), fetched=0.0)

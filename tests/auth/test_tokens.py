@@ -205,6 +205,15 @@ def test_without_signing_keys_tokens_get_a_503() -> None:
     refusal(checker, "not a token")
 
 
+def test_an_unknown_key_gets_a_503_if_the_last_fetch_failed() -> None:
+    still = Still(read_key_set(jwks(jwk(ec_key()))))
+    checker = Tokens(OAuthSettings(url="http://127.0.0.1/"), still)
+    still.fail()
+    assert claims(checker, GOOD)["sub"] == "alice"
+    with pytest.raises(Overloaded):
+        checker.verify(token(ec_key(), "unknown"))
+
+
 def test_only_a_plausible_token_triggers_a_key_fetch() -> None:
     still = Still(read_key_set(jwks(jwk(ec_key()))))
     checker = Tokens(OAuthSettings(url="http://127.0.0.1/"), still)
