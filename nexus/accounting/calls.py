@@ -39,7 +39,10 @@ class Place:
     def read(cls, text: str) -> Place:
         """Parses what ``str`` writes. Raises ValueError."""
         at, _, call_id = text.partition("~")
-        return cls(float(at), call_id)
+        try:
+            return cls(float(at), call_id)
+        except ValueError:
+            raise ValueError("expected the value of next on the page before") from None
 
     def __str__(self) -> str:
         return f"{self.at!r}~{self.call_id}"

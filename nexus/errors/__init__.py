@@ -109,7 +109,7 @@ class MethodNotAllowed(ClientError):
     kind = "method_not_allowed"
 
     def __init__(self, message: str, *, allow: tuple[str, ...]) -> None:
-        super().__init__(message)
+        super().__init__(f"{message}; use {' or '.join(allow)}" if allow else message)
         self.allow = allow
 
     def reply_headers(self, dialect: str) -> dict[str, str]:

@@ -68,6 +68,7 @@ def test_a_wrong_method_gets_the_allowed_ones(nexus: Nexus) -> None:
     ):
         reply = nexus.request(method, path)
         assert (reply.status, reply.headers["allow"]) == (405, allow), (method, path)
+        assert f"{method} is not allowed here; use {allow.replace(', ', ' or ')}" in reply.json["error"]["message"]
         assert_shape(reply, path)
 
 

@@ -133,7 +133,7 @@ WRONG: dict[str, tuple[str, int]] = {
     "report?what=1": ("unknown parameter", 400),
     "calls?limit=0": ("limit: expected a whole number from 1 to", 400),
     "calls?limit=201": ("limit: expected a whole number from 1 to", 400),
-    "calls?behind=x": ("behind: ", 400),
+    "calls?behind=x": ("behind: expected the value of next", 400),
 }
 
 
