@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
@@ -26,20 +26,34 @@ class PostgresDatabase:
         self._url = url
         self._limit = int(patience * 1000)
         self._turns = Turns(patience)
-        self._connection: Any = None
+        self._connection: psycopg.Connection[Any] | None = None
 
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[Transaction]:
         with turn(self._turns):
             try:
-                if self._connection is None or self._connection.closed:
-                    self._connection = self._connect()
-                with self._connection.transaction(), self._connection.cursor() as cursor:
+                with ExitStack() as stack:
+                    cursor = stack.enter_context(self._begin(stack).cursor())
                     yield Cursor(cursor, "%s")
             except (psycopg.DataError, psycopg.IntegrityError, UnicodeError) as error:
                 raise RowsRefused(_first_line(str(error))) from error
             except psycopg.Error as error:
                 raise DatabaseError(_first_line(str(error)) or type(error).__name__) from error
+
+    def _begin(self, stack: ExitStack) -> psycopg.Connection[Any]:
+        """Begins a transaction, on a new connection if the server closed the kept one while it was idle."""
+        kept = self._connection
+        if kept is not None and not kept.closed:
+            try:
+                stack.enter_context(kept.transaction())
+            except psycopg.OperationalError:
+                if not kept.closed:
+                    raise
+            else:
+                return kept
+        self._connection = self._connect()
+        stack.enter_context(self._connection.transaction())
+        return self._connection
 
     def _connect(self) -> psycopg.Connection[Any]:
         # An argument replaces what the URL says.

@@ -10,6 +10,11 @@ from tests.conftest import Serve
 from tests.serving import CHAT, Nexus, openai_config, wait_until
 from tools.fake_upstream import FakeUpstream
 
+CLOSE_OTHERS = (
+    "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity "
+    "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+)
+
 
 def total(nexus: Nexus) -> Any:
     reply = nexus.request("GET", "/usage/v1/report?by=tag:project&since=7d")
@@ -38,6 +43,19 @@ def test_options_in_the_url_hold(postgres: PostgresServer) -> None:
         assert transaction.query("SHOW search_path") == [("usage",)]
         assert transaction.query("SHOW statement_timeout") == [("1min",)]
     database.close()
+
+
+@pytest.mark.slow
+def test_a_connection_that_the_server_closed_while_idle_is_replaced(postgres: PostgresServer) -> None:
+    from nexus.accounting.postgres import PostgresDatabase
+
+    url = postgres.fresh()
+    idle, other = PostgresDatabase(url), PostgresDatabase(url)
+    for database, query in ((idle, "SELECT 1"), (other, CLOSE_OTHERS), (idle, "SELECT 1")):
+        with database.transaction(write=False) as transaction:
+            assert transaction.query(query)
+    idle.close()
+    other.close()
 
 
 @pytest.mark.slow
