@@ -189,8 +189,8 @@ def test_the_configuration_is_valid(name: str, tls: Tls, tmp_path: Path) -> None
 
 def test_their_timeouts_and_limits_match_nexus(tmp_path: Path) -> None:
     server = loaded(ECHO, tmp_path, {}).server
-    assert re.findall(r"client_max_body_size (\d+)m;", NGINX) == [str(server.max_body_size >> 20)]
-    assert re.findall(r"max_size (\d+)MB", CADDY) == [str(server.max_body_size >> 20)]
+    assert re.findall(r"client_max_body_size (\d+)m;", NGINX) == [str(server.max_upload_size >> 20)]
+    assert re.findall(r"max_size (\d+)MiB", CADDY) == [str(server.max_upload_size >> 20)]
     to_nexus = NGINX.partition("server {\n")[0] + CADDY
     kept = [int(found) for found in re.findall(r"(?:    keepalive_timeout|\tkeepalive) (\d+)s", to_nexus)]
     assert len(kept) == 2 and max(kept) < server.keep_alive_timeout

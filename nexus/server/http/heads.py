@@ -33,7 +33,9 @@ def read_start_line(line: bytes) -> RequestStartLine:
     try:
         return parse_request_start_line(line.rstrip(b"\r").decode("latin1"))
     except (HTTPInputError, ValueError) as error:
-        raise InvalidRequest("malformed request line: expected METHOD TARGET HTTP/1.1") from error
+        raise InvalidRequest(
+            "malformed request line: expected METHOD TARGET HTTP/1.1, not HTTP/2 or the PROXY protocol"
+        ) from error
 
 
 def read_headers(lines: bytes) -> HTTPHeaders:
