@@ -33,6 +33,7 @@ from nexus.server.http.connection import Connection
 from nexus.server.http.heads import new_id, written
 from nexus.server.lifecycle import Lifecycle
 from nexus.server.sockets.accepting import PausingServer
+from nexus.upstream.dial import set_options
 
 log = logging.getLogger("nexus.server")
 
@@ -60,7 +61,7 @@ class HttpServer(PausingServer):
     def _handle_connection(self, connection: socket.socket, address: Any) -> None:
         """Replaces Tornado's, whose streams do not detect that the client disconnected during an answer."""
         try:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            set_options(connection, self._current.app.clocks.idle)
             tls = None if self._plain else self._current.app.runtime.tls
             if tls is not None:
                 wrapped = ssl_wrap_socket(connection, tls, server_side=True, do_handshake_on_connect=False)

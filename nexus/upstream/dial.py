@@ -52,8 +52,7 @@ def dial_unix(path: str, binding: Binding) -> socket.socket:
 def _connect(sock: socket.socket, address: Any, seconds: float, binding: Binding) -> socket.socket:
     try:
         sock.settimeout(seconds)
-        if sock.family != getattr(socket, "AF_UNIX", None):
-            _set_options(sock)
+        set_options(sock)
         binding.hold(sock)
         sock.connect(address)
     except BaseException:
@@ -63,8 +62,11 @@ def _connect(sock: socket.socket, address: Any, seconds: float, binding: Binding
     return sock
 
 
-def _set_options(sock: socket.socket) -> None:
-    """Disables Nagle's algorithm, and lets the kernel detect peers that vanished, on idle and on busy connections."""
+def set_options(sock: socket.socket, dead: float = DEAD) -> None:
+    """Disables Nagle's algorithm, and lets the kernel detect peers that vanished, on idle and on busy connections: they
+    acknowledge nothing for ``dead`` seconds. Does nothing for a Unix socket."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (
@@ -72,7 +74,7 @@ def _set_options(sock: socket.socket) -> None:
         ("TCP_KEEPALIVE", KEEPALIVE_IDLE),  # its name on macOS
         ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL),
         ("TCP_KEEPCNT", KEEPALIVE_PROBES),
-        ("TCP_USER_TIMEOUT", DEAD * 1000),
+        ("TCP_USER_TIMEOUT", int(dead * 1000)),
     ):
         if (option := getattr(socket, name, None)) is not None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -395,6 +395,22 @@ class TestClocks:
             assert client.send(b"GET /health HTTP/1.1\r\nHo").reply().status == 408
         assert lines.only()["status"] == 408
 
+    @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
+    def test_the_kernel_drops_a_client_that_vanished(self, nexus: Nexus) -> None:
+        with RawClient(nexus) as client:
+            assert client.send(head("/health", method="GET")).reply("GET").status == 200
+            far = client.sock.getpeername()
+            served = [
+                thing
+                for thing in gc.get_objects()
+                if type(thing) is socket.socket and thing is not client.sock and thing.fileno() >= 0
+                if thing.getsockname() == far and not thing.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            ]
+            options = (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE)
+            assert {tuple(one.getsockopt(socket.IPPROTO_TCP, name) for name in options) for one in served} == {
+                (300_000, 60)
+            }
+
     def test_an_idle_connection_is_closed_without_a_log_line(self, hasty: Nexus, lines: Lines) -> None:
         with RawClient(hasty) as client:
             assert client.send(head("/health", method="GET") + b"\r\n").reply("GET").status == 200

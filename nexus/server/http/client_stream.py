@@ -63,8 +63,6 @@ class ClientStream(IOStream):
     def __init__(self, connection: socket.socket, **options: Any) -> None:
         super().__init__(connection, **options)
         self.is_unix = connection.family not in (socket.AF_INET, socket.AF_INET6)
-        if not self.is_unix:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.loop = asyncio.get_running_loop()
         self.last_read = self.loop.time()
         self.spoiled = False
