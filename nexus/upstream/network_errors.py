@@ -148,9 +148,9 @@ def _described(cause: BaseException) -> tuple[int, str] | None:
             return 2, f"name not found: {cause.strerror or cause}"
         case ssl.SSLError():
             return 3, f"TLS: {_words(cause.reason or str(cause))}"
-        case OSError(errno=int(number)) if number in errno.errorcode:
-            return 4, f"{errno.errorcode[number]}: {os.strerror(number)}"
         case TimeoutError(errno=None):
-            return 5, "timeout"
+            return 4, "timeout"
+        case OSError(errno=int(number)) if number in errno.errorcode:
+            return 5, f"{errno.errorcode[number]}: {os.strerror(number)}"
         case _:
             return (6, type(cause).__name__) if _not_http(cause) else None

@@ -100,7 +100,7 @@ def test_timeouts(
             fetch(one, url)
         assert caught.value.message == message
         assert caught.value.retryable is retryable
-        assert (caught.value.provider, caught.value.status) == ("vendor", 504)
+        assert (caught.value.provider, caught.value.status, caught.value.cause) == ("vendor", 504, "timeout")
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11, 3), reason="this Python takes a cut TLS connection for an ended one")
