@@ -6,7 +6,9 @@ percent-encoded path segment, encoded as botocore does, and nothing in a request
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
@@ -25,9 +27,12 @@ from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import merge_members
 from nexus.provider import USER_AGENT, Listing, Provider, ProviderRequest, configured
 from nexus.provider.catalogue import Catalogue
+from nexus.provider.learned import LearnedQuirks
+from nexus.provider.request import Without
 from nexus.providers.bedrock.bodies import count_invoke_body, invoke_body
 from nexus.providers.bedrock.catalogue import LISTS, catalogue, control_url
 from nexus.providers.bedrock.claude import counting_id, is_claude, profile
+from nexus.providers.bedrock.refused import quirk_of, with_quirks
 from nexus.providers.bedrock.regions import base_url_of, is_commercial, region_of
 from nexus.providers.bedrock.replies import (
     EVENT_STREAM,
@@ -48,6 +53,8 @@ from nexus.wire import encode
 
 if TYPE_CHECKING:
     from nexus.providers.bedrock.credentials import Keys
+
+log = logging.getLogger("nexus.providers.bedrock")
 
 HOST = "Amazon Bedrock"
 METADATA = "x-amzn-bedrock-request-metadata"
@@ -99,6 +106,8 @@ class BedrockProvider(Provider):
         self._chain = self.credential(lambda _: Chain(name, profile, region, proxy=proxy, ca_file=ca_file))
         self._environment_token = environment_token
         self._sign = sign
+        asked = (self.base_url, settings.configured_keys, profile)
+        self._learned = self._holder.hold(f"what was learned of {name}", asked, lambda _: LearnedQuirks(log))
 
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
         is_named = isinstance(settings, BedrockModel) and settings.family == "anthropic"
@@ -131,7 +140,15 @@ class BedrockProvider(Provider):
         known = _known_as(model, settings)
         if dialect == "messages":
             return configured(Target(model, host=HOST, claude=profile(known)), settings)
-        return configured(Target(model, host=HOST, converse=models.profile(known)), settings)
+        target = Target(model, host=HOST, converse=models.profile(known))
+        return configured(with_quirks(target, self._learned.quirks(model)), settings)
+
+    def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
+        quirk = quirk_of(refused) if request.dialect == "converse" else None
+        if quirk is None:
+            return super().do_without(refused, request)
+        learn = partial(self._learned.keep_to, self.name, request.model, quirk)
+        return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn)
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:
         action = _ACTIONS.get(request.action) or _PATHS[request.dialect, request.stream]

@@ -1,0 +1,45 @@
+"""Recognizes what a model does not accept through Converse, by the service's error messages: models that are newer than
+the table of facts, and opaque ARNs that name no model.
+
+Sources of the messages: stopSequences (dify-official-plugins #1767), temperature (hermes-agent #111043, activepieces
+#15261), Claude's temperature (hermes-agent #111438), forced tools (vercel/ai #4396), tools in streams (pi #3739), the
+minimum output (litellm #42470).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from nexus.dataclasses import replace
+from nexus.errors.failure import VendorFailure
+from nexus.late import pattern
+from nexus.models import gpt
+from nexus.protocols.codec import Target
+
+_FIELD = r"doesn't support the ([\w.]*\.)?"
+_ROWS: Mapping[str, tuple[re.Pattern[str], Mapping[str, object]]] = {
+    "stopSequences": (pattern(rf"{_FIELD}stopSequences field"), {"stop": False}),
+    "temperature": (
+        pattern(rf"{_FIELD}(temperature|topP) field|`(temperature|top_p)` is deprecated"),
+        {"sampling": False},
+    ),
+    "outputConfig": (pattern(rf"{_FIELD}(outputConfig[\w.]*|strict) field"), {"structured_output": False}),
+    "toolChoice.tool": (pattern(rf"{_FIELD}toolChoice\.tool field"), {"tool_choice": "any"}),
+    "toolConfig in a stream": (pattern("doesn't support tool use in streaming mode"), {"streams_tools": False}),
+    "system": (pattern("doesn't support system messages"), {"system": False}),
+    "maxTokens": (pattern(rf"integer_below_min_value|>= {gpt.LEAST_OUTPUT}\b"), {"least_output": gpt.LEAST_OUTPUT}),
+}
+"""By the part of a request: the message that rejects it, and what is then known about the model."""
+
+
+def quirk_of(refused: VendorFailure) -> str | None:
+    """The part of a request that the error rejects, or None."""
+    if refused.status != 400:
+        return None
+    return next((name for name, (words, _) in _ROWS.items() if words.search(refused.message)), None)
+
+
+def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
+    known = {name: value for quirk in quirks for name, value in _ROWS[quirk][1].items()}
+    return replace(target, converse=replace(target.converse, **known)) if known else target
