@@ -32,7 +32,8 @@ class Target:
 
     If the client set no limit, an answer gets ``max_tokens`` and thinking comes on top; or ``max_output`` for both, if
     ``max_tokens`` is not configured and the model is known. With ``searches`` the vendor may search the web. ``gpt`` is
-    None unless the model is known to be OpenAI's, ``summary`` is the kind of reasoning summary that may be requested.
+    None unless the model is known to be OpenAI's, ``summary`` is the kind of reasoning summary that may be requested,
+    ``efforts`` are the levels of thinking that the server listed when it rejected another, None if it never did.
     ``host`` is the name of the host that serves the model.
     """
 
@@ -46,6 +47,7 @@ class Target:
     converse: ConverseModel = bedrock.PLAIN
     gpt: GPT | None = None
     summary: Literal["auto", "concise", "detailed", "off"] = "auto"
+    efforts: tuple[str, ...] | None = None
     host: str = ""
 
     @property

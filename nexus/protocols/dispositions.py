@@ -94,6 +94,10 @@ def effort_level(thinking: Thinking, offered: Sequence[str], drops: Drops) -> st
         return nearest("minimal", offered)
     if (asked := COMMON.effort(thinking)) is None:
         return None
+    if OFF in offered and len(offered) == 1:
+        # Groq's Qwen thinks as much as it likes, or not at all.
+        drops.add("thinking.effort")
+        return None
     level = nearest(asked, offered)
     if level != asked and thinking.effort is not None:
         drops.add("thinking.effort")

@@ -70,6 +70,8 @@ def offered_efforts(target: Target) -> tuple[str, ...]:
     """The levels of thinking that can be requested, lowest first."""
     if target.chat.no_reasoning_effort:
         return ()
+    if target.efforts is not None:
+        return target.efforts
     if target.gpt is not None:
         return target.gpt.efforts
     return efforts.PLAIN if target.chat.no_effort_none else efforts.LEVELS

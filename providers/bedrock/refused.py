@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from nexus.dataclasses import replace
 from nexus.errors.failure import VendorFailure
@@ -18,7 +19,7 @@ from nexus.models import gpt
 from nexus.protocols.codec import Target
 
 _FIELD = r"doesn't support the ([\w.]*\.)?"
-_ROWS: Mapping[str, tuple[re.Pattern[str], Mapping[str, object]]] = {
+_ROWS: Mapping[str, tuple[re.Pattern[str], Mapping[str, Any]]] = {
     "stopSequences": (pattern(rf"{_FIELD}stopSequences field"), {"stop": False}),
     "temperature": (
         pattern(rf"{_FIELD}(temperature|topP) field|`(temperature|top_p)` is deprecated"),

@@ -5,7 +5,8 @@ Each pattern matches wording that no other rejection has. Sources: Ollama (claud
 vLLM with Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #2695, crush #1590, eca #231), Groq's and
 Cerebras' "is unsupported", DeepSeek's and Kimi's thinking mode (hermes-agent #17455; with a forced tool DeepSeek-V3
 #1376, oh-my-pi #1077, cc-switch #6367); earlier arguments that are broken (vllm #43995, llama.cpp #22948, autolith
-#56).
+#56); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi #1745), SGLang, Kimi and CLIProxyAPI
+(CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import re
 from nexus.dataclasses import dataclass, replace
 from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
+from nexus.models.efforts import LEVELS
 from nexus.protocols.codec import Target
+from nexus.wire import decode, mapping
 
 SUMMARY = "reasoning.summary"
 """The parameter that OpenAI names if an organization is not verified."""
@@ -35,7 +38,10 @@ _XAI = r"(support parameter|argument not supported on this model:)"
 _STATUSES = (400, 422, 500)
 """500 is llama.cpp's status for what a model's template rejects."""
 
-_VALUE = pattern(r"\bvalues?\b|\bone of\b|\bshould be\b|\bmust be\b", re.IGNORECASE)
+_VALUE = pattern(r"\bvalues?\b|\bone of\b|\bshould be\b|\bmust be\b|\bvalid levels\b", re.IGNORECASE)
+_LEVEL = pattern(rf"\b(?:{'|'.join(LEVELS)})\b")
+_LISTED = "levels of thinking: "
+"""Begins a quirk that is not a fact of ChatServer: the levels that a model has, as the server listed them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ def _row(quirk: str, words: str, sent: bytes = b"") -> _Row:
 
 
 _ROWS = (
-    _row(EFFORT, r"reasoning[ _.]?effort|reasoning value|support (thinking|reasoning)\b", b'effort"'),
+    _row(EFFORT, r"reasoning[ _.]?effort|reasoning value|support (thinking|reasoning)\b|valid levels", b'effort"'),
     _row(NEW_LIMIT, r"use \W?max_completion_tokens", b'"max_tokens"'),
     _row("system_first", r"system message must be (at the beginning|the first|first)", b'"system"'),
     _row(
@@ -98,7 +104,17 @@ def quirk_of(refused: VendorFailure, dialect: str, body: bytes) -> str | None:
     if refused.status not in _STATUSES:
         return None
     found = (row.quirk for row in _ROWS if row.sent in body and row.words.search(words))
-    return next((quirk for quirk in found if dialect == "chat" or quirk in _IN_BOTH), None)
+    quirk = next((quirk for quirk in found if dialect == "chat" or quirk in _IN_BOTH), None)
+    return (_listed(refused.message, body) or quirk) if quirk == EFFORT else quirk
+
+
+def _listed(message: str, body: bytes) -> str | None:
+    """The quirk of a model whose levels of thinking the message lists, the rejected one apart."""
+    if not _VALUE.search(message):
+        return None
+    asked = mapping(decode(body))
+    named = {*_LEVEL.findall(message)} - {asked.get("reasoning_effort"), mapping(asked.get("reasoning")).get("effort")}
+    return _LISTED + ", ".join(level for level in LEVELS if level in named) if named else None
 
 
 def holds_always(quirk: str, refused: VendorFailure) -> bool:
@@ -111,4 +127,13 @@ def without_summary(target: Target) -> Target:
 
 
 def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
-    return replace(target, chat=replace(target.chat, **dict.fromkeys(quirks, True))) if quirks else target
+    if not quirks:
+        return target
+    facts, levels = [], LEVELS
+    for quirk in quirks:
+        if quirk.startswith(_LISTED):
+            levels = tuple(level for level in quirk.removeprefix(_LISTED).split(", ") if level in levels)
+        else:
+            facts.append(quirk)
+    listed = target.efforts if levels == LEVELS else levels
+    return replace(target, efforts=listed, chat=replace(target.chat, **dict.fromkeys(facts, True)))

@@ -6,7 +6,8 @@ import pytest
 
 from nexus.models.chat_server import FACTS
 from nexus.protocols.chat.read_error import read_error
-from nexus.providers.openai.refused import holds_always, quirk_of
+from nexus.protocols.codec import Target
+from nexus.providers.openai.refused import holds_always, quirk_of, with_quirks
 from nexus.wire import encode
 
 EFFORT, HISTORY, LIMIT, PARTS = "no_reasoning_effort", "no_reasoning_history", "max_completion_tokens", "string_content"
@@ -102,7 +103,39 @@ def test_a_field_that_the_vendor_blames_reveals_it_too() -> None:
 
 
 def test_a_rejected_value_of_an_effort_says_nothing_about_other_values() -> None:
-    words = 'invalid reasoning value: \'xhigh\' (must be "high", "low" or "none")'
-    failure = read_error(400, {}, encode({"error": {"message": words}}))
+    failure = read_error(400, {}, encode({"error": {"message": "invalid value for reasoning_effort"}}))
     assert quirk_of(failure, "chat", ALL) == EFFORT
     assert not holds_always(EFFORT, failure) and holds_always(LIMIT, failure)
+
+
+LISTED: dict[str, tuple[str, tuple[str, ...]]] = {
+    # The message of a server that was asked for xhigh, and the levels that it has.
+    "Ollama": ('invalid reasoning value: \'xhigh\' (must be "high", "low" or "none")', ("none", "low", "high")),
+    "Mistral": ("reasoning_effort: supported values are ['low', 'high', 'max']", ("low", "high", "max")),
+    "Groq": ("`reasoning_effort` must be one of `none` or `default`", ("none",)),
+    "SGLang": (
+        "{'loc': ('body', 'reasoning_effort'), 'msg': \"Input should be 'low', 'medium' or 'high'\", 'input': 'xhigh'}",
+        ("low", "medium", "high"),
+    ),
+    "Kimi": (
+        "Validation error for `reasoning_effort`: expected one of `'low' | 'medium' | 'high'`, received `'xhigh'`",
+        ("low", "medium", "high"),
+    ),
+    "CLIProxyAPI": (
+        'level "xhigh" not supported, valid levels: low, medium, high, max',
+        ("low", "medium", "high", "max"),
+    ),
+}
+
+
+@pytest.mark.parametrize("server", LISTED)
+def test_the_levels_that_a_refusal_lists_are_the_models(server: str) -> None:
+    words, levels = LISTED[server]
+    failure = read_error(400, {}, encode({"error": {"message": words}}))
+    for dialect, body in (("chat", {"reasoning_effort": "xhigh"}), ("responses", {"reasoning": {"effort": "xhigh"}})):
+        quirk = quirk_of(failure, dialect, encode(body))
+        assert quirk is not None and holds_always(quirk, failure)
+        assert with_quirks(Target("m"), frozenset({quirk})).efforts == levels
+        less = quirk_of(failure, dialect, encode(body).replace(b"xhigh", levels[0].encode()))
+        both = with_quirks(Target("m"), frozenset({quirk, less or EFFORT}))
+        assert both.efforts == (levels[1:] or levels)

@@ -29,7 +29,9 @@ ASKED: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Hi"}],
 }
 OLLAMA = Behaviour(status=400, message='"qwen2.5-coder:1.5b" does not support thinking')
-OLLAMAS_VALUE = Behaviour(status=400, message='invalid reasoning value: \'xhigh\' (must be "high", "low" or "none")')
+UNKNOWN_VALUE = Behaviour(status=400, message="Invalid value for reasoning_effort.")
+GROQS_VALUE = Behaviour(status=400, message="`reasoning_effort` must be one of `none` or `default`")
+OLLAMAS_VALUE = Behaviour(status=400, message='invalid reasoning value: \'max\' (must be "high", "low" or "none")')
 NEW_LIMIT = "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
 BLAMED = Behaviour(status=400, message="Unsupported parameter.", error_param="reasoning_effort")
 
@@ -59,10 +61,31 @@ def test_a_rejected_effort_is_left_out_from_then_on(
 
 
 def test_a_rejected_value_does_not_affect_other_values(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-    openai_upstream.next(OLLAMAS_VALUE)
+    openai_upstream.next(UNKNOWN_VALUE)
     assert nexus.messages(ASKED | {"output_config": {"effort": "xhigh"}}).status == 200
     assert nexus.messages(ASKED).status == 200
     assert efforts(openai_upstream) == ["xhigh", None, "high"]
+
+
+@pytest.mark.parametrize("more", ["", "responses = true"], ids=["chat", "responses"])
+def test_the_nearest_of_the_levels_that_a_refusal_lists_is_requested(
+    serve: Serve, openai_upstream: FakeUpstream, more: str
+) -> None:
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more=more))
+    openai_upstream.next(OLLAMAS_VALUE)
+    answers = [nexus.messages(ASKED | {"output_config": {"effort": effort}}) for effort in ("max", "xhigh", "medium")]
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert efforts(openai_upstream) == ["max", "high", "high", "low"]
+    assert "output_config.effort" in answers[0].headers["x-nexus-dropped"]
+    nexus.messages(ASKED | {"thinking": {"type": "disabled"}, "output_config": {}})
+    assert efforts(openai_upstream)[-1] == "none"
+
+
+def test_a_model_without_levels_thinks_as_it_likes(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    openai_upstream.next(GROQS_VALUE)
+    answers = [nexus.messages(ASKED), nexus.messages(ASKED | {"thinking": {"type": "disabled"}, "output_config": {}})]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert efforts(openai_upstream) == ["high", None, "none"]
 
 
 def test_other_models_are_not_affected(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
