@@ -98,8 +98,8 @@ class Passing:
     """How requests and answers pass between clients and vendors of one dialect. ``passthrough.py`` in its folder
     exports ``PASSING``."""
 
-    edit_request: Callable[[bytes, Mapping[str, Json], str, bool, Target | None], Edited]
-    """The request's own bytes, given with the decoded document, with another name of the model; True asks for usage.
+    edit_request: Callable[[bytes, Mapping[str, Json], Target], Edited]
+    """The request's own bytes, given with the decoded document, with the target's name of the model.
 
     Another vendor's thinking, which a client sends back in our tags, is removed, because no other vendor can read it.
     Tool call ids from another vendor that the target is known to reject are replaced by ids that it accepts.

@@ -23,60 +23,46 @@ _Place = tuple[int, int]
 def paired(request: Request) -> tuple[Request, tuple[str, ...]]:
     """The request, and what it lost: unpaired halves, by neutral names."""
     history = _History(request.messages)
-    if history.in_order:
+    if not (history.orphans or history.open or history.late):
         return request, ()
     lost = [*(["messages.tool_result"] if history.orphans else []), *(["messages.tool_call"] if history.open else [])]
     return replace(request, messages=tuple(history.rebuilt())), tuple(lost)
 
 
 class _History:
-    """``answered`` are the calls of results, by the positions of the results; ``orphans`` are results without a call,
-    ``open`` calls without a result."""
+    """``orphans`` are results without a call, ``open`` calls without a result, ``late`` results that come after the
+    turn of their call, each with that call."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self._messages = messages
-        self.answered: dict[_Place, _Place] = {}
         self.orphans: set[_Place] = set()
-        self.open: set[_Place] = set()
+        self.open: dict[_Place, ToolCall] = {}
+        self.late: dict[_Place, tuple[_Place, ToolResult]] = {}
         self._turns = _turns(messages)
         waiting: dict[str, _Place] = {}
         for at, message in enumerate(messages):
             for number, part in enumerate(message.parts):
+                place = (at, number)
                 if isinstance(part, ToolCall) and message.role == "assistant":
-                    waiting[part.id] = (at, number)
-                    self.open.add((at, number))
+                    waiting[part.id] = place
+                    self.open[place] = part
                 elif isinstance(part, ToolResult) and message.role == "user":
-                    self._match(waiting.pop(part.call_id, None), (at, number))
-
-    def _match(self, call: _Place | None, result: _Place) -> None:
-        if call is None:
-            self.orphans.add(result)
-        else:
-            self.open.discard(call)
-            self.answered[result] = call
-
-    @property
-    def in_order(self) -> bool:
-        if self.orphans or self.open:
-            return False
-        return not any(map(self._late, self.answered))
-
-    def _late(self, result: _Place) -> bool:
-        return self._turns[result[0]] != self._turns[self.answered[result][0]]
+                    if (call := waiting.pop(part.call_id, None)) is None:
+                        self.orphans.add(place)
+                        continue
+                    del self.open[call]
+                    if self._turns[at] != self._turns[call[0]]:
+                        self.late[place] = (call, part)
 
     def rebuilt(self) -> list[Message]:
         """The messages, each turn of the assistant followed by its missing results."""
-        late = {result for result in self.answered if self._late(result)}
-        lacking = {self.answered[result]: self._result(result) for result in late} | {
-            call: self._none(call) for call in self.open
-        }
+        lacking = dict(self.late.values()) | {place: _no_result(call) for place, call in self.open.items()}
         added: dict[int, list[ToolResult]] = {}
-        for call in sorted(lacking):
-            added.setdefault(self._turns[call[0]], []).append(lacking[call])
+        for place in sorted(lacking):
+            added.setdefault(self._turns[place[0]], []).append(lacking[place])
         written: list[Message] = []
         for at, message in enumerate(self._messages):
-            places = [(at, number) for number in range(len(message.parts)) if (at, number) not in late]
-            parts = tuple(part for place in places for part in self._part(message.parts[place[1]], place))
+            parts = tuple(part for number, one in enumerate(message.parts) for part in self._kept(one, (at, number)))
             if not parts and at + 1 == len(self._messages):
                 # It is still the user's turn that needs an answer.
                 parts = (Text(CAME, at=message.at),)
@@ -90,20 +76,17 @@ class _History:
         following = self._messages[at + 1].role if at + 1 < len(self._messages) else ""
         return self._messages[at].role == "assistant" and following != "assistant"
 
-    def _part(self, part: Part, place: _Place) -> list[Part]:
+    def _kept(self, part: Part, place: _Place) -> Sequence[Part]:
+        """What stays in the place of a part."""
+        if place in self.late:
+            return ()
         if isinstance(part, ToolResult) and place in self.orphans:
-            return [Text(LOST_CALL, at=part.at), *part.parts]
-        return [part]
+            return (Text(LOST_CALL, at=part.at), *part.parts)
+        return (part,)
 
-    def _result(self, place: _Place) -> ToolResult:
-        result = self._messages[place[0]].parts[place[1]]
-        assert isinstance(result, ToolResult)
-        return result
 
-    def _none(self, place: _Place) -> ToolResult:
-        call = self._messages[place[0]].parts[place[1]]
-        assert isinstance(call, ToolCall)
-        return ToolResult(call.id, (Text(NO_RESULT),), is_error=True, at=call.at)
+def _no_result(call: ToolCall) -> ToolResult:
+    return ToolResult(call.id, (Text(NO_RESULT),), is_error=True, at=call.at)
 
 
 def _turns(messages: Sequence[Message]) -> list[int]:

@@ -110,11 +110,6 @@ class Provider(ABC):
         standard = {"http": 80, "https": 443}.get(parts.scheme)
         return f"{parts.hostname}:{parts.port or standard}" if parts.hostname and standard is not None else ""
 
-    @property
-    def asks_usage(self) -> bool:
-        """Whether to ask for usage on streams, in dialects that require asking."""
-        return True
-
     def key(self, client: Mapping[str, str], dialect: str, account: Account | None = None) -> SecretStr | None:
         """The caller's own key if the provider forwards it, else the account's. Raises AuthenticationFailed.
 

@@ -30,7 +30,7 @@ def choose_count(attempt: Attempt) -> Lane | None:
     provider = route.provider
     dialects = provider.dialects_of(route.model, route.settings)
     if call.dialect in dialects and provider.counts_in(call.dialect) and not attempt.state.resolves:
-        passed = edited(attempt, ask_usage=False)
+        passed = edited(attempt)
         sent = request_for(attempt, call.dialect, passed.body, call.headers, call.query)
         return Lane(sent, _count(attempt, None), False, passed.dropped)
     counting = next((dialect for dialect in (*dialects, *provider.also_counts_in) if provider.counts_in(dialect)), None)

@@ -123,18 +123,18 @@ def choose_raw(attempt: Attempt) -> Lane:
 
 
 def _passthrough(attempt: Attempt, without: Sequence[Without]) -> Lane:
-    call, route = attempt.call, attempt.route
-    passed = edited(attempt, ask_usage=route.provider.asks_usage, without=without)
+    call = attempt.call
+    passed = edited(attempt, without)
     request = request_for(attempt, call.dialect, passed.body, call.headers, call.query)
     relay = DIALECTS[call.dialect].passing.passthrough(call.document, call.model, attempt.tap)
     return Lane(request, relay, translates=False, dropped=passed.dropped)
 
 
-def edited(attempt: Attempt, *, ask_usage: bool, without: Sequence[Without] = ()) -> Edited:
+def edited(attempt: Attempt, without: Sequence[Without] = ()) -> Edited:
     """The client's request as the vendor gets it, if it speaks the client's dialect."""
-    call, route = attempt.call, attempt.route
-    target = _target(route, call.dialect, without)
-    return DIALECTS[call.dialect].passing.edit_request(call.body, call.document, route.model, ask_usage, target)
+    call = attempt.call
+    target = _target(attempt.route, call.dialect, without)
+    return DIALECTS[call.dialect].passing.edit_request(call.body, call.document, target)
 
 
 def _translate(attempt: Attempt, dialect: str, without: Sequence[Without]) -> Lane:

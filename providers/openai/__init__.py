@@ -123,10 +123,6 @@ class OpenAIProvider(Provider):
         only_held = named is None or (named and set(named) <= set(HELD))
         self._endpoints = endpoints_of(self.base_url) if only_held or named is None else named
 
-    @property
-    def asks_usage(self) -> bool:
-        return self.settings.stream_usage
-
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
         if self._takes_logins:
             return ("responses",)

@@ -72,7 +72,7 @@ def test_damaged_requests_raise_only_declared_errors(client: str, data: st.DataO
         return
     raw, document = sent
     target = EVERY_TARGET["chat"][-1]
-    edited = DIALECTS[client].passing.edit_request(raw, document, "m", True, target)
+    edited = DIALECTS[client].passing.edit_request(raw, document, target)
     assert isinstance(decode(edited.body), dict)
     try:
         DIALECTS[client].check(document, GENERATE)

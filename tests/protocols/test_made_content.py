@@ -167,7 +167,7 @@ def test_foreign_citations_that_a_messages_client_returns_never_reach_claude() -
     own = {"type": "web_search_result_location", "encrypted_index": "E", "url": "https://e.org", "title": None}
     blocks = [*told["content"], {"type": "text", "text": "x", "citations": [{**own, "cited_text": "c"}]}]
     document = {"model": "m", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": blocks}]}
-    edited = DIALECTS["messages"].passing.edit_request(encode(document), document, "claude", False, None)
+    edited = DIALECTS["messages"].passing.edit_request(encode(document), document, Target("claude"))
     first, second = decode(edited.body)["messages"][1]["content"]
     assert first == {"type": "text", "text": "Größe 5 🎈 ist B."}
     assert second == blocks[1]

@@ -11,7 +11,7 @@ import pytest
 
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.models.chat_server import PLAIN
+from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.models.gpt import known, on_chat
 from nexus.protocols.answer_relay import Tap
 from nexus.protocols.chat.passthrough import ChatPassthrough
@@ -102,9 +102,9 @@ ASKING = {"stream": True, "stream_options": {"include_usage": True}}
     ],
 )
 def test_chat_requests_ask_for_usage(raw: bytes, expected: bytes) -> None:
-    assert edit_chat(raw, decode(raw), VENDOR, ask_usage=True).body == expected
-    unasked = edit_chat(raw, decode(raw), VENDOR, ask_usage=False).body
-    assert unasked == raw.replace(b'"openai/smart"', b'"gpt-4-0613"'), "usage is requested only if ask_usage is set"
+    assert edit_chat(raw, decode(raw), Target(VENDOR)).body == expected
+    unasked = edit_chat(raw, decode(raw), Target(VENDOR, chat=ChatServer(no_stream_usage=True))).body
+    assert unasked == raw.replace(b'"openai/smart"', b'"gpt-4-0613"'), "a server that rejects stream_options gets none"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_chat_requests_use_the_name_of_the_output_limit_that_the_model_accepts(
 ) -> None:
     facts = known(model)
     target = Target(model, chat=PLAIN if facts is None else on_chat(facts), gpt=facts)
-    edited = edit_chat(raw, decode(raw), model, ask_usage=False, target=target)
+    edited = edit_chat(raw, decode(raw), target)
     assert edited.body == (raw if expected is None else expected)
     assert edited.dropped == ()
 
@@ -435,7 +435,7 @@ def test_messages_requests_change_only_in_their_model() -> None:
         b'{"type":"ephemeral"}}],"thinking":{"type":"adaptive"},"metadata":{"model":"anthropic/claude"},'
         b'"x_future":1.0,"x_future":1e5 }'
     )
-    edited = edit_messages(raw, decode(raw), "claude-sonnet-4-5").body
+    edited = edit_messages(raw, decode(raw), Target("claude-sonnet-4-5")).body
     assert edited == raw.replace(b'"model":"anthropic/claude"', b'"model":"claude-sonnet-4-5"', 1)
 
 

@@ -5,6 +5,7 @@ It is removed and reported, and every other byte stays; a vendor's own thinking 
 
 import pytest
 
+from nexus.protocols.codec import Target
 from nexus.protocols.loader import DIALECTS
 from nexus.wire import decode
 
@@ -73,7 +74,7 @@ CUT: dict[str, tuple[str, bytes, bytes]] = {
 @pytest.mark.parametrize("case", CUT)
 def test_foreign_thinking_is_removed_and_reported(case: str) -> None:
     dialect, raw, expected = CUT[case]
-    edited = DIALECTS[dialect].passing.edit_request(raw, decode(raw), "m", False, None)
+    edited = DIALECTS[dialect].passing.edit_request(raw, decode(raw), Target("m"))
     assert (edited.body, len(edited.dropped)) == (expected, 1)
 
 
@@ -110,5 +111,5 @@ KEPT: dict[str, tuple[str, bytes]] = {
 @pytest.mark.parametrize("case", KEPT)
 def test_everything_else_stays_unchanged(case: str) -> None:
     dialect, raw = KEPT[case]
-    edited = DIALECTS[dialect].passing.edit_request(raw, decode(raw), "m", False, None)
+    edited = DIALECTS[dialect].passing.edit_request(raw, decode(raw), Target("m"))
     assert (edited.body, edited.dropped) == (raw, ())

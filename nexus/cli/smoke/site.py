@@ -23,6 +23,7 @@ from nexus.cli.smoke.messages import MessagesClient
 from nexus.cli.smoke.probe import Endpoint, Site, TestedModel
 from nexus.cli.smoke.responses import ResponsesClient
 from nexus.late import pattern
+from nexus.provider.route import Route
 from nexus.server.process.running import Running, start
 from nexus.server.sockets.listeners import Listeners
 from nexus.server.sockets.listening import base_url, bind
@@ -79,7 +80,7 @@ class LocalServer:
         served = (dialect for dialect in DIALECTS if dialect.protocol in paths)
         endpoints = (Endpoint(dialect, paths[dialect.protocol], caller.headers_for(dialect)) for dialect in served)
         models = (
-            TestedModel(route.name, route.provider.asks_usage, embeds=_embeds(route.model))
+            TestedModel(route.name, _counts_streams(route), embeds=_embeds(route.model))
             for route in self.running.runtime.gateway.routes
         )
         return Site(ServerUnderTest(self.url, timeout), tuple(endpoints), tuple(models))
@@ -121,6 +122,10 @@ def remote(url: str, protocols: Protocols, timeout: float, caller: Caller) -> Si
     if not any(endpoint.dialect.lists_models for endpoint in endpoints):
         raise CheckFailed("the server lists no models in any protocol; are the paths right?")
     return Site(gateway, tuple(endpoints), tuple(TestedModel(name, embeds=_embeds(name)) for name in names))
+
+
+def _counts_streams(route: Route) -> bool:
+    return not route.provider.target("chat", route.model, route.settings).chat.no_stream_usage
 
 
 def _embeds(model: str) -> bool:

@@ -32,19 +32,18 @@ from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 _ASKED = {"include_usage": True}
 
 
-def edit_request(
-    raw: bytes, document: Mapping[str, Json], model: str, ask_usage: bool, target: Target | None = None
-) -> Edited:
-    """``ask_usage`` adds ``stream_options.include_usage`` to a streaming request that lacks it."""
-    renamed = _with_usage(replace_member(raw, document, "model", model), document, ask_usage)
-    if target is not None and document.get("max_tokens") is not None and _may_reject_old_limit(target):
+def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
+    renamed = replace_member(raw, document, "model", target.model)
+    if not target.chat.no_stream_usage and document.get("stream") is True and not asked_usage(document):
+        renamed = _with_usage(renamed, document)
+    if document.get("max_tokens") is not None and _may_reject_old_limit(target):
         renamed = _with_new_limit(renamed, document)
-    if target is not None and target.chat.json_arguments:
+    if target.chat.json_arguments:
         renamed = fit_strings(renamed, _arguments(document), object_text, [_ARGUMENTS])
-    if MARK in renamed or (target is not None and limits_ids(target)):
+    if MARK in renamed or limits_ids(target):
         renamed = _with_ids(renamed, document, target)
     edited = without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.reasoning")
-    if target is None or not target.chat.no_reasoning_history or not _has_history(document):
+    if not target.chat.no_reasoning_history or not _has_history(document):
         return edited
     body = cut(edited.body, {"messages": {ANY: _WITHOUT_HISTORY}})
     return edited if body == edited.body else Edited(body, ("messages.reasoning",))
@@ -84,8 +83,8 @@ def _calls(messages: Iterable[Mapping[str, Json]]) -> Iterator[Mapping[str, Json
 _IDS = [("messages", ANY, "tool_calls", ANY, "id"), ("messages", ANY, "tool_call_id")]
 
 
-def _with_ids(raw: bytes, document: Mapping[str, Json], target: Target | None) -> bytes:
-    forms = tool_ids(target.chat) if target is not None and limits_ids(target) else None
+def _with_ids(raw: bytes, document: Mapping[str, Json], target: Target) -> bytes:
+    forms = tool_ids(target.chat) if limits_ids(target) else None
 
     def fitting(id: str) -> str:
         own = plain_id(id)
@@ -119,9 +118,7 @@ def _judge_message(value: bytes) -> bytes | None:
     return cut(value, removing([*own, *tagged_paths]))
 
 
-def _with_usage(raw: bytes, document: Mapping[str, Json], ask_usage: bool) -> bytes:
-    if not ask_usage or document.get("stream") is not True or asked_usage(document):
-        return raw
+def _with_usage(raw: bytes, document: Mapping[str, Json]) -> bytes:
     if "stream_options" not in document:
         return insert_first(raw, "stream_options", encode(_ASKED))
     options = document["stream_options"]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Passthrough
+from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
 from nexus.protocols.converse.read_error import is_failure, read_no_answer, read_stream_error
 from nexus.protocols.converse.read_response import is_answer
@@ -21,7 +22,7 @@ from nexus.protocols.sse import Frame
 from nexus.wire import Json, mapping, text
 
 
-def edit_request(raw: bytes) -> Edited:
+def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
     # A redacted tag is base64, so no search for tags finds it.
     body = cut(raw, {"messages": {ANY: _judge}}) if b'"reasoningContent"' in raw else raw
     return Edited(body, () if body == raw else ("messages.reasoningContent",))
@@ -65,7 +66,4 @@ def _says(delta: Json) -> bool:
     return any(_says(value) if isinstance(value, dict) else bool(value) for value in mapping(delta).values())
 
 
-PASSING = Passing(
-    lambda raw, document, model, ask_usage, target: edit_request(raw),
-    lambda document, model, tap: ConversePassthrough(tap),
-)
+PASSING = Passing(edit_request, lambda document, model, tap: ConversePassthrough(tap))

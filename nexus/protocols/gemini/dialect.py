@@ -100,7 +100,9 @@ class GeminiDialect(Dialect):
     )
 
     def edit_passed(self, raw: bytes, document: Mapping[str, Json], model: str) -> bytes:
-        return self.passing.edit_request(raw, document, model, False, None).body
+        from nexus.protocols.codec import Target
+
+        return self.passing.edit_request(raw, document, Target(model)).body
 
     def write_error(self, error: NexusError, request_id: str) -> bytes:
         from nexus.protocols.gemini.write_error import write_error

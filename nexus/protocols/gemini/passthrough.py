@@ -31,9 +31,9 @@ _WHOLE = ("generateContentRequest", "generate_content_request")
 _SIGNATURES = ("thoughtSignature", "thought_signature")
 
 
-def edit_request(raw: bytes, model: str, target: Target | None) -> Edited:
+def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
     """``raw`` with the vendor's own name of the model if the body has one."""
-    vertex = target is not None and target.gemini.vertex
+    vertex, model = target.gemini.vertex, target.model
     if vertex:
         raw = _unwrapped(raw)
     if _MODEL.search(raw):
@@ -42,7 +42,7 @@ def edit_request(raw: bytes, model: str, target: Target | None) -> Edited:
         raw = cut(raw, {**named, **dict.fromkeys(_WHOLE, named), "requests": {ANY: named}})
     if MARK not in raw:
         return Edited(raw)
-    signed = target is not None and target.gemini.thought_signatures
+    signed = target.gemini.thought_signatures
     contents: Rules = {"contents": {ANY: lambda content: _judge(content, signed=signed)}}
     body = cut(raw, {**contents, **dict.fromkeys(_WHOLE, contents)})
     return Edited(body, () if body == raw else (LOST,))
@@ -140,7 +140,7 @@ class EmbeddingsPassed(Passthrough):
 
 
 PASSING = Passing(
-    lambda raw, document, model, ask_usage, target: edit_request(raw, model, target),
+    edit_request,
     lambda document, model, tap: GeminiPassthrough(tap),
     passed=lambda document, tap: EmbeddingsPassed(tap),
 )

@@ -33,24 +33,22 @@ from nexus.protocols.sse import Frame, with_data
 from nexus.wire import Json, decode, encode, mapping, sequence, text
 
 
-def edit_request(
-    raw: bytes, document: Mapping[str, Json], model: str, ask_usage: bool = False, target: Target | None = None
-) -> Edited:
-    renamed = replace_member(raw, document, "model", model)
+def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
+    renamed = replace_member(raw, document, "model", target.model)
     served: tuple[str, ...] = ()
-    if target is not None and target.claude.known:
+    if target.claude.known:
         renamed, served = without_foreign_calls(renamed)
         renamed = fit_strings(renamed, _ids(document), call_ids().__getitem__, _IDS)
-    if target is not None and target.claude.refuses_system and has_systems(document):
+    if target.claude.refuses_system and has_systems(document):
         renamed, served = systems_as_users(renamed), (*served, SAID)
     judge = _judge_turn if has_systems(document) else _judge_message
     thinking = without_foreign(renamed, {"messages": {ANY: judge}}, "messages.thinking")
-    if target is not None and not target.claude.takes_thinking:
+    if not target.claude.takes_thinking:
         thinking = Edited(cut(thinking.body, {"messages": {ANY: _without_thinking}}), ("messages.thinking",))
     rules = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
     cited = without_foreign(thinking.body, rules, "messages.citations")
     dropped = (*served, *thinking.dropped, *cited.dropped)
-    if target is None or not target.claude.strict_thinking:
+    if not target.claude.strict_thinking:
         return Edited(cited.body, dropped)
     off = switched_off(cited.body)
     return Edited(off.body, (*dropped, *off.dropped))

@@ -31,14 +31,14 @@ from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
 
 
-def edit_request(raw: bytes, document: Mapping[str, Json], model: str, target: Target | None = None) -> Edited:
-    renamed = replace_member(raw, document, "model", model)
+def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
+    renamed = replace_member(raw, document, "model", target.model)
     if MAY_HOLD_SUMMARY in renamed:
         renamed = cut(renamed, {"input": {ANY: _renamed_item}})
-    if target is not None and target.gpt is not None:
+    if target.gpt is not None:
         given = (text(mapping(item).get("call_id")) for item in sequence(document.get("input")))
         renamed = fit_strings(renamed, given, call_ids().__getitem__, [("input", ANY, "call_id")])
-    if target is not None and target.chat.json_arguments:
+    if target.chat.json_arguments:
         written = (text(mapping(item).get("arguments")) for item in sequence(document.get("input")))
         renamed = fit_strings(renamed, written, object_text, [("input", ANY, "arguments")])
     return without_foreign(renamed, {"input": {ANY: _judge_item}}, "input.reasoning")
@@ -161,7 +161,7 @@ def _is_filled(item: Mapping[str, Json]) -> bool:
 
 
 PASSING = Passing(
-    lambda raw, document, model, ask_usage, target: edit_request(raw, document, model, target),
+    edit_request,
     lambda document, model, tap: ResponsesPassthrough(model, tap),
     # Its cost was recorded when it was created.
     stored=lambda: ResponsesPassthrough(None, Tap()),

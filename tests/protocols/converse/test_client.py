@@ -35,6 +35,7 @@ from nexus.conversation.parts import (
     ToolCall,
     ToolResult,
 )
+from nexus.protocols.codec import Target
 from nexus.protocols.converse.codec import CLIENT, VENDOR
 from nexus.protocols.converse.passthrough import edit_request
 from nexus.wire import decode, encode
@@ -302,7 +303,9 @@ FOREIGN: dict[str, Wire] = {
 @pytest.mark.parametrize("block", FOREIGN.values(), ids=FOREIGN)
 def test_passthrough_removes_thinking_of_other_vendors(block: Wire) -> None:
     said = {"role": "assistant", "content": [OWN, block, {"text": "a"}]}
-    edited = edit_request(encode({"messages": [said, {"role": "assistant", "content": [block]}], "x": 1}))
+    edited = edit_request(
+        encode({"messages": [said, {"role": "assistant", "content": [block]}], "x": 1}), {}, Target("m")
+    )
     assert decode(edited.body) == {"messages": [{**said, "content": [OWN, {"text": "a"}]}], "x": 1}
     assert edited.dropped == ("messages.reasoningContent",)
 
@@ -310,7 +313,7 @@ def test_passthrough_removes_thinking_of_other_vendors(block: Wire) -> None:
 def test_passthrough_leaves_bedrocks_own_thinking_unchanged() -> None:
     block = b'{"reasoningContent":{"reasoningText":{"text":"t","signature":"Eq"}}}'
     raw = b'{ "messages":[{"role":"assistant","content":[ ' + block + b" ]}]}"
-    assert edit_request(raw).body == raw
+    assert edit_request(raw, {}, Target("m")).body == raw
 
 
 def test_unsigned_thinking_is_recognized_when_it_returns() -> None:

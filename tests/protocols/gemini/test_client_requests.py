@@ -248,7 +248,7 @@ def test_passthrough_removes_signatures_of_other_vendors(
     target = next(one for one in TARGETS["gemini"] if one.model.startswith(f"gemini-{generation}"))
     kept = newer if target.gemini.thought_signatures else older
     said = {"role": "model", "parts": [OWN, part, {"text": "a"}]}
-    edited = edit_request(encode({"contents": [said], "x": 1}), "m", target)
+    edited = edit_request(encode({"contents": [said], "x": 1}), {}, target)
     parts = [OWN, *([] if kept is None else [kept]), {"text": "a"}]
     assert decode(edited.body) == {"contents": [{**said, "parts": parts}], "x": 1}
     assert edited.dropped == (() if part == OWN else ("contents.parts.thoughtSignature",))
@@ -256,5 +256,5 @@ def test_passthrough_removes_signatures_of_other_vendors(
 
 def test_passthrough_leaves_googles_own_content_unchanged_and_renames_the_model() -> None:
     raw = b'{ "contents":[{"role":"model","parts":[ {"text":"t","thoughtSignature":"QUJD"} ]}], "model" : "models/v/m"}'
-    assert edit_request(raw, "m", Target("m")).body == raw.replace(b"v/m", b"m")
-    assert edit_request(raw, "tunedModels/m", None).body == raw.replace(b"models/v/m", b"tunedModels/m")
+    assert edit_request(raw, {}, Target("m")).body == raw.replace(b"v/m", b"m")
+    assert edit_request(raw, {}, Target("tunedModels/m")).body == raw.replace(b"models/v/m", b"tunedModels/m")

@@ -18,6 +18,7 @@ from nexus.conversation.parts import (
     ToolChoice,
 )
 from nexus.errors import InvalidRequest, VendorError
+from nexus.protocols.codec import Target
 from nexus.protocols.responses.compact import ASK, TOLD, UNREADABLE, write_compacted
 from nexus.protocols.responses.passthrough import edit_request
 from nexus.protocols.responses.read_request import read_request
@@ -92,7 +93,7 @@ def test_openai_gets_our_summary_as_text_and_its_own_unchanged() -> None:
     (item,) = write_response(answer(Text('A "house".')), envelope(asked(), id="resp_1", model="a/m"))["output"]
     own = {"type": "compaction", "encrypted_content": "gAAAA"}
     body = {"model": "x/m", "input": [USER, item, own]}
-    edited = edit_request(encode(body), body, "m")
+    edited = edit_request(encode(body), body, Target("m"))
     said = {"type": "message", "role": "user", "content": TOLD + 'A "house".'}
     assert decode(edited.body) == {"model": "m", "input": [USER, said, own]} and edited.dropped == ()
 

@@ -10,6 +10,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import InternalError, InvalidRequest, RateLimited, StreamInterrupted, UpstreamStatus, VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.answer_relay import Tap
+from nexus.protocols.codec import Target
 from nexus.protocols.dialect import AnswerRelay, BrokenStream, ModelCard
 from nexus.protocols.openai_protocol import TYPES
 from nexus.protocols.operation import GENERATE
@@ -127,7 +128,7 @@ def test_requests_change_only_in_their_model() -> None:
         b'"model" : "openai/smart", "tools":[{"type":"namespace","x":1.0,"x":1e5}], "store":true,'
         b'"previous_response_id":"resp_0" }'
     )
-    edited = DIALECT.passing.edit_request(raw, decode(raw), VENDOR, True, None).body
+    edited = DIALECT.passing.edit_request(raw, decode(raw), Target(VENDOR)).body
     assert edited == raw.replace(b'"model" : "openai/smart"', b'"model" : "gpt-5.2-2026-01-15"')
 
 
