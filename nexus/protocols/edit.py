@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nexus.protocols.raw_json import OPEN_OBJECT, QUOTE, Span, members, string_value
-from nexus.wire import Json, encode
+from nexus.wire import Json, decode, encode, mapping
 
 
 def replace_member(raw: bytes, document: Mapping[str, Json], key: str, value: str) -> bytes:
@@ -38,6 +38,20 @@ def splice(raw: bytes, edits: list[tuple[Span, bytes]]) -> bytes:
         position = end
     pieces.append(raw[position:])
     return b"".join(pieces)
+
+
+def set_member(raw: bytes, document: Mapping[str, Json], key: str, value: Json) -> bytes:
+    """``raw``, a non-empty object whose decoded form is ``document``, with its top-level ``key`` set to ``value``."""
+    new = encode(value)
+    if key not in document:
+        return insert_first(raw, key, new)
+    return splice(raw, [(span, new) for span in find(raw, (key,))])
+
+
+def merge_members(raw: bytes, name: str, members: Mapping[str, str]) -> bytes:
+    """``raw``, a non-empty object, with ``members`` in its object ``name``, replacing those with the same names."""
+    document = mapping(decode(raw))
+    return set_member(raw, document, name, {**mapping(document.get(name)), **members})
 
 
 def insert_first(raw: bytes, key: str, value: bytes) -> bytes:

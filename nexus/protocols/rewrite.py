@@ -23,7 +23,7 @@ from nexus.protocols.raw_json import (
     value_end,
     value_start,
 )
-from nexus.wire import decode, encode, mapping
+from nexus.wire import decode, encode
 
 REMOVE: Final = b""
 """The verdict that removes a member; other bytes are its new value, None keeps it."""
@@ -55,12 +55,6 @@ def removing(paths: Iterable[Sequence[str]]) -> Rules:
 
 def remove(_: bytes) -> bytes:
     return REMOVE
-
-
-def merge_members(raw: bytes, name: str, members: Mapping[str, str]) -> bytes:
-    """``raw``, an object, with ``members`` in its object ``name``, replacing those with the same names."""
-    there = mapping(mapping(decode(raw)).get(name))
-    return rewrite(raw, removing([(name,)]), lambda: encode(name) + b":" + encode({**there, **members}))
 
 
 def fit_strings(

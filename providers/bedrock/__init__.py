@@ -22,9 +22,9 @@ from nexus.models import bedrock as models
 from nexus.protocols import embeddings
 from nexus.protocols.codec import DEFAULT_MAX_TOKENS, Target
 from nexus.protocols.converse import read_error
+from nexus.protocols.edit import merge_members
 from nexus.protocols.embeddings import Format
 from nexus.protocols.messages.hosted import Extra
-from nexus.protocols.rewrite import merge_members
 from nexus.provider import USER_AGENT, Listing, Provider, ProviderRequest, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.learned import LearnedQuirks

@@ -22,11 +22,11 @@ from nexus.headers.own import UPSTREAM_KEY
 from nexus.models import gemini
 from nexus.protocols import embeddings
 from nexus.protocols.codec import Target
+from nexus.protocols.edit import merge_members
 from nexus.protocols.embeddings import Format
 from nexus.protocols.error_words import decode_error
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
-from nexus.protocols.rewrite import merge_members
 from nexus.provider import USER_AGENT, Account, Labels, Listing, Provider, ProviderRequest, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.providers.google import catalogue as models

@@ -16,6 +16,7 @@ from openai.types.responses import response_create_params
 
 from nexus.conversation.parts import Request
 from nexus.errors import ClientError, UnsupportedFeature
+from nexus.models.chat_server import ChatServer
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.protocols.loader import DIALECTS
@@ -203,7 +204,8 @@ def test_losses_on_less_capable_models_are_reported_and_noted(client: str, vendo
 def test_fields_pass_unchanged_to_their_own_dialect(client: str) -> None:
     for row in table()[client]:
         document = PLAIN[client] | {row.field: SENT[client][row.field], "unheard_of": {"a": 1}}
-        sent = decode(DIALECTS[client].passing.edit_request(encode(document), document, Target("theirs")).body)
+        target = Target("theirs", chat=ChatServer(no_stream_usage=True))
+        sent = decode(DIALECTS[client].passing.edit_request(encode(document), document, target).body)
         assert sent == document | ({} if client in ("converse", "gemini") else {"model": "theirs"})
         cell = row.cells[client]
         assert cell.kind == "converted" if row.field == "model" else cell.note == PASSED

@@ -22,14 +22,12 @@ from nexus.protocols.chat.usage import merge_usage, read_usage, usages_in
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Edited, Passing
-from nexus.protocols.edit import find, insert_first, replace_member, splice
-from nexus.protocols.rewrite import ANY, cut, fit_strings, remove, removing, rewrite
+from nexus.protocols.edit import replace_member, set_member
+from nexus.protocols.rewrite import ANY, cut, fit_strings, remove, removing
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
 from nexus.protocols.tool_calls import object_text
-from nexus.wire import Json, count, decode, encode, mapping, sequence, text
-
-_ASKED = {"include_usage": True}
+from nexus.wire import Json, count, decode, mapping, sequence, text
 
 
 def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
@@ -56,10 +54,10 @@ def _may_reject_old_limit(target: Target) -> bool:
 
 
 def _with_new_limit(raw: bytes, document: Mapping[str, Json]) -> bytes:
-    old = {"max_tokens": remove}
+    raw = cut(raw, {"max_tokens": remove})
     if document.get("max_completion_tokens") is not None:
-        return cut(raw, old)
-    return rewrite(raw, old, lambda: b'"max_completion_tokens":' + encode(document["max_tokens"]))
+        return raw
+    return set_member(raw, document, "max_completion_tokens", document["max_tokens"])
 
 
 _HISTORY = frozenset({"reasoning_content", "reasoning_details", "thinking_blocks", "extra_content"})
@@ -119,14 +117,10 @@ def _judge_message(value: bytes) -> bytes | None:
 
 
 def _with_usage(raw: bytes, document: Mapping[str, Json]) -> bytes:
-    if "stream_options" not in document:
-        return insert_first(raw, "stream_options", encode(_ASKED))
-    options = document["stream_options"]
+    options = document.get("stream_options")
     if options is not None and not isinstance(options, dict):
         return raw
-    asked = encode({**mapping(options), **_ASKED})
-    edits = [(span, asked) for span in find(raw, ("stream_options",))]
-    return splice(raw, edits)
+    return set_member(raw, document, "stream_options", {**mapping(options), "include_usage": True})
 
 
 def asked_usage(document: Mapping[str, Json]) -> bool:

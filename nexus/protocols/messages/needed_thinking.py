@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.protocols.dialect import Edited
-from nexus.protocols.edit import find, insert_first, splice
+from nexus.protocols.edit import set_member
 from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.rewrite import cut, removing
-from nexus.wire import Json, decode, encode, mapping, sequence, text
+from nexus.wire import Json, decode, mapping, sequence, text
 
 OFF: Json = {"type": "disabled"}
 _EFFORT = ("output_config", "effort")
@@ -42,6 +42,4 @@ def switched_off(raw: bytes) -> Edited:
     lost = (".".join(_EFFORT),) if has_effort else ()
     if is_off:
         return Edited(body, lost)
-    if "thinking" not in document:
-        return Edited(insert_first(body, "thinking", encode(OFF)), ("thinking", *lost))
-    return Edited(splice(body, [(span, encode(OFF)) for span in find(body, ("thinking",))]), ("thinking", *lost))
+    return Edited(set_member(body, document, "thinking", OFF), ("thinking", *lost))

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from nexus.protocols.edit import insert_first
-from nexus.protocols.rewrite import REMOVE, cut
+from nexus.protocols.edit import insert_first, set_member
+from nexus.protocols.rewrite import cut
 from nexus.wire import Json, encode, mapping, sequence, text
 
 TOOL_CHANGES = ("tool_addition", "tool_removal")
@@ -63,12 +63,10 @@ def _systems(messages: Json) -> list[Mapping[str, Json]]:
 def with_effort(raw: bytes, document: Mapping[str, Json], effort: str) -> bytes:
     """The body with this effort for its answer, replacing any other; ``document`` is its decoded form."""
     level, config = encode(effort), document.get("output_config")
-    if mapping(config).get("effort") is not None:
-        return cut(raw, {"output_config": {"effort": lambda _: level}})
-    added = b'{"effort":%b}' % level
-    if config is None:
-        raw = cut(raw, {"output_config": lambda _: REMOVE}) if "output_config" in document else raw
-        return insert_first(raw, "output_config", added)
+    if config in (None, {}):
+        return set_member(raw, document, "output_config", {"effort": effort})
     if not isinstance(config, dict):
         return raw
-    return cut(raw, {"output_config": lambda value: insert_first(value, "effort", level) if config else added})
+    if "effort" in config:
+        return cut(raw, {"output_config": {"effort": lambda _: level}})
+    return cut(raw, {"output_config": lambda value: insert_first(value, "effort", level)})
