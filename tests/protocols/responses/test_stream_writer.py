@@ -160,7 +160,7 @@ def test_interleaved_parts_become_consecutive_items() -> None:
         ResponseEnd(Stop("tool_use")),
     ]
     documents = told(events)
-    assert [document.get("output_index") for document in documents[2:-1]] == [0] * 5 + [1] * 4
+    assert [document.get("output_index") for document in documents[2:-1]] == [0] * 5 + [1] * 5
     assert [item["arguments"] for item in documents[-1]["response"]["output"]] == ['{"a":1}', '{"b":2}']
 
 
