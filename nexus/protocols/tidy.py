@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nexus.conversation.events import Cited, ContentDropped, Event, Order, PartDelta, PartEnd, PartStart, ResponseEnd
-from nexus.conversation.parts import Image, Inline, Link, Part, Request, Stop, Text, ToolCall, ToolResult
+from nexus.conversation.parts import Image, Inline, Link, Part, Refusal, Request, Stop, Text, ToolCall, ToolResult
 from nexus.dataclasses import dataclass, field, replace
 from nexus.protocols.codec import NewId
 from nexus.protocols.media import placeholder
@@ -58,6 +58,7 @@ class Tidy:
     def __init__(self, new_id: NewId) -> None:
         self._new_id = new_id
         self._ids: set[str] = set()
+        self._refused = False
         self._halves: dict[int, str] = {}
         self._order = Order()
 
@@ -71,8 +72,11 @@ class Tidy:
                 return (PartDelta(index, without_half_pairs(self._halves.pop(index))), event)
             case PartStart(part=ToolCall() as call):
                 return (replace(event, part=self._distinct(call)),)
+            case PartStart(part=Refusal()):
+                self._refused = True
+                return (event,)
             case ResponseEnd(stop=stop):
-                return (ResponseEnd(fitting(stop, calls=bool(self._ids))),)
+                return (ResponseEnd(fitting(stop, calls=bool(self._ids), refused=self._refused)),)
             case _:
                 return (event,)
 
@@ -103,11 +107,13 @@ def _is_whole(words: str) -> bool:
     return True
 
 
-def fitting(stop: Stop, *, calls: bool) -> Stop:
-    """A tool stop if there are calls, and none if there are not."""
+def fitting(stop: Stop, *, calls: bool, refused: bool) -> Stop:
+    """A tool stop if there are calls, and none if there are not; an answer that ends with a refusal is one."""
     match stop.reason:
         case "end" if calls:
             return Stop("tool_use", raw=stop.raw)
+        case "end" if refused:
+            return Stop("refusal", raw=stop.raw)
         case "tool_use" if not calls:
             return Stop("end", raw=stop.raw)
         case _:

@@ -13,8 +13,8 @@ from nexus.conversation.events import Event, Order
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import Image, Inline, Part, Reasoning, Refusal, Response, Text, ToolCall
 from nexus.protocols import loader
-from nexus.protocols.contract import StreamWriter
-from nexus.protocols.tidy import Fitted
+from nexus.protocols.contract import StreamWriter, through
+from nexus.protocols.tidy import Fitted, Tidy
 from tests.examples import examples
 from tests.protocols.kit import envelope
 
@@ -43,8 +43,7 @@ def written(client: str, events: Iterable[Event]) -> bytes:
 
 def fitted(client: str, events: Iterable[Event]) -> list[Event]:
     """The part of any answer that the client can hold."""
-    room = Fitted(loader.client(client).room)
-    return [fit for event in events for fit in room.feed(event)]
+    return list(through((Tidy(origin().new_id), Fitted(loader.client(client).room)), events))
 
 
 def whole(client: str, answer: Response) -> list[Turn]:
@@ -105,7 +104,7 @@ def test_the_dialects_own_reader_gives_the_same_answer(client: str, events: list
         order.check(event)
     raw = written(client, events)
     check_stream(client, raw)
-    answer, found = fold(events), fold(read_back(client, raw))
+    answer, found = fold(events), fold(through((Tidy(origin().new_id),), read_back(client, raw)))
     assert content(client, found.parts) == content(client, answer.parts)
     assert _cited(client, found.parts) == _cited(client, answer.parts)
     # Messages streams begin with an estimate, which stands if no input is ever reported.
@@ -127,13 +126,12 @@ def _told_stop(client: str, answer: Response) -> str:
     refused = any(isinstance(part, Refusal) for part in answer.parts)
     reason = answer.stop.reason
     if client == "messages":
-        reason = "max_tokens" if reason == "unknown" else reason
-        return "refusal" if reason == "content_filter" or (refused and reason == "end") else reason
-    if reason in ("end", "refusal", "stop_sequence") and refused:
-        return "refusal"
+        return {"unknown": "max_tokens", "content_filter": "refusal"}.get(reason, reason)
     if client == "responses" and reason == "stop_sequence":
         # Its clients cannot set stop sequences.
-        return "end"
+        reason = "end"
+    if reason in ("end", "refusal") and refused:
+        return "refusal"
     return {"refusal": "content_filter", "pause": "max_tokens", "unknown": "max_tokens"}.get(reason, reason)
 
 

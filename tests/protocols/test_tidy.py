@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.conversation.events import Event, Order, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
-from nexus.conversation.parts import Message, Request, Stop, StopReason, Text, ToolCall, ToolResult
+from nexus.conversation.parts import Message, Refusal, Request, Stop, StopReason, StreamPart, Text, ToolCall, ToolResult
 from nexus.protocols.tidy import Tidy, with_distinct_calls
 from nexus.wire import decode, decode_delta, encode
 
@@ -61,25 +61,31 @@ def calls(*ids: str) -> list[str]:
     return [event.part.id for event in out if isinstance(event, PartStart) and isinstance(event.part, ToolCall)]
 
 
+CALL = ToolCall("a", "t", "{}")
+
+
 def test_a_repeated_id_is_replaced_and_a_missing_one_generated() -> None:
     assert calls("a", "b", "a", "", "a") == ["a", "b", "new_1", "new_2", "new_3"]
 
 
 @pytest.mark.parametrize(
-    ("reason", "called", "fitting"),
+    ("reason", "parts", "fitting"),
     [
-        ("end", True, "tool_use"),
-        ("tool_use", False, "end"),
-        ("end", False, "end"),
-        ("tool_use", True, "tool_use"),
-        ("max_tokens", True, "max_tokens"),
-        ("content_filter", True, "content_filter"),
-        ("unknown", True, "unknown"),
+        ("end", (CALL,), "tool_use"),
+        ("end", (Refusal("no"),), "refusal"),
+        ("end", (Refusal("no"), CALL), "tool_use"),
+        ("tool_use", (Text("x"),), "end"),
+        ("end", (Text("x"),), "end"),
+        ("tool_use", (CALL,), "tool_use"),
+        ("max_tokens", (CALL,), "max_tokens"),
+        ("content_filter", (CALL,), "content_filter"),
+        ("content_filter", (Refusal("no"),), "content_filter"),
+        ("unknown", (CALL,), "unknown"),
     ],
 )
-def test_a_stop_reason_fits_the_content(reason: StopReason, called: bool, fitting: StopReason) -> None:
-    part = ToolCall("a", "t", "{}") if called else Text("x")
-    out = tidied([ResponseStart("r", "m"), PartStart(0, part), PartEnd(0), ResponseEnd(Stop(reason, raw="their_word"))])
+def test_a_stop_reason_fits_the_content(reason: StopReason, parts: tuple[StreamPart, ...], fitting: StopReason) -> None:
+    held = (event for at, part in enumerate(parts) for event in (PartStart(at, part), PartEnd(at)))
+    out = tidied([ResponseStart("r", "m"), *held, ResponseEnd(Stop(reason, raw="their_word"))])
     assert out[-1] == ResponseEnd(Stop(fitting, raw="their_word"))
 
 

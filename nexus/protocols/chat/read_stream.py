@@ -115,7 +115,7 @@ class StreamReader:
             self._say(kind, words)
         self._emit(*self._citations.last())
         calls = self._parts.calls.all
-        stop = read_stop(self._finish, calls=any(call.name for call in calls), refused=self._parts.has_refusal)
+        stop = read_stop(self._finish, calls=any(call.name for call in calls))
         if self._parts.calls.nameless:
             self._emit("tool_calls")
             # The model wanted to go on: an agent must not take this for the end of its task.

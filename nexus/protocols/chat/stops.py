@@ -55,8 +55,8 @@ def broken_word(choice: Mapping[str, Json]) -> str | None:
     return word if word.lower() in _BROKEN else None
 
 
-def read_stop(choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop:
-    """``calls`` and ``refused`` say what the answer contains: servers send "stop" for both."""
+def read_stop(choice: Mapping[str, Json], *, calls: bool) -> Stop:
+    """``calls`` says that the answer contains some: servers send "stop" for them too."""
     word = finish_word(choice)
     # Without a reason, the vendor's terminator says that the answer is complete.
     stop = _read_word(word or "stop")
@@ -64,8 +64,6 @@ def read_stop(choice: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop
     match stop.reason:
         case "end" if calls:
             return Stop("tool_use", raw=word or None)
-        case "end" if refused:
-            return Stop("refusal")
         case "end" if sequence:
             return Stop("stop_sequence", sequence=sequence)
         case "tool_use" if not calls:

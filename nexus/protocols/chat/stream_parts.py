@@ -188,7 +188,6 @@ class StreamParts:
 
     def __init__(self, out: list[Event]) -> None:
         self.prose: Prose | None = None
-        self.has_refusal = False
         self.calls = StreamedCalls()
         self._started = 0
         self._out = out
@@ -209,7 +208,6 @@ class StreamParts:
         return prose if prose is not None and prose.kind == kind else self.start(kind, _EMPTY[kind])
 
     def start(self, kind: str, part: StreamPart) -> Prose:
-        self.has_refusal = self.has_refusal or kind == "refusal"
         # Starting one ends the other.
         self.prose = Prose(kind, self._start(part))
         return self.prose

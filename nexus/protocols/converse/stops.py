@@ -44,8 +44,7 @@ def read_stop(wire: Mapping[str, Json]) -> Stop:
     return Stop(READ.get(raw or "", "unknown"), sequence or None, raw)
 
 
-def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
-    reason = "refusal" if refused and stop.reason == "end" else stop.reason
-    word = stop.raw if reason == "unknown" and stop.raw in READ else _WRITE[reason]
+def write_stop(stop: Stop) -> dict[str, Json]:
+    word = stop.raw if stop.reason == "unknown" and stop.raw in READ else _WRITE[stop.reason]
     extra = None if stop.sequence is None else {"stop_sequence": stop.sequence}
     return only({"stopReason": word, "additionalModelResponseFields": extra})

@@ -21,11 +21,10 @@ _FORMATS: Mapping[str, str] = {"image/jpeg": "jpeg", "image/jpg": "jpeg", "image
 
 
 def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
-    refused = any(isinstance(part, Refusal) for part in response.parts)
     content = [block for part in response.parts for block in _write_blocks(part)]
     return {
         "output": {"message": {"role": "assistant", "content": content}},
-        **write_stop(response.stop, refused=refused),
+        **write_stop(response.stop),
         "usage": write_usage(response.usage),
         "metrics": write_metrics(envelope),
     }

@@ -82,7 +82,7 @@ class StreamWriter(BlockWriter):
 
     def _finish(self, stop: Stop) -> bytes:
         metadata = {"usage": write_usage(self._usage), "metrics": write_metrics(self._envelope)}
-        return _event("messageStop", write_stop(stop, refused=self._refused)) + _event("metadata", metadata)
+        return _event("messageStop", write_stop(stop)) + _event("metadata", metadata)
 
     def _carried(self, signature: Signature | None, place: str) -> bytes:
         """A carrier as a separate block."""

@@ -59,9 +59,5 @@ _WRITE: Mapping[StopReason, str] = {
 }
 
 
-def write_stop(stop: Stop, *, refused: bool) -> str:
-    """``refused`` says that the model declined in its own words."""
-    reason = "refusal" if refused and stop.reason == "end" else stop.reason
-    if stop.raw is not None and reason == READ.get(stop.raw):
-        return stop.raw
-    return _WRITE[reason]
+def write_stop(stop: Stop) -> str:
+    return stop.raw if stop.raw is not None and stop.reason == READ.get(stop.raw) else _WRITE[stop.reason]

@@ -30,14 +30,13 @@ ROOM = Room(images=(Inline,))
 
 
 def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
-    refused = any(isinstance(part, Refusal) for part in response.parts)
     parts: list[Json] = []
     rests = Rests()
     for part in response.parts:
         if isinstance(part, Text):
             rests.hear(part.text, part.citations, len(parts))
         parts += write_answer_part(part)
-    candidate = write_candidate(parts, write_stop(response.stop, refused=refused), rests)
+    candidate = write_candidate(parts, write_stop(response.stop), rests)
     return write_chunk(envelope, candidate, response.usage)
 
 

@@ -91,7 +91,7 @@ class StreamWriter(BlockWriter):
                 return b""
 
     def _finish(self, stop: Stop) -> bytes:
-        reason = write_stop(stop, refused=self._refused)
+        reason = write_stop(stop)
         rests = Rests()
         for text in self._texts.values():
             rests.hear("".join(text.words), text.cited, base=text.base)

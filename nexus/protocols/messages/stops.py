@@ -54,8 +54,8 @@ def explanation(wire: Mapping[str, Json]) -> str:
     return text(mapping(wire.get("stop_details")).get("explanation"))
 
 
-def write_stop(stop: Stop, *, refused: bool = False) -> dict[str, Json]:
-    """The members for it; ``refused`` says that the answer contained a Refusal, which is only a reason here."""
-    word = "refusal" if refused and stop.reason == "end" else _WRITE[stop.reason]
+def write_stop(stop: Stop) -> dict[str, Json]:
+    """The members for it."""
+    word = _WRITE[stop.reason]
     sequence = stop.sequence if word == "stop_sequence" else None
     return {"stop_reason": word, "stop_sequence": sequence} | native_reason(stop, word)

@@ -23,14 +23,13 @@ _UNFIT = pattern(r"[^a-zA-Z0-9_-]")
 
 def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
     members = ToolsetNames(envelope.request)
-    refused = any(isinstance(part, Refusal) for part in response.parts)
     return {
         "id": message_id(envelope.id),
         "type": "message",
         "role": "assistant",
         "model": envelope.model,
         "content": _write_content(response.parts, members),
-        **write_stop(response.stop, refused=refused),
+        **write_stop(response.stop),
         "usage": write_usage(response.usage),
     }
 

@@ -118,7 +118,7 @@ class StreamWriter(BlockWriter):
         return stop
 
     def _finish(self, stop: Stop) -> bytes:
-        delta = write_stop(stop, refused=self._refused)
+        delta = write_stop(stop)
         end = _frame("message_delta", delta=delta, usage=write_delta_usage(self._usage))
         return end + _frame("message_stop")
 

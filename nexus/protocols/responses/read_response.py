@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.conversation.parts import Refusal, Response, StreamPart, ToolCall
+from nexus.conversation.parts import Response, StreamPart
 from nexus.errors import ClientError, VendorError
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin, ReadResponse
@@ -34,11 +34,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
     items = [item for item in items if has_counterpart(item)]
     drops.add(*lost(items))
     parts = read_output(items)
-    stop = read_stop(
-        {**body, "status": text(body.get("status")) or "completed"},
-        calls=any(isinstance(part, ToolCall) for part in parts),
-        refused=any(isinstance(part, Refusal) for part in parts),
-    )
+    stop = read_stop({**body, "status": text(body.get("status")) or "completed"})
     usage = read_usage(mapping(body.get("usage")), body.get("service_tier"))
     return ReadResponse(Response(text(body.get("id")), text(body.get("model")), parts, stop, usage), drops.names)
 

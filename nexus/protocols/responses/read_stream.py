@@ -230,8 +230,7 @@ class StreamReader:
         if self._nameless:
             raise ValueError("arguments of a call that did not start")
         finished = {**response, "status": text(response.get("status")) or status}
-        kinds = self._parts.kinds
-        stop = self._parts.fit(read_stop(finished, calls=ToolCall in kinds, refused=Refusal in kinds))
+        stop = self._parts.fit(read_stop(finished))
         usage = UsageUpdate(read_usage(mapping(response.get("usage")), response.get("service_tier")))
         return [*ends, *self._parts.end_all(), usage, ResponseEnd(stop)]
 

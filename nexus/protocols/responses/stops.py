@@ -28,11 +28,11 @@ _INCOMPLETE: Mapping[StopReason, str | None] = {
 }
 
 
-def read_stop(response: Mapping[str, Json], *, calls: bool, refused: bool) -> Stop:
-    """``calls`` and ``refused`` say what the answer contains."""
+def read_stop(response: Mapping[str, Json]) -> Stop:
+    """What "completed" means depends on the content, to which it is fitted behind the reader (tidy.py)."""
     match response.get("status"):
         case "completed":
-            return Stop("tool_use" if calls else "refusal" if refused else "end")
+            return Stop("end")
         case "incomplete":
             reason = text(mapping(response.get("incomplete_details")).get("reason"))
             return _READ.get(reason) or Stop("unknown", raw=reason or "incomplete")

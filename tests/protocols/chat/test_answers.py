@@ -67,7 +67,7 @@ EXPECTED: dict[str, Response] = {
     "openai-text": said(Text("Grüße, Welt\u2028!"), usage=U),
     "openai-tools": said(*TOOLS, stop=TOOL_USE, usage=U),
     "interleaved-tools": said(Text("Let me see."), *TOOLS, stop=TOOL_USE),
-    "openai-refusal": said(Refusal("I'm sorry, no."), stop=Stop("refusal")),
+    "openai-refusal": said(Refusal("I'm sorry, no.")),
     "azure-filters": said(Text("Par"), stop=Stop("content_filter")),
     "llamacpp-tools": local(ToolCall("x1", "weather", ULM), ToolCall("x2", "clock", "{}")),
     "ollama-index-zero": local(ToolCall("call_1", "weather", ULM), ToolCall("call_2", "weather", ULM), stop=CALLED),

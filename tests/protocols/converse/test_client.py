@@ -195,9 +195,7 @@ def cited(parts: Iterable[Part]) -> list[Any]:
 
 def told_stop(answer: Response) -> str:
     """Stop reasons that the dialect lacks become the nearest one that it has."""
-    refused = any(isinstance(part, Refusal) for part in answer.parts)
-    reason = "refusal" if refused and answer.stop.reason == "end" else answer.stop.reason
-    return {"refusal": "content_filter", "pause": "max_tokens"}.get(reason, reason)
+    return {"refusal": "content_filter", "pause": "max_tokens"}.get(answer.stop.reason, answer.stop.reason)
 
 
 def wire_of(request: Request) -> Wire:

@@ -186,11 +186,9 @@ def test_a_citation_of_nothing_is_one_of_the_whole_text() -> None:
 
 def told_stop(answer: Response) -> str:
     """Stop reasons that the dialect lacks become the nearest one that it has; calls are told from their parts."""
-    refused = any(isinstance(part, Refusal) for part in answer.parts)
-    reason = "refusal" if refused and answer.stop.reason == "end" else answer.stop.reason
     ends = dict.fromkeys(("stop_sequence", "tool_use"), "end")
     nearest = {"refusal": "content_filter", "pause": "max_tokens", "context_window": "max_tokens", **ends}
-    return nearest.get(reason, reason)
+    return nearest.get(answer.stop.reason, answer.stop.reason)
 
 
 def wire_of(request: Request) -> Wire:

@@ -323,7 +323,7 @@ def test_a_late_signature_follows_its_part() -> None:
 
 
 def test_a_refusal_becomes_text_and_a_stop_reason() -> None:
-    response = Response("x", "m", (Refusal("no"),), Stop("end"))
+    response = Response("x", "m", (Refusal("no"),), Stop("refusal"))
     body = write_response(response, envelope())
     check_message(body)
     assert (body["stop_reason"], body["content"]) == ("refusal", [{"type": "text", "text": "no"}])

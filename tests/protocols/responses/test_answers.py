@@ -43,7 +43,7 @@ def answer(stop: str, usage: Usage, *parts: Any) -> Response:
 EXPECTED: dict[str, Response] = {
     "text": answer("end", Usage(input=4, cache_read=16, output=9), Text("Hello wörld\u2028")),
     "reasoning_and_tools": answer(
-        "tool_use",
+        "end",
         Usage(input=26, cache_read=64, cache_write_5m=10, output=20, reasoning=30),
         Reasoning("**Plan** first\n\nthen act", Signature("responses", "rs_1:gAAAAABencrypted")),
         Text("I will."),
@@ -51,7 +51,7 @@ EXPECTED: dict[str, Response] = {
         ToolCall("call_2", "agents__spawn", "{}"),
         ToolCall("call_3", "apply_patch", '{"input":"*** Begin Patch\\n"}'),
     ),
-    "refusal": answer("refusal", Usage(input=5, output=4), Refusal("I can't help.")),
+    "refusal": answer("end", Usage(input=5, output=4), Refusal("I can't help.")),
     "max_output_tokens": answer("max_tokens", Usage(input=5, output=16), Text("Once upon")),
     "web_search": answer(
         "end", Usage(input=300, output=12), Text("Found it.", citations=(Citation(0, 5, "https://e.org", "t"),))
@@ -343,7 +343,8 @@ def test_errors_that_are_not_json_are_classified() -> None:
 @pytest.mark.parametrize("reason", ["max_tokens", "content_filter", "end", "refusal", "tool_use"])
 def test_stop_reasons_are_read_and_written(reason: Any) -> None:
     told = write_stop(Stop(reason), refused=reason == "refusal")
-    assert read_stop(told, calls=reason == "tool_use", refused=reason == "refusal") == Stop(reason)
+    # tidy.py fits the reason of a completed answer to its content.
+    assert read_stop(told) == Stop("end" if reason in ("refusal", "tool_use") else reason)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +357,7 @@ def test_stop_reasons_are_read_and_written(reason: Any) -> None:
     ],
 )
 def test_unknown_stop_reasons_stay_unknown(wire: dict[str, Any], raw: str | None) -> None:
-    stop = read_stop(wire, calls=False, refused=False)
+    stop = read_stop(wire)
     assert stop == Stop("unknown", raw=raw)
     if wire.get("status") == "incomplete":
         told = write_stop(stop, refused=False)
