@@ -100,13 +100,11 @@ class Cutter:
         return 0
 
     def _limited(self, index: int, words: str) -> list[Event]:
-        if self._left is None or len(words) <= self._left:
-            if self._left is not None:
-                self._left -= len(words)
-            return [PartDelta(index, words)] if words else []
-        words, self._left = words[: self._left], 0
-        out: list[Event] = [PartDelta(index, words)] if words else []
-        return [*out, *self._end(Stop("max_tokens"))]
+        kept = words[: self._left]
+        out: list[Event] = [PartDelta(index, kept)] if kept else []
+        if self._left is not None:
+            self._left -= len(kept)
+        return out if kept == words else [*out, *self._end(Stop("max_tokens"))]
 
     def _end(self, stop: Stop) -> list[Event]:
         self.cut = True

@@ -16,6 +16,7 @@ from nexus.dataclasses import dataclass
 from nexus.errors import UnsupportedFeature
 from nexus.models.efforts import COMMON, OFF, nearest
 from nexus.protocols.checks import Body, Drops, asks_for
+from nexus.wire import Json
 
 T = TypeVar("T")
 
@@ -46,6 +47,10 @@ def converted(field: str, note: str) -> Disposition:
 
 def dropped(note: str) -> Disposition:
     return Disposition("dropped", note)
+
+
+def refused(note: str) -> Disposition:
+    return Disposition("refused", note)
 
 
 def dropped_by(reads: Mapping[str, Disposition], body: Body, known: Collection[str] = ()) -> Drops:
@@ -84,6 +89,16 @@ def tier_for(request: Request, tiers: Mapping[str, T], drops: Drops) -> T | None
     return tiers.get(request.service_tier or "")
 
 
+def sampling_for(request: Request, keys: Mapping[str, str], takes: bool, drops: Drops) -> dict[str, Json]:
+    """The request's fields under the vendor's ``keys``; from a model that does not take them they are left out, and
+    those with an effect are reported."""
+    given = {name: value for name in keys if (value := getattr(request, name)) is not None}
+    if takes:
+        return {keys[name]: value for name, value in given.items()}
+    drops.add(*(name for name, value in given.items() if asks_for(name, value)))
+    return {}
+
+
 def effort_level(thinking: Thinking, offered: Sequence[str], drops: Drops) -> str | None:
     """The level of thinking to request from a model that has the levels ``offered``; None if the model decides. What it
     cannot do as requested is reported as dropped; disabled thinking becomes its off, or else its lowest level."""
@@ -102,7 +117,3 @@ def effort_level(thinking: Thinking, offered: Sequence[str], drops: Drops) -> st
     if level != asked and thinking.effort is not None:
         drops.add("thinking.effort")
     return level
-
-
-def refused(note: str) -> Disposition:
-    return Disposition("refused", note)

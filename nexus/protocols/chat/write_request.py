@@ -14,16 +14,16 @@ from nexus.protocols import cutter
 from nexus.protocols.chat.fields import WRITES
 from nexus.protocols.chat.tools import write_choice, write_functions
 from nexus.protocols.chat.write_messages import MessagesWriter
-from nexus.protocols.checks import Drops, asks_for
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.dispositions import left_out, tier_for
+from nexus.protocols.dispositions import left_out, sampling_for, tier_for
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.openai_request import TIERS, is_off, write_effort, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
 from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, only
 
-_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")
+_SAMPLING = {name: name for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")}
 
 
 def write_request(request: Request, target: Target) -> VendorRequest:
@@ -127,14 +127,7 @@ def _write_stop(request: Request, target: Target, body: dict[str, Json]) -> Cut:
 
 def _write_sampling(request: Request, target: Target, body: dict[str, Json], drops: Drops) -> None:
     takes = target.gpt is None or target.gpt.takes_sampling(body.get("reasoning_effort"))
-    for name in _SAMPLING:
-        value = getattr(request, name)
-        if value is None:
-            continue
-        if takes and not target.chat.no_sampling:
-            body[name] = dict(value) if isinstance(value, dict) else value
-        elif asks_for(name, value):
-            drops.add(name)
+    body |= sampling_for(request, _SAMPLING, takes and not target.chat.no_sampling, drops)
     if not 0 <= body.get("temperature", 0) <= 2:
         raise InvalidRequest.about("temperature", "this vendor accepts 0 to 2")
     if request.seed is not None:

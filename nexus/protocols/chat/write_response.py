@@ -20,53 +20,42 @@ ROOM = Room()
 
 
 def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
-    refused = any(isinstance(part, Refusal) for part in response.parts)
+    message = _write_message(response.parts, custom_names(envelope.request))
     return {
         "id": envelope.id,
         "object": "chat.completion",
         "created": envelope.created,
         "model": envelope.model,
         "choices": [
-            {"index": 0, "message": _write_message(response.parts, custom_names(envelope.request)), "logprobs": None}
-            | write_stop(response.stop, refused=refused)
+            {"index": 0, "message": message, "logprobs": None}
+            | write_stop(response.stop, refused=message["refusal"] is not None)
         ],
         "usage": write_usage(response.usage),
     }
 
 
 def _write_message(parts: tuple[StreamPart, ...], custom: frozenset[str]) -> dict[str, Json]:
-    content: list[str] = []
-    refusals: list[str] = []
-    thought: list[str] = []
-    calls: list[Json] = []
-    images: list[Json] = []
-    extra: dict[str, Json] = {}
-    for part in parts:
-        match part:
-            case Text(text=words, signature=signature):
-                content.append(words)
-                extra = write_extra(signature) or extra
-            case Refusal(text=words):
-                refusals.append(words)
-            case Reasoning(text=words):
-                thought.append(words)
-            case ToolCall():
-                calls.append(_write_call(part, custom))
-            case Image():
-                images.append(write_answer_image(part, len(images)))
-    message: dict[str, Json] = {
-        "role": "assistant",
-        "content": "".join(content) or (None if calls or refusals else ""),
-        "refusal": "".join(refusals) or None,
-    }
+    def words(kind: type[Text] | type[Refusal] | type[Reasoning]) -> str:
+        return "".join(part.text for part in parts if isinstance(part, kind))
+
+    calls = [_write_call(part, custom) for part in parts if isinstance(part, ToolCall)]
+    images = [part for part in parts if isinstance(part, Image)]
+    signed = [part.signature for part in parts if isinstance(part, Text) and part.signature is not None]
+    refusal = words(Refusal) or None
     held: dict[str, Json] = {
-        "reasoning_content": "".join(thought),
+        "reasoning_content": words(Reasoning),
         "reasoning_details": write_details(parts),
         "annotations": write_annotations(parts),
-        "images": images,
+        "images": [write_answer_image(image, at) for at, image in enumerate(images)],
         "tool_calls": calls,
     }
-    return message | {name: value for name, value in held.items() if value} | extra
+    return {
+        "role": "assistant",
+        "content": words(Text) or (None if calls or refusal else ""),
+        "refusal": refusal,
+        **{name: value for name, value in held.items() if value},
+        **(write_extra(signed[-1]) if signed else {}),
+    }
 
 
 def _write_call(call: ToolCall, custom: frozenset[str]) -> dict[str, Json]:

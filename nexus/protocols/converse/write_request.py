@@ -44,8 +44,8 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     tools = plan_tools(request, draft)
     thinking = thinking_fields(request, draft)
     tool_config = write_tool_config(tools, request, draft)
-    sampling, sampling_fields = _write_sampling(request, thinking, draft)
-    additional = thinking.extra | sampling_fields
+    sampling = _write_sampling(request, thinking, draft)
+    additional = thinking.extra | _write_top_k(request, thinking, draft)
     output = only({"textFormat": write_text_format(tools, request, draft)})
     system, messages = write_conversation(request, draft)
     body = {
@@ -66,18 +66,14 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 
 
 def _cut(request: Request, draft: Draft) -> Cut:
-    wanted = request.max_tokens
-    if wanted is not None and wanted < draft.model.least_output:
+    small = request.max_tokens is not None and request.max_tokens < draft.model.least_output
+    if small:
         draft.drops.add("max_tokens")
-    else:
-        wanted = None
-    return Cut(() if draft.model.stop else request.stop, wanted)
+    return Cut(() if draft.model.stop else request.stop, request.max_tokens if small else None)
 
 
-def _write_sampling(
-    request: Request, thinking: ThinkingFields, draft: Draft
-) -> tuple[dict[str, Json], dict[str, Json]]:
-    """The inferenceConfig, and top_k as an additional model field."""
+def _write_sampling(request: Request, thinking: ThinkingFields, draft: Draft) -> dict[str, Json]:
+    """The inferenceConfig."""
     max_tokens = request.max_tokens
     if thinking.unlimited and max_tokens is not None:
         draft.drops.add("max_tokens")
@@ -90,7 +86,7 @@ def _write_sampling(
         cutter.check_stops(request.stop)
         stop = None
     config = {"maxTokens": max_tokens, "temperature": temperature, "topP": top_p, "stopSequences": stop}
-    return only(config), _write_top_k(request, thinking, draft)
+    return only(config)
 
 
 def _write_knob(name: str, request: Request, thinking: ThinkingFields, draft: Draft) -> float | None:

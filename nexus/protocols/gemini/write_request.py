@@ -12,9 +12,9 @@ from nexus.errors import InvalidRequest
 from nexus.models.efforts import GOOGLE
 from nexus.models.gemini import LEVELS, TOOL_NAMES, BudgetRange, Gemini
 from nexus.protocols import cutter
-from nexus.protocols.checks import Drops, asks_for
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.dispositions import left_out, tier_for
+from nexus.protocols.dispositions import left_out, sampling_for, tier_for
 from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.tools import write_tool_fields
 from nexus.protocols.gemini.write_contents import ContentsWriter
@@ -86,31 +86,22 @@ def _last_turn(request: Request) -> int:
 
 
 def _write_generation(request: Request, gemini: Gemini, drops: Drops) -> dict[str, Json]:
-    config: dict[str, Json] = {}
-    if request.max_tokens is not None:
-        config["maxOutputTokens"] = request.max_tokens
-    for keys, taken in ((_SAMPLING, gemini.sampling), (_PENALTIES, gemini.penalties)):
-        for name, key in keys.items():
-            value = getattr(request, name)
-            if taken and value is not None:
-                config[key] = value
-            elif asks_for(name, value):
-                drops.add(name)
-    if request.seed is not None:
-        if -_INT32 <= request.seed < _INT32:
-            config["seed"] = request.seed
-        else:
-            drops.add("seed")
-    if request.image_output and gemini.image_output:
-        config["responseModalities"] = ["TEXT", "IMAGE"]
-    elif request.image_output:
+    fits = request.seed is None or -_INT32 <= request.seed < _INT32
+    if not fits:
+        drops.add("seed")
+    if request.image_output and not gemini.image_output:
         drops.add("image_output")
-    if request.stop:
-        config["stopSequences"] = list(request.stop[:MAX_STOPS])
-    if request.thinking is not None:
-        thinking = write_thinking_config(request.thinking, gemini, drops)
-        config |= {} if thinking is None else {"thinkingConfig": thinking}
-    return config
+    thinking = request.thinking
+    config = {
+        "maxOutputTokens": request.max_tokens,
+        **sampling_for(request, _SAMPLING, gemini.sampling, drops),
+        **sampling_for(request, _PENALTIES, gemini.penalties, drops),
+        "seed": request.seed if fits else None,
+        "responseModalities": ["TEXT", "IMAGE"] if request.image_output and gemini.image_output else None,
+        "stopSequences": list(request.stop[:MAX_STOPS]) or None,
+        "thinkingConfig": None if thinking is None else write_thinking_config(thinking, gemini, drops),
+    }
+    return only(config)
 
 
 _FLAT = ("contents", "systemInstruction", "tools", "generationConfig")

@@ -13,7 +13,7 @@ from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
 from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.dispositions import left_out, tier_for
+from nexus.protocols.dispositions import left_out, sampling_for, tier_for
 from nexus.protocols.openai_request import TIERS, is_off, offered_efforts, write_effort, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
 from nexus.protocols.responses.fields import WRITES
@@ -24,6 +24,8 @@ from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, mapping, only
 
 _TIERS = {**TIERS, "ultrafast": "ultrafast"}
+_SAMPLING = {"temperature": "temperature", "top_p": "top_p"}
+
 SUMMARY = "reasoning.summary"
 """Name under which it is reported if it could not be requested; no client has its own field for it."""
 
@@ -43,9 +45,11 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         body["reasoning"] = reasoning
     if text := _write_text(request, target.gpt, drops):
         body["text"] = text
+    # A reasoning model takes them only while it does not reason.
+    takes_sampling = target.gpt is None or target.gpt.takes_sampling(mapping(body.get("reasoning")).get("effort"))
     optional = {
         "max_output_tokens": None if request.max_tokens is None else max(request.max_tokens, LEAST_OUTPUT),
-        **_sampling(request, target.gpt, mapping(body.get("reasoning")).get("effort"), drops),
+        **sampling_for(request, _SAMPLING, takes_sampling, drops),
         "user": openai_user(request.user),
         "metadata": dict(request.metadata) or None,
         "service_tier": tier_for(request, _TIERS, drops),
@@ -98,15 +102,6 @@ def write_reasoning(thinking: Thinking, target: Target, drops: Drops) -> dict[st
         drops.add(SUMMARY)
         return reasoning
     return reasoning | {"summary": target.summary}
-
-
-def _sampling(request: Request, gpt: GPT | None, effort: Json, drops: Drops) -> dict[str, float | None]:
-    """Sampling parameters that a reasoning model accepts only while it does not reason."""
-    knobs = {"temperature": request.temperature, "top_p": request.top_p}
-    if gpt is None or gpt.takes_sampling(effort):
-        return knobs
-    drops.add(*only(knobs))
-    return {}
 
 
 def write_format(format: OutputFormat) -> dict[str, Json]:
