@@ -143,24 +143,26 @@ class HeldCalls:
         """The provider, and its accounts that have what the request refers to; None for any account."""
         writer = BatchWriter(call, providers, seen, self._holdings)
         if held.ask.kind == "files":
-            if call.upload is None:
-                raise UnsupportedMediaType("expected Content-Type: multipart/form-data")
-            held.purpose = str(call.document.get("purpose") or "")
-            made: tuple[Provider, frozenset[str] | None] | None = None
-            if held.purpose == BATCH and held.codec.request_path:
-                if call.upload.file is None:
-                    raise InvalidRequest.about("file", "expected one file")
-                found = writer.write(lines_of(call.upload, held.codec.request_path))
-                made = found.provider, found.keepers
-                held.models, held.upload = found.models, replace(call.upload, edits=found.edits)
-            else:
-                held.upload = call.upload
-            provider, keepers = made or (wanted(call, providers) or only(providers), None)
+            provider, keepers = self._create_file(call, held, providers, writer)
         else:
             check_stored_names(call.body)
             provider, keepers = self._create_batch(call, held, providers, writer)
         self._admission.check_uncounted(call, provider)
         return provider, keepers
+
+    def _create_file(
+        self, call: Call, held: HeldState, providers: Mapping[str, Provider], writer: BatchWriter
+    ) -> tuple[Provider, frozenset[str] | None]:
+        if call.upload is None:
+            raise UnsupportedMediaType("expected Content-Type: multipart/form-data")
+        held.upload, held.purpose = call.upload, str(call.document.get("purpose") or "")
+        if held.purpose != BATCH or not held.codec.request_path:
+            return wanted(call, providers) or only(providers), None
+        if call.upload.file is None:
+            raise InvalidRequest.about("file", "expected one file")
+        found = writer.write(lines_of(call.upload, held.codec.request_path))
+        held.models, held.upload = found.models, replace(call.upload, edits=found.edits)
+        return found.provider, found.keepers
 
     def _create_batch(
         self, call: Call, held: HeldState, providers: Mapping[str, Provider], writer: BatchWriter

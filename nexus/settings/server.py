@@ -248,21 +248,20 @@ def identity_problems(
 
 
 def _sources(settings: ClientIdentification, *, has_keys: bool, has_tokens: bool) -> Iterator[Location]:
-    for name, source in (("client_id", settings.client_id), ("group_id", settings.group_id)):
+    client, where = settings.client_id, ("client_identification", "client_id")
+    if client is None and not (has_keys or has_tokens):
+        yield where, NOTHING_TO_TELL_BY
+    if client is not None and client.http_header is None and has_keys and has_tokens:
+        if not client.gateway_key:
+            yield where, "does not identify callers with a gateway key; add gateway_key = true"
+        if client.jwt_claim is None:
+            yield where, 'does not identify callers with a token; add jwt_claim, such as "sub"'
+    for name, source in (("client_id", client), ("group_id", settings.group_id)):
         where = ("client_identification", name)
-        if source is None:
-            if name == "client_id" and not (has_keys or has_tokens):
-                yield where, NOTHING_TO_TELL_BY
-            continue
-        if source.jwt_claim is not None and not has_tokens:
+        if source is not None and source.jwt_claim is not None and not has_tokens:
             yield (*where, "jwt_claim"), "needs [server.oauth] to verify the tokens that claims come from"
-        if source.gateway_key and not has_keys:
+        if source is not None and source.gateway_key and not has_keys:
             yield (*where, "gateway_key"), "needs a key in [server.keys]; nexus key new NAME makes one"
-        if name == "client_id" and source.http_header is None and has_keys and has_tokens:
-            if not source.gateway_key:
-                yield where, "does not identify callers with a gateway key; add gateway_key = true"
-            if source.jwt_claim is None:
-                yield where, 'does not identify callers with a token; add jwt_claim, such as "sub"'
 
 
 def _unknown_groups(settings: ClientIdentification, keys: Mapping[str, GatewayKey]) -> Iterator[Location]:

@@ -14,6 +14,7 @@ betas by host agrees.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 
 from nexus.dataclasses import dataclass, replace
 from nexus.models import claude as models
@@ -40,6 +41,9 @@ class RefusedBeta:
     fields: tuple[Path, ...] = ()
     loses: bool = True
     paired: bool = False
+
+    def is_among(self, betas: Iterable[str]) -> bool:
+        return any(beta.startswith(self.beta) for beta in betas)
 
 
 FIRST_DEARER_IN_REGIONS = (4, 5)
@@ -143,16 +147,12 @@ def fit(request: ProviderRequest, extra: Extra = NOTHING) -> FittedRequest:
     document = mapping(decode(raw))
     given = betas_in(request.headers.get(BETA, ""), sequence(document.get("anthropic_beta")))
     counts = request.action == "count_tokens"
-    dropped: list[str] = [*unknown, *unthought]
+    refused = [one for one in REFUSED if not one.is_among(extra.betas)]
+    named = [one for one in refused if one.is_among(given)]
+    gone = [path for one in refused if one in named or not one.paired for path in one.fields]
     lost: list[Path] = [("tools", ANY, "defer_loading")] if counts else []
-    for refused in REFUSED:
-        if any(beta.startswith(refused.beta) for beta in extra.betas):
-            continue
-        has_beta = any(beta.startswith(refused.beta) for beta in given)
-        if has_beta and refused.loses:
-            dropped.append(f"{BETA}.{refused.beta.rstrip('-')}")
-        fields = refused.fields if has_beta or not refused.paired else ()
-        lost += [path for path in fields if field_name(path) not in extra.fields]
+    lost += [path for path in gone if field_name(path) not in extra.fields]
+    dropped = [*unknown, *unthought, *(f"{BETA}.{one.beta.rstrip('-')}" for one in named if one.loses)]
     dropped += [field_name(path) for path in lost if any(values(document, path))]
     # The token counter's path has no model, so the body keeps it.
     moved: list[Path] = [("anthropic_version",), ("anthropic_beta",), *([] if counts else [("model",)])]
@@ -160,7 +160,7 @@ def fit(request: ProviderRequest, extra: Extra = NOTHING) -> FittedRequest:
     for beta in (_RENAMED.get(beta, beta) for beta in given):
         if beta in extra.betas or _taken(beta, document, counts=counts):
             betas.append(beta)
-        elif not any(beta.startswith((refused.beta, _MID_CONVERSATION)) for refused in REFUSED) and not counts:
+        elif not (counts or beta.startswith(_MID_CONVERSATION) or any(one.is_among([beta]) for one in REFUSED)):
             dropped.append(f"{BETA}={readable(beta)}")
     body = rewrite(raw, removing((*lost, *moved)), lambda: b'"anthropic_version":' + encode(VERSION))
     return FittedRequest(body, {BETA: ",".join(betas)} if betas else {}, tuple(dict.fromkeys(dropped)))

@@ -102,20 +102,20 @@ class StreamWriter(EventWriter[bytes]):
     def _close(self, index: int, late: Signature | None) -> bytes:
         part = self._parts[index]
         match part:
-            case ToolCall() if index in self._inputs:
+            case ToolCall():
                 extra = write_extra(late) if late != part.signature else {}
-                return self._call(index, {"custom": {"input": read_input("".join(self._inputs.pop(index)))}} | extra)
-            case ToolCall() as part:
+                if index in self._inputs:
+                    words = read_input("".join(self._inputs.pop(index)))
+                    return self._call(index, {"custom": {"input": words}} | extra)
                 # A client parses the arguments, so empty ones must still be an object.
                 silent = index in self._silent
-                extra = write_extra(late) if late != part.signature else {}
                 # The official client's stream helper fails on a piece of a call without ``function``.
                 function: dict[str, Json] = {"function": {"arguments": "{}" if silent else ""}}
                 return self._call(index, function | extra) if silent or extra else b""
             case Text():
                 self._extra = write_extra(late) or self._extra
                 return b""
-            case Image() as part if late not in (None, part.signature):
+            case Image() if late not in (None, part.signature):
                 return self._chunk({"images": [{"index": self._images[index], **write_extra(late)}]})
             case _:
                 return b""
