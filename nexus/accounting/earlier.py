@@ -15,6 +15,7 @@ from nexus.accounting.days import DAY
 from nexus.accounting.finished import CALLS
 from nexus.accounting.report_options import Filters, where
 from nexus.accounting.rows import TOKENS, Row
+from nexus.accounting.tables import number_of
 
 FURTHEST = DAY
 MOST_ROWS = 20_000
@@ -38,9 +39,7 @@ def points(database: Database, span: str, until: float, only: Filters = ()) -> P
     """The points of a span before ``until``. Raises DatabaseError."""
     width, count = SPANS[span]
     condition, values = where({"at_seconds >= ?": until - min(FURTHEST, width * count), "at_seconds < ?": until}, only)
-    whole = "CAST(at_seconds AS BIGINT)"
-    # PostgreSQL rounds where SQLite truncates.
-    at = f"({whole} - CASE WHEN {whole} > at_seconds THEN 1 ELSE 0 END) / {width}"
+    at = number_of(width)
     found: Points = {}
     with database.transaction(write=False) as transaction:
         calls = transaction.query(

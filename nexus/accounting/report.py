@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from nexus.accounting.database import Database
 from nexus.accounting.days import DAY, day_of, midnight
 from nexus.accounting.report_options import BY, Filters, where
-from nexus.accounting.tables import DAY_SUMS, SUMS
+from nexus.accounting.tables import DAY_SUMS, SUMS, number_of
 from nexus.dataclasses import dataclass, fields
 from nexus.headers.tags import TAG
 from nexus.settings.types import read_duration
@@ -79,7 +79,8 @@ def usage(database: Database, *, by: str, since: float, now: float, only: Filter
     begins = since if fine else midnight(since)
     conditions, values = where({"at_seconds >= ?": since} if fine else {"day >= ?": day_of(since)}, only)
     source = f"FROM {table} WHERE {conditions}"
-    column = BY["tag" if by.startswith(TAG) else by]
+    # Only ``days`` has a column for days, and only ``attempts`` one for sessions.
+    column = number_of(DAY) if by == "day" and fine else BY["tag" if by.startswith(TAG) else by]
     order = column if by == "day" else f"{columns[-1]} DESC, {columns[1]} DESC, {column}"
     with database.transaction(write=False) as transaction:
         rows = transaction.query(
@@ -87,7 +88,7 @@ def usage(database: Database, *, by: str, since: float, now: float, only: Filter
             values,
         )
         (all_,) = transaction.query(f"SELECT {', '.join(columns)} {source}", values)
-    found = [Sums(str(name), *map(int, sums)) for name, *sums in rows]
+    found = [Sums(day_of(name * DAY) if isinstance(name, int) else name, *map(int, sums)) for name, *sums in rows]
     if by == "provider" or column == BY["tag"]:
         found = _folded(found, _names_of(by))
     total = Sums("total", *(int(sum or 0) for sum in all_))

@@ -106,6 +106,14 @@ ADD_TO_DAY = _upsert("days", DAY_KEY, DAY_SUMS)
 BUDGET_KEY = ("budget", "subject", "period")
 ADD_TO_BUDGET = _upsert("budgets", BUDGET_KEY, ("spent_nano",))
 
+
+def number_of(seconds: int) -> str:
+    """SQL for the number of a row's period of so many seconds, counted from 1970."""
+    whole = "CAST(at_seconds AS BIGINT)"
+    # PostgreSQL rounds where SQLite truncates.
+    return f"({whole} - CASE WHEN {whole} > at_seconds THEN 1 ELSE 0 END) / {seconds}"
+
+
 STEP = 1000
 """Rows that one retention step deletes."""
 

@@ -140,6 +140,8 @@ def test_usage_is_reported_by_every_dimension(ledger: Ledger) -> None:
         assert ([row.name for row in report.rows], report.total.cost) == (names, 30), by
         mine = usage(ledger.database, by=by, since=NOON - 60, now=NOON, only=[("user", "ann")])
         assert mine.total.cost == 20, by
+        of_session = usage(ledger.database, by=by, since=NOON - 60, now=NOON, only=[("session", "s1")])
+        assert ([row.cost for row in of_session.rows], of_session.rows[0].name in names) == ([20], True), by
 
 
 def test_charges_add_up_per_budget_period(ledger: Ledger) -> None:
