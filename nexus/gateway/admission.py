@@ -172,9 +172,9 @@ class Admission:
         state.reservation.finish(
             error,
             billed=last is not None and last.may_be_billed,
-            usage=state.tap.usage,
+            usage=state.usage,
             streamed=state.streamed,
-            earlier=[attempt.tap.usage for attempt in earlier if attempt is not None and attempt.may_be_billed],
+            earlier=[attempt.usage for attempt in earlier if attempt is not None and attempt.may_be_billed],
         )
         if self.budgets is not None:
             state.charges += self.budgets.concluded(state.reservation, self.limits.store)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from nexus.accounting.record import Charge, KeyClass, Outcome, Phase, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
+from nexus.conversation.usage import Usage
 from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import Cancelled, ErrorAnswer, NexusError, UpstreamStatus, UpstreamTimeout
 from nexus.headers.tracing import REQUEST_ID, CallTrace, new_span_id
@@ -104,6 +105,12 @@ class Attempt:
         return str(self.vendor_status) if answered and self.vendor_status is not None else outcome
 
     @property
+    def usage(self) -> Usage | None:
+        """What the vendor reported; no tokens at all are no report."""
+        usage = self.tap.usage
+        return usage if usage is not None and usage.total else None
+
+    @property
     def may_be_billed(self) -> bool:
         """Whether the vendor may charge for the input: it began a successful answer, or was working when Nexus gave
         up."""
@@ -114,7 +121,7 @@ class Attempt:
                 return self.phase != "prepared"
             case _:
                 # One of several requests may have been answered before another failed.
-                return (self.status is not None and self.status < 300) or self.tap.usage is not None
+                return (self.status is not None and self.status < 300) or self.usage is not None
 
     def again(self) -> Attempt:
         """The next attempt, at the same place."""
@@ -215,6 +222,11 @@ class CallState:
     def tap(self) -> Tap:
         """The tap of the attempt whose answer the client gets."""
         return self._none if self.last is None else self.last.tap
+
+    @property
+    def usage(self) -> Usage | None:
+        """What was reported for that answer."""
+        return None if self.last is None else self.last.usage
 
     @property
     def dropped(self) -> list[str]:

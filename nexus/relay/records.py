@@ -100,7 +100,7 @@ def _attempt_record(attempt: Attempt, cost_of: Cost) -> AttemptRecord:
     tap, received, known = attempt.tap, attempt.call.received, _tokens_known(attempt)
     spends = attempt.call.operation.spends
     # A stored answer's usage was counted when it was made.
-    usage = tap.usage if spends else None
+    usage = attempt.usage if spends else None
     cost, source = cost_of(attempt.route.name, usage, known) if spends else (0, "")
     if attempt.error is not None:
         attempt.fail(attempt.error)
@@ -123,7 +123,7 @@ def _attempt_record(attempt: Attempt, cost_of: Cost) -> AttemptRecord:
         error=attempt.error,
         cost=cost,
         price_source=source,
-        raw_usage=usage.raw if usage is not None else tap.units,
+        raw_usage=tap.usage.raw if spends and tap.usage is not None else tap.units,
         vendor=attempt.route.provider.vendor,
         server=attempt.route.provider.server,
         span_id=attempt.span_id,
@@ -132,11 +132,11 @@ def _attempt_record(attempt: Attempt, cost_of: Cost) -> AttemptRecord:
 
 
 def _tokens_known(attempt: Attempt) -> TokensKnown:
-    usage = attempt.tap.usage if attempt.call.operation.spends else None
+    usage = attempt.usage if attempt.call.operation.spends else None
     if usage is not None and usage.raw is not None and not usage.estimated:
         ended = attempt.error is None or (attempt.tap.stop_reason is not None and not attempt.error.in_band)
         return "yes" if ended else "partly"
-    if usage is not None and usage.total:
+    if usage is not None:
         return "partly"
     spends = attempt.call.operation.spends and attempt.phase != "prepared"
     return "no" if spends and (attempt.may_be_billed or _is_lost(attempt)) else "yes"

@@ -198,6 +198,17 @@ def test_each_session_has_its_own_budget_and_so_do_calls_without_one(
     assert [ask(nexus, "chat").status for _ in range(2)] == [200, 429]
 
 
+def test_a_report_of_no_tokens_is_no_report(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(config(openai_upstream.base_url))
+    found = nexus.records()
+    openai_upstream.next(Behaviour(input_tokens=0, output_tokens=0))
+    assert ask(nexus, "chat").status == 200
+    wait_until(lambda: bool(found))
+    # The reserved 100 tokens of output, and the prompt.
+    assert found[0].charges[0].nano > 100 * 30_000
+    assert (found[0].attempts[0].tokens_known, found[0].attempts[0].cost) == ("no", None)
+
+
 def test_the_dashboard_shows_how_much_is_used(spent: Nexus) -> None:
     (gauge,) = spent.request("GET", "/dashboard/data").json["gauges"]
     assert (gauge["name"], gauge["unit"], gauge["limit"]) == ("budget people", "usd", 0.0033)

@@ -121,7 +121,8 @@ def test_an_impossible_number_of_tokens_does_not_lose_the_call(serve: Serve, ope
     for tokens in (10**12, 10**15):
         openai_upstream.next(Behaviour(input_tokens=tokens, output_tokens=tokens))
         assert nexus.chat(CHAT | {"model": "openai/smart"}).status == 200
-    assert rows(nexus, "input_tokens, cost_nano", calls=2) == [(10**12, None), (0, 0)]
+    columns = "input_tokens, cost_nano, tokens_known, raw_usage <> ''"
+    assert rows(nexus, columns, calls=2) == [(10**12, None, "yes", 1), (0, None, "no", 1)]
     metrics = nexus.request("GET", "/metrics").body.decode()
     assert 'nexus_calls_total{operation="generate",outcome="ok",protocol="chat",route="openai/smart"} 2.0' in metrics
 

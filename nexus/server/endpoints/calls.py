@@ -164,7 +164,7 @@ class CallHandler(AskedHandler):
         held = state.reservation
         standings = held.standings if held is not None else ()
         # The usage of a complete answer is known by now.
-        left = held.budget_left(None if head.stream else state.tap.usage) if held is not None else None
+        left = held.budget_left(None if head.stream else state.usage) if held is not None else None
         own_limits = with_own_limits(head.headers, self.dialect.name, standings, time.time())
         self.set_headers({self.dialect.id_header: self.id, **own_limits, **budget_header(left)})
         self.name_request()
