@@ -41,6 +41,8 @@ class ChatServer:
     no_sampling: bool = _fact("temperature, top_p, penalties and logit_bias are refused")
     no_stop: bool = _fact("stop is refused (xAI's reasoning models): Nexus cuts the answer itself")
     no_metadata: bool = _fact("metadata is refused")
+    no_user: bool = _fact("user, which Claude Code always names, is refused (Mistral)")
+    no_seed: bool = _fact("seed is refused (Mistral)")
     no_json_schema: bool = _fact("response_format knows no json_schema")
     cache_control: bool = _fact("Anthropic's cache_control is understood on content parts and tools")
     cache_breakpoint: bool = _fact("OpenAI's prompt_cache_breakpoint is understood on content parts")

@@ -20,15 +20,18 @@ from nexus.conversation.parts import (
     Link,
     OutputFormat,
     Part,
+    Request,
     Text,
     Thinking,
 )
 from nexus.errors import UnsupportedFeature
 from nexus.models import efforts
+from nexus.models.chat_server import ChatServer
 from nexus.protocols.checks import Body, Drops, a_name, an_object, maybe_bool, maybe_string, one_of, wrong
 from nexus.protocols.codec import Target
 from nexus.protocols.dispositions import effort_level
 from nexus.protocols.media import data_url, is_textual, read_text_file, web_url
+from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, only
 
 _EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
@@ -93,6 +96,18 @@ def write_effort(thinking: Thinking, target: Target, drops: Drops) -> str | None
     if thinking.enabled or target.gpt is None or target.gpt.reasons:
         drops.add("thinking")
     return None
+
+
+def write_owner(request: Request, server: ChatServer, drops: Drops) -> dict[str, Json]:
+    """``user`` and ``metadata``, unless the server refuses them."""
+    user, metadata = openai_user(request.user), dict(request.metadata) or None
+    if user is not None and server.no_user:
+        drops.add("user")
+        user = None
+    if metadata is not None and server.no_metadata:
+        drops.add("metadata")
+        metadata = None
+    return {"user": user, "metadata": metadata}
 
 
 def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:

@@ -2,11 +2,12 @@
 
 Each pattern matches wording that no other rejection has. Sources: Ollama (claude-code-router #972, cherry-studio
 #18744), xAI (hermes-agent #23088, litellm #16265, NativeTavern #83), Azure (litellm #13432, Pulse #1867), llama.cpp and
-vLLM with Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #2695, crush #1590, eca #231), Groq's and
-Cerebras' "is unsupported", DeepSeek's and Kimi's thinking mode (hermes-agent #17455; with a forced tool DeepSeek-V3
-#1376, oh-my-pi #1077, cc-switch #6367); earlier arguments that are broken (vllm #43995, llama.cpp #22948, autolith
-#56); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi #1745), SGLang, Kimi and CLIProxyAPI
-(CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184).
+vLLM with Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #2695, crush #1590, eca #231; its 422 for
+``user``: openai-compatible-conversation #26), Groq's and Cerebras' "is unsupported" (livekit/agents #1274), DeepSeek's
+and Kimi's thinking mode (hermes-agent #17455; with a forced tool DeepSeek-V3 #1376, oh-my-pi #1077, cc-switch #6367);
+earlier arguments that are broken (vllm #43995, llama.cpp #22948, autolith #56); ``user`` and ``metadata`` on Responses
+(CLIProxyAPI #1119, claude-code-router #1730); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi
+#1745), SGLang, Kimi and CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184).
 """
 
 from __future__ import annotations
@@ -29,10 +30,13 @@ ARGUMENTS = "json_arguments"
 IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT})
 """The quirks to which requests that pass through are adapted too."""
 
-_IN_BOTH = (EFFORT, ARGUMENTS, "thinking_type")
+_IN_BOTH = (EFFORT, ARGUMENTS, "thinking_type", "no_user", "no_metadata")
 """What servers reject on Responses too."""
 
 _UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
+_OPTIONAL = ("user", "seed", "metadata")
+"""Members of the body that Mistral and others do not know."""
+
 _SAMPLING = r"(temperature|top_?p|(presence|frequency)_?penalty)"
 _XAI = r"(support parameter|argument not supported on this model:)"
 _STATUSES = (400, 422, 500)
@@ -90,6 +94,15 @@ _ROWS = (
     _row("no_sampling", rf"invalid {_SAMPLING}: only \S+ is allowed"),
     _row("no_sampling", rf"\W{_SAMPLING}\W (is|does) not support"),
     _row("no_stream_usage", rf"{_UNKNOWN}\W.{{0,60}}stream_options|stream_options\W.{{0,40}}{_UNKNOWN}", b"stream_opt"),
+    *(
+        _row(
+            f"no_{name}",
+            rf"(^ ?|\bbody\.|\bproperty \W?|\(\W){name}\W{{0,3}}((is|was) |: )?{_UNKNOWN}|"
+            rf"{_UNKNOWN}.{{0,40}}: \W?{name}\b",
+            f'"{name}":'.encode(),
+        )
+        for name in _OPTIONAL
+    ),
     _row("no_json_schema", r"response_format type is unavailable|json_schema\W.{0,40}not support", b'"json_schema"'),
 )
 

@@ -22,6 +22,9 @@ SENT = {
     "no_json_schema": b'"type":"json_schema"',
     "no_stop": b'"stop":["END"]',
     "no_stream_usage": b'"stream_options":{}',
+    "no_user": b'"user":"u"',
+    "no_seed": b'"seed":1',
+    "no_metadata": b'"metadata":{}',
     "no_user_after_tool": b'"role":"tool"',
     "system_first": b'"role":"system"',
     "thinking_type": b'"tool_choice":"required"',
@@ -73,6 +76,18 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     "arguments, SGLang": ("json_arguments", 400, "unexpected end of data: line 1 column 10 (char 9)"),
     "arguments, llama.cpp": ("json_arguments", 400, "Failed to parse tool call arguments as JSON: [json.exception]"),
     "arguments, Synthetic": ("json_arguments", 400, "Assistant tool call function.arguments must be valid JSON"),
+    "user, Mistral": (
+        "no_user",
+        422,
+        b'{"message":{"detail":[{"loc":["body","user"],"msg":"Extra inputs are not permitted"}]}}',
+    ),
+    "seed, Mistral": ("no_seed", 422, b'{"detail":[{"loc":["body","seed"],"msg":"Extra inputs are not permitted"}]}'),
+    "user, CLIProxyAPI": ("no_user", 400, b'{"detail":"Unsupported parameter: user"}'),
+    "metadata, Cerebras": ("no_metadata", 422, "metadata: property 'metadata' is unsupported"),
+    "metadata, xAI": ("no_metadata", 400, b'{"code":"400","error":"Argument not supported: metadata"}'),
+    "metadata, Azure": ("no_metadata", 400, "Unrecognized request argument supplied: metadata"),
+    "seed, jsonschema": ("no_seed", 400, "Additional properties are not allowed ('seed' was unexpected)"),
+    "a name in a user's message": (None, 422, "body.messages.0.user.name: Extra inputs are not permitted"),
     "nothing": (None, 400, "No."),
     "another word for thinking": (None, 400, "thinking is wonderful"),
     "another problem with the system message": (None, 400, "the system message is too long"),
@@ -89,7 +104,7 @@ def test_a_refusal_reveals_a_quirk_of_the_server(case: str) -> None:
     assert quirk_of(failure, "chat", ALL) == quirk
     if quirk in SENT:
         assert quirk_of(failure, "chat", ALL.replace(SENT[quirk], b"")) is None, "nothing of it was sent"
-    on_responses = quirk if quirk in (EFFORT, "json_arguments", "thinking_type") else None
+    on_responses = quirk if quirk in (EFFORT, "json_arguments", "thinking_type", "no_user", "no_metadata") else None
     assert quirk_of(failure, "responses", ALL) == on_responses
 
 

@@ -33,6 +33,7 @@ UNKNOWN_VALUE = Behaviour(status=400, message="Invalid value for reasoning_effor
 GROQS_VALUE = Behaviour(status=400, message="`reasoning_effort` must be one of `none` or `default`")
 OLLAMAS_VALUE = Behaviour(status=400, message='invalid reasoning value: \'max\' (must be "high", "low" or "none")')
 NEW_LIMIT = "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+MISTRALS = Behaviour(status=422, message="body.user: Extra inputs are not permitted")
 BLAMED = Behaviour(status=400, message="Unsupported parameter.", error_param="reasoning_effort")
 
 
@@ -86,6 +87,18 @@ def test_a_model_without_levels_thinks_as_it_likes(nexus: Nexus, openai_upstream
     answers = [nexus.messages(ASKED), nexus.messages(ASKED | {"thinking": {"type": "disabled"}, "output_config": {}})]
     assert [answer.status for answer in answers] == [200, 200]
     assert efforts(openai_upstream) == ["high", None, "none"]
+
+
+@pytest.mark.parametrize("more", ["", "responses = true"], ids=["chat", "responses"])
+def test_the_user_whom_claude_code_names_is_left_out_where_it_is_unknown(
+    serve: Serve, openai_upstream: FakeUpstream, more: str
+) -> None:
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more=more))
+    openai_upstream.next(MISTRALS)
+    asked = ASKED | {"metadata": {"user_id": "u"}}
+    answers = [nexus.messages(asked), nexus.messages(asked)]
+    assert [(answer.status, answer.headers["x-nexus-dropped"]) for answer in answers] == [(200, "metadata")] * 2
+    assert [request.json.get("user") for request in openai_upstream.requests] == ["u", None, None]
 
 
 def test_other_models_are_not_affected(nexus: Nexus, openai_upstream: FakeUpstream) -> None:

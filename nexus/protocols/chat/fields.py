@@ -121,7 +121,7 @@ WRITES: Mapping[str, Disposition] = {
     "top_k": dropped("no equivalent"),
     "presence_penalty": carried("presence_penalty", "dropped with the quirk `no_sampling`"),
     "frequency_penalty": carried("frequency_penalty", "dropped with the quirk `no_sampling`"),
-    "seed": carried("seed"),
+    "seed": carried("seed", "dropped with the quirk `no_seed`"),
     "stop": carried(
         "stop",
         "as a list; for OpenAI models that reject it, or that many sequences, Nexus cuts the answer "
@@ -130,7 +130,9 @@ WRITES: Mapping[str, Disposition] = {
     "logprobs": dropped("translated answers contain none"),
     "top_logprobs": dropped("translated answers contain none"),
     "logit_bias": carried("logit_bias", "dropped with the quirk `no_sampling`"),
-    "user": converted("user", "values longer than 64 characters are replaced by their SHA-256"),
+    "user": converted(
+        "user", "values longer than 64 characters are replaced by their SHA-256; dropped with the quirk `no_user`"
+    ),
     "metadata": carried("metadata", "dropped with the quirk `no_metadata`"),
     "service_tier": converted("service_tier", "`standard_only` becomes `default`; tiers unknown to OpenAI are dropped"),
     "safety_identifier": dropped("only `user` is carried"),

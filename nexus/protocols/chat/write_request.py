@@ -18,9 +18,8 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out, sampling_for, tier_for
 from nexus.protocols.forced_answer import answer_tool
-from nexus.protocols.openai_request import TIERS, is_off, write_effort, write_schema
+from nexus.protocols.openai_request import TIERS, is_off, write_effort, write_owner, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
-from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, only
 
 _SAMPLING = {name: name for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")}
@@ -35,14 +34,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     answer_tool = _write_format(request, target.chat, body)
     _write_thinking(request, target, body, drops)
     _write_sampling(request, target, body, drops)
-    if request.metadata and target.chat.no_metadata:
-        drops.add("metadata")
-    account = {
-        "user": openai_user(request.user),
-        "metadata": None if target.chat.no_metadata else dict(request.metadata) or None,
-        "service_tier": tier_for(request, TIERS, drops),
-    }
-    body |= only(account)
+    body |= only(write_owner(request, target.chat, drops) | {"service_tier": tier_for(request, TIERS, drops)})
     if request.verbosity and target.gpt is not None and target.gpt.verbosity:
         body["verbosity"] = request.verbosity
         drops.discard("verbosity")
@@ -130,5 +122,7 @@ def _write_sampling(request: Request, target: Target, body: dict[str, Json], dro
     body |= sampling_for(request, _SAMPLING, takes and not target.chat.no_sampling, drops)
     if not 0 <= body.get("temperature", 0) <= 2:
         raise InvalidRequest.about("temperature", "this vendor accepts 0 to 2")
-    if request.seed is not None:
+    if request.seed is not None and target.chat.no_seed:
+        drops.add("seed")
+    elif request.seed is not None:
         body["seed"] = request.seed

@@ -128,8 +128,10 @@ WRITES: Mapping[str, Disposition] = {
     "logprobs": dropped("translated answers contain none"),
     "top_logprobs": dropped("translated answers contain none"),
     "logit_bias": dropped("no equivalent"),
-    "user": converted("user", "values longer than 64 characters are replaced by their SHA-256"),
-    "metadata": carried("metadata"),
+    "user": converted(
+        "user", "values longer than 64 characters are replaced by their SHA-256; dropped with the quirk `no_user`"
+    ),
+    "metadata": carried("metadata", "dropped with the quirk `no_metadata`"),
     "service_tier": converted("service_tier", "`standard_only` becomes `default`; tiers unknown to OpenAI are dropped"),
     "safety_identifier": carried("safety_identifier"),
     "image_output": dropped("OpenAI's models make images with a separate tool"),

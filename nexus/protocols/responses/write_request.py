@@ -14,13 +14,12 @@ from nexus.protocols import cutter
 from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out, sampling_for, tier_for
-from nexus.protocols.openai_request import TIERS, is_off, offered_efforts, write_effort, write_schema
+from nexus.protocols.openai_request import TIERS, is_off, offered_efforts, write_effort, write_owner, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
 from nexus.protocols.responses.fields import WRITES
 from nexus.protocols.responses.tool_choice import write_tool_choice
 from nexus.protocols.responses.tools import write_tools
 from nexus.protocols.responses.write_items import write_items
-from nexus.protocols.tool_calls import openai_user
 from nexus.wire import Json, mapping, only
 
 _TIERS = {**TIERS, "ultrafast": "ultrafast"}
@@ -50,8 +49,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     optional = {
         "max_output_tokens": None if request.max_tokens is None else max(request.max_tokens, LEAST_OUTPUT),
         **sampling_for(request, _SAMPLING, takes_sampling, drops),
-        "user": openai_user(request.user),
-        "metadata": dict(request.metadata) or None,
+        **write_owner(request, target.chat, drops),
         "service_tier": tier_for(request, _TIERS, drops),
         "safety_identifier": request.safety_identifier,
         "prompt_cache_key": request.prompt_cache_key,

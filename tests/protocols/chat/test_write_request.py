@@ -112,6 +112,8 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
     ),
     "no_stop": (Request((HI,), stop=("x",)), ("no_stop",), "stop", None, ()),
     "no_metadata": (Request((HI,), metadata={"a": "b"}), ("no_metadata",), "metadata", None, ("metadata",)),
+    "no_user": (Request((HI,), user="u"), ("no_user",), "user", None, ("user",)),
+    "no_seed": (Request((HI,), seed=1), ("no_seed",), "seed", None, ("seed",)),
     "cache dropped": (
         Request((user(Text("x", "5m")),)),
         (),
