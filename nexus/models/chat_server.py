@@ -46,6 +46,7 @@ class ChatServer:
     no_json_schema: bool = _fact("response_format knows no json_schema")
     cache_control: bool = _fact("Anthropic's cache_control is understood on content parts and tools")
     cache_breakpoint: bool = _fact("OpenAI's prompt_cache_breakpoint is understood on content parts")
+    prompt_cache_key: bool = _fact("prompt_cache_key is understood (Mistral, Fireworks), which cached input depends on")
     reasoning_with_calls: bool = _fact(
         "an answer with tool calls must have reasoning_content in history (DeepSeek, Kimi)"
     )

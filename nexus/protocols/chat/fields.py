@@ -137,7 +137,9 @@ WRITES: Mapping[str, Disposition] = {
     "service_tier": converted("service_tier", "`standard_only` becomes `default`; tiers unknown to OpenAI are dropped"),
     "safety_identifier": dropped("only `user` is carried"),
     "image_output": dropped("only chat clients can request images here, in passthrough"),
-    "prompt_cache_key": dropped("only affects routing inside OpenAI"),
+    "prompt_cache_key": dropped(
+        "carried with the quirk `prompt_cache_key`, with which the user, hashed, stands in for a missing key"
+    ),
     "cached_content": refused("the content is only available at Google; send it as messages"),
     "safety_settings": dropped("thresholds of Google's filters"),
     "verbosity": dropped("sent only to OpenAI models that accept it"),

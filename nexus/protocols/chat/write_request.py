@@ -20,7 +20,7 @@ from nexus.protocols.dispositions import left_out, sampling_for, tier_for
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.openai_request import TIERS, is_off, write_effort, write_owner, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
-from nexus.wire import Json, only
+from nexus.wire import Json, digest, only
 
 _SAMPLING = {name: name for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")}
 
@@ -40,12 +40,22 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         drops.discard("verbosity")
     if request.max_tokens is not None:
         body["max_completion_tokens" if target.chat.max_completion_tokens else "max_tokens"] = request.max_tokens
+    if target.chat.prompt_cache_key and (key := _cache_key(request)) is not None:
+        body["prompt_cache_key"] = key
+        drops.discard("prompt_cache_key")
     cut = _write_stop(request, target, body)
     if request.stream:
         body["stream"] = True
         if not target.chat.no_stream_usage:
             body["stream_options"] = {"include_usage": True}
     return VendorRequest(body, drops.names, answer_tool, cut=cut, renaming=renaming)
+
+
+def _cache_key(request: Request) -> str | None:
+    """The client's key, or one made of its user, in whom Claude Code names its session."""
+    if request.prompt_cache_key is not None or request.user is None:
+        return request.prompt_cache_key
+    return digest(request.user)
 
 
 def _write_tools(request: Request, server: ChatServer, body: dict[str, Json], drops: Drops) -> None:

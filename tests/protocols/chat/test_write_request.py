@@ -20,7 +20,7 @@ from nexus.errors import UnsupportedFeature
 from nexus.models.chat_server import FACTS
 from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target
-from nexus.wire import Json
+from nexus.wire import Json, digest
 
 from .writing import HI, OWN, SYSTEM, assistant, server, text, tool, user, write
 
@@ -114,6 +114,28 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
     "no_metadata": (Request((HI,), metadata={"a": "b"}), ("no_metadata",), "metadata", None, ("metadata",)),
     "no_user": (Request((HI,), user="u"), ("no_user",), "user", None, ("user",)),
     "no_seed": (Request((HI,), seed=1), ("no_seed",), "seed", None, ("seed",)),
+    "prompt_cache_key": (
+        Request((HI,), prompt_cache_key="k", user="u"),
+        ("prompt_cache_key",),
+        "prompt_cache_key",
+        "k",
+        (),
+    ),
+    "prompt_cache_key, Claude Code": (
+        Request((HI,), user="u"),
+        ("prompt_cache_key", "no_user"),
+        "prompt_cache_key",
+        digest("u"),
+        ("user",),
+    ),
+    "prompt_cache_key, neither": (Request((HI,)), ("prompt_cache_key",), "prompt_cache_key", None, ()),
+    "prompt_cache_key, unknown": (
+        Request((HI,), prompt_cache_key="k"),
+        (),
+        "prompt_cache_key",
+        None,
+        ("prompt_cache_key",),
+    ),
     "cache dropped": (
         Request((user(Text("x", "5m")),)),
         (),
