@@ -1,7 +1,9 @@
 """Server-sent events by the standard: bytes in any chunks -> whole frames, every byte kept.
 
 Lines end at CR, LF or CRLF and nowhere else (never at U+2028), one space after the colon is optional, comments and
-unknown fields pass; the frames' ``raw`` bytes joined are the input. Source: WHATWG HTML, section 9.2.6.
+unknown fields pass; the frames' ``raw`` bytes joined are the input. Source: WHATWG HTML, section 9.2.6. Beyond it, JSON
+without a field name is data: Google ends a stream that fails with its indented error (google.genai._api_client,
+maximhq/bifrost #5262).
 """
 
 from __future__ import annotations
@@ -103,7 +105,18 @@ def parse_frame(raw: bytes) -> Frame:
             data.append(value.removeprefix(b" ").decode("utf-8", "replace"))
         elif name == b"event":
             event = value.removeprefix(b" ").decode("utf-8", "replace")
-    return Frame(raw, event, "\n".join(data) if data else None)
+    return Frame(raw, event, "\n".join(data) if data else _bare_json(raw))
+
+
+def _bare_json(raw: bytes) -> str | None:
+    words = raw.strip()
+    if not words.startswith(b"{"):
+        return None
+    try:
+        decode(words)
+    except ValueError:
+        return None
+    return words.decode("utf-8", "replace")
 
 
 def _plain_frame(match: re.Match[bytes]) -> Frame:

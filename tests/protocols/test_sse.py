@@ -39,6 +39,7 @@ STREAMS = [
     ),
     pytest.param("data: Grüße 東京 🦜\n\n".encode(), [(None, "Grüße 東京 🦜")], id="UTF-8"),
     pytest.param(b"\xef\xbb\xbfdata: a\n\ndata: b\n\n", [(None, "a"), (None, "b")], id="BOM"),
+    pytest.param(b'data: a\n\n{\n "error": {}\n}\n\n', [(None, "a"), (None, '{\n "error": {}\n}')], id="bare JSON"),
     pytest.param(b"\n\n\ndata: a\n\n\n\n", [(None, "a")], id="extra blank lines"),
     pytest.param(b"data: a\n\ndata: cut off\n", [(None, "a")], id="an event without its end"),
     pytest.param(b"data: \xff\xfe\n\n", [(None, "\ufffd\ufffd")], id="not UTF-8"),

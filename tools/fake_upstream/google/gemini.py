@@ -64,7 +64,7 @@ def error(request: SeenRequest, behaviour: Behaviour, request_id: str) -> Answer
 
 
 def error_frame(request: SeenRequest, behaviour: Behaviour, request_id: str) -> bytes:
-    return replies.frame(errors.status(behaviour, SERVICE))
+    return errors.body(behaviour, SERVICE)
 
 
 def alt_refusal(request: SeenRequest) -> Refusal | None:

@@ -100,7 +100,7 @@ def error(request: SeenRequest, behaviour: Behaviour, request_id: str) -> Answer
 def error_frame(request: SeenRequest, behaviour: Behaviour, request_id: str) -> bytes:
     if CLAUDE.fullmatch(request.route):
         return messages.frame(messages.error(behaviour, request_id))
-    return replies.frame(errors.status(behaviour, SERVICE))
+    return errors.body(behaviour, SERVICE)
 
 
 def _claude(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
