@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from anthropic._models import construct_type as construct_event
-from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import Message as ClaudeMessage
 from anthropic.types import RawMessageStreamEvent
 from openai._models import construct_type
@@ -36,6 +34,7 @@ from nexus.wire import Json, decode, encode
 from tests.protocols.chat.kit import check_request as check_chat
 from tests.protocols.converse.published import check_request as check_converse
 from tests.protocols.gemini.kit import check_body as check_gemini
+from tests.protocols.messages.kit import accumulated
 from tests.protocols.messages.kit import check_request as check_messages
 from tests.published import published
 
@@ -157,7 +156,8 @@ def echo_stream(client: str, written: bytes) -> list[Turn]:
         case "chat":
             return [_gathered_chat(written)]
         case "messages":
-            return [_gathered_claude(written)]
+            message = accumulated((name, decode(data)) for name, data in frames(written))
+            return [{"role": "assistant", "content": message.to_dict()["content"]}]
         case _:
             return gather_items(frames(written))
 
@@ -183,16 +183,6 @@ def _gathered_chat(written: bytes) -> Turn:
         call["function"].pop("parsed_arguments", None)
     message.pop("parsed", None)
     return message
-
-
-def _gathered_claude(written: bytes) -> Turn:
-    snapshot: Any = None
-    pieces: dict[int, bytes] = {}
-    for event, data in frames(written):
-        if event not in ("ping", "error"):
-            parsed: Any = construct_event(type_=RawMessageStreamEvent, value=decode(data))
-            snapshot = accumulate_event(event=parsed, current_snapshot=snapshot, json_bufs=pieces)
-    return {"role": "assistant", "content": snapshot.to_dict()["content"]}
 
 
 def opening(client: str) -> Turn:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import Message
 from hypothesis import given
 from openai._models import construct_type
@@ -23,6 +22,7 @@ from nexus.protocols import loader
 from nexus.wire import decode
 from tests.examples import examples
 from tests.protocols.kit import envelope
+from tests.protocols.messages.kit import accumulated as accumulated_claude
 
 from .items import accumulated
 from .kit import CLIENTS, frames
@@ -42,7 +42,7 @@ def added_up(client: str, raw: bytes) -> dict[str, Any]:
         case "chat":
             return _chat(raw)
         case "messages":
-            return _messages(raw)
+            return _dumped(accumulated_claude((name, decode(data)) for name, data in frames(raw)))
         case _:
             return _dumped(accumulated(frames(raw))[-1].response)
 
@@ -58,15 +58,6 @@ def _chat(raw: bytes) -> dict[str, Any]:
         if data != "[DONE]":
             state.handle_chunk(construct_type(type_=ChatCompletionChunk, value=decode(data)))  # type: ignore[arg-type]
     return _dumped(state.current_completion_snapshot)
-
-
-def _messages(raw: bytes) -> dict[str, Any]:
-    snapshot: Any = None
-    pieces: dict[int, bytes] = {}
-    for event, data in frames(raw):
-        if event != "ping":
-            snapshot = accumulate_event(event=decode(data), current_snapshot=snapshot, json_bufs=pieces)
-    return _dumped(snapshot)
 
 
 @pytest.mark.parametrize("client", CLIENTS)

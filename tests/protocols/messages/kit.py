@@ -4,9 +4,11 @@ Nothing here knows what a test expects.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from anthropic._models import construct_type
+from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import Message as WireMessage
 from anthropic.types import RawMessageStreamEvent
 from anthropic.types.message_count_tokens_params import MessageCountTokensParams
@@ -56,3 +58,14 @@ def frames(raw: bytes) -> list[tuple[str | None, dict[str, Any]]]:
     decoded = decoder.feed(raw)
     assert decoder.rest == b""
     return [(frame.event, json.loads(frame.data or "")) for frame in decoded]
+
+
+def accumulated(told: Iterable[tuple[str | None, Any]]) -> WireMessage:
+    """The message of a stream, added up by Anthropic's SDK."""
+    snapshot: Any = None
+    pieces: dict[int, bytes] = {}
+    for name, data in told:
+        if name not in ("ping", "error"):
+            event: Any = construct_type(type_=RawMessageStreamEvent, value=data)
+            snapshot = accumulate_event(event=event, current_snapshot=snapshot, json_bufs=pieces)
+    return snapshot  # type: ignore[no-any-return]

@@ -40,7 +40,7 @@ from nexus.protocols.messages.write_response import write_response
 from nexus.protocols.messages.write_stream import StreamWriter
 from tests.protocols.kit import envelope, losses, origin
 
-from .kit import RECORDED, check_event, check_message, frames, replay
+from .kit import RECORDED, accumulated, check_event, check_message, frames, replay
 
 EXPECTED: dict[str, Response] = {
     "text": Response(
@@ -216,42 +216,11 @@ def write_stream(events: list[Event], id: str = "chatcmpl-1") -> bytes:
 
 
 def assembled(raw: bytes) -> dict[str, Any]:
-    """The message that a client assembles: blocks never overlap, and the SDK knows every event."""
-    message: dict[str, Any] = {}
-    open_block = pieces = None
-    for name, data in frames(raw):
+    """The message that a client assembles of events that its SDK knows."""
+    told = frames(raw)
+    for name, data in told:
         check_event(name, data)
-        match data["type"]:
-            case "message_start":
-                message = data["message"]
-            case "content_block_start":
-                assert open_block is None
-                assert data["index"] == len(message["content"])
-                open_block, pieces = data["content_block"], ""
-            case "content_block_delta":
-                assert open_block is not None
-                delta = data["delta"]
-                match delta["type"]:
-                    case "input_json_delta":
-                        pieces += delta["partial_json"]
-                    case "text_delta":
-                        open_block["text"] += delta["text"]
-                    case "thinking_delta":
-                        open_block["thinking"] += delta["thinking"]
-                    case "signature_delta":
-                        open_block["signature"] += delta["signature"]
-            case "content_block_stop":
-                assert open_block is not None
-                if pieces:
-                    open_block["input"] = json.loads(pieces)
-                message["content"].append(open_block)
-                open_block = None
-            case "message_delta":
-                message |= data["delta"]
-                message["usage"] |= data["usage"]
-            case "message_stop":
-                assert open_block is None
-    return message
+    return accumulated(told).to_dict()
 
 
 def test_a_whole_message_is_written() -> None:
