@@ -131,14 +131,13 @@ class HeldCodec(ABC):
         raise NotImplementedError
 
 
-def number(query: Mapping[str, Sequence[str]], name: str, default: int, most: int) -> int:
-    """Raises InvalidRequest."""
-    written = query.get(name, ("",))[0]
-    if not written:
+def page_size(limit: str, default: int, most: int) -> int:
+    """The ``limit`` of a list. Raises InvalidRequest."""
+    if not limit:
         return default
-    if not _DIGITS.fullmatch(written) or not 1 <= int(written) <= most:
-        raise wrong(name, f"a whole number from 1 to {most}")
-    return int(written)
+    if not _DIGITS.fullmatch(limit) or not 1 <= int(limit) <= most:
+        raise wrong("limit", f"a whole number from 1 to {most}")
+    return int(limit)
 
 
 def item_starts(raw: bytes, start: int) -> Iterator[int]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from nexus.protocols.checks import wrong
 from nexus.protocols.edit import replace_member
-from nexus.protocols.held import HeldCodec, HeldKind, Page, number
+from nexus.protocols.held import HeldCodec, HeldKind, Page, page_size
 from nexus.wire import Json, count, text
 
 _OVER = frozenset({"failed", "completed", "expired", "cancelled"})
@@ -26,7 +26,8 @@ class OpenAIHeld(HeldCodec):
         if order not in ("asc", "desc"):
             raise wrong("order", '"asc" or "desc"')
         after, purpose = query.get("after", ("",))[0], query.get("purpose", ("",))[0]
-        return Page(number(query, "limit", default, most), after, ascending=order == "asc", purpose=purpose)
+        limit = page_size(query.get("limit", ("",))[0], default, most)
+        return Page(limit, after, ascending=order == "asc", purpose=purpose)
 
     def write_list(self, kind: HeldKind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]:
         ids: list[str | None] = [text(one.get("id")) for one in objects] or [None]

@@ -17,7 +17,7 @@ from nexus.models import claude
 from nexus.protocols.checks import require, wrong
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream, Dialect, ModelCard, RateLimit, tightest
-from nexus.protocols.held import HeldCodec
+from nexus.protocols.held import HeldCodec, page_size
 from nexus.protocols.messages.held import HELD
 from nexus.protocols.operation import COUNT_TOKENS, FILES, GENERATE, MESSAGE_BATCHES, Operation
 from nexus.protocols.protocol import Protocol
@@ -95,7 +95,7 @@ class Messages(Dialect):
 
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
         """One page: ``limit`` models after ``after_id``, or right before ``before_id``."""
-        limit = _limit(query.get("limit"))
+        limit = page_size(query.get("limit", ""), DEFAULT_LIMIT, MAX_LIMIT)
         after, before = query.get("after_id"), query.get("before_id")
         if after and before:
             raise wrong("before_id", "after_id or before_id, not both")
@@ -122,14 +122,6 @@ def moment(seconds: float) -> str:
 def _written(second: int) -> str:
     # The resets of all calls within a second are a few: formatting each takes as long as parsing a small request.
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _limit(value: str | None) -> int:
-    if value is None:
-        return DEFAULT_LIMIT
-    if not value.isascii() or not value.isdigit() or len(value) > 4 or not 1 <= int(value) <= MAX_LIMIT:
-        raise wrong("limit", f"a whole number from 1 to {MAX_LIMIT}")
-    return int(value)
 
 
 def _position(cards: list[ModelCard], wanted: str, param: str) -> int:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from nexus.protocols.checks import wrong
 from nexus.protocols.edit import find, replace_member
-from nexus.protocols.held import BatchRequest, HeldCodec, HeldKind, Page, Verb, item_starts, number, request_at
+from nexus.protocols.held import BatchRequest, HeldCodec, HeldKind, Page, Verb, item_starts, page_size, request_at
 from nexus.wire import Json, sequence, text
 
 _PAGE = "page_"
@@ -36,7 +36,7 @@ class AnthropicHeld(HeldCodec):
         after = query.get("after_id", ("",))[0]
         if not after and (page := query.get("page", ("",))[0]):
             after = page.removeprefix(_PAGE)
-        most = MOST_IDS if ids else number(query, "limit", 20, 1000)
+        most = MOST_IDS if ids else page_size(query.get("limit", ("",))[0], 20, 1000)
         return Page(most, after, query.get("before_id", ("",))[0], ids=tuple(ids) if ids else None)
 
     def write_list(self, kind: HeldKind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]:
