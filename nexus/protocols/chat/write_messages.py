@@ -23,7 +23,7 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.media import LOST, from_result, unseen
 from nexus.protocols.openai_request import misplaced
 from nexus.protocols.tool_calls import BROKEN, whole_text
-from nexus.wire import Json
+from nexus.wire import Json, only
 
 ERROR_MARK = "[tool error] "
 """Prefix of the text of a result with ``is_error``, for which this dialect has no field."""
@@ -63,51 +63,44 @@ class MessagesWriter:
 
     def _write_assistant(self, message: Message, paths: Sequence[str]) -> list[str]:
         """Returns the ids of its calls; ``paths`` are those of its parts."""
-        content: list[Wire] = []
-        calls: list[Wire] = []
-        refusals: list[str] = []
-        images: list[Wire] = []
-        extra: Wire = {}
-        for part, path in zip(message.parts, paths, strict=True):
-            match part:
-                case Text():
-                    extra = vendor_extra(part.signature) or extra
-                    if part.text:
-                        content += self._parts(part, path)
-                case Refusal(text=words):
-                    refusals.append(words)
-                case ToolCall():
-                    calls.append(self._call(part))
-                case Image() if self._server.output_images:
-                    images.append(vendor_image(part))
-                case Image():
-                    self._drops.add(LOST)
-                    content += self._parts(unseen(part), path)
-                case Reasoning():
-                    pass
-                case _:
-                    raise misplaced(part, path)
-        reasoning = self._reasoning(message.parts)
-        if self._server.think_tags and (thought := reasoning.pop("reasoning_content", None)):
+        content = [wire for part, path in zip(message.parts, paths, strict=True) for wire in self._said(part, path)]
+        calls = [part for part in message.parts if isinstance(part, ToolCall)]
+        refusals = [part.text for part in message.parts if isinstance(part, Refusal)]
+        images = [part for part in message.parts if isinstance(part, Image) and self._server.output_images]
+        fields = self._reasoning(message.parts)
+        if self._server.think_tags and (thought := fields.pop("reasoning_content", None)):
             content = _with_thought(content, thought)
-        # Without calls, servers such as Ollama reject null.
-        nothing = None if calls or refusals else ""
-        wire: Wire = {"role": "assistant", "content": self._content(content) if content else nothing}
-        if message.name:
-            wire["name"] = message.name
-        if refusals:
-            wire["refusal"] = "".join(refusals)
-        wire |= reasoning
-        wire |= self._history(extra)
+        for text in (part for part in message.parts if isinstance(part, Text)):
+            fields |= self._history(vendor_extra(text.signature))
         if calls and self._server.reasoning_with_calls:
-            wire["reasoning_content"] = wire.get("reasoning_content") or wire.pop(NAMED.value, _NO_REASONING)
-        if images:
-            wire["images"] = images
-        if calls:
-            wire["tool_calls"] = calls
-        if content or wire.keys() - {"role", "content", "name"}:
-            self._wire.append(wire)
-        return [call.id for call in message.parts if isinstance(call, ToolCall)]
+            fields["reasoning_content"] = fields.get("reasoning_content") or fields.pop(NAMED.value, _NO_REASONING)
+        besides = only(
+            {
+                "refusal": "".join(refusals) if refusals else None,
+                **fields,
+                "images": [vendor_image(image) for image in images] or None,
+                "tool_calls": [self._call(call) for call in calls] or None,
+            }
+        )
+        if content or besides:
+            # Without calls, servers such as Ollama reject null.
+            nothing = None if calls or refusals else ""
+            written = self._content(content) if content else nothing
+            self._wire.append({"role": "assistant", "content": written, **_name(message), **besides})
+        return [call.id for call in calls]
+
+    def _said(self, part: Part, path: str) -> list[Wire]:
+        """The content of an answer; what other fields hold has none."""
+        match part:
+            case Text(text=words):
+                return self._parts(part, path) if words else []
+            case Image() if not self._server.output_images:
+                self._drops.add(LOST)
+                return self._parts(unseen(part), path)
+            case Image() | Refusal() | ToolCall() | Reasoning():
+                return []
+            case _:
+                raise misplaced(part, path)
 
     def _call(self, call: ToolCall) -> Wire:
         if call.cache is not None:
@@ -183,8 +176,7 @@ class MessagesWriter:
         if message.role == "system" and self._server.system_first:
             role = "user"
             content.insert(0, {"type": "text", "text": _SYSTEM_MARK})
-        name = {"name": message.name} if message.name else {}
-        self._add_given({"role": role, "content": self._content(content)} | name)
+        self._add_given({"role": role, "content": self._content(content), **_name(message)})
 
     def _add_given(self, wire: Wire) -> None:
         """Adds a message that is neither an answer nor a result."""
@@ -216,6 +208,10 @@ class MessagesWriter:
                 self._drops.add("cache")
             return "\n\n".join(part["text"] for part in parts)
         return parts[0]["text"] if len(parts) == 1 and len(parts[0]) == 2 else parts
+
+
+def _name(message: Message) -> Wire:
+    return {"name": message.name} if message.name else {}
 
 
 def _with_thought(content: list[Wire], thought: str) -> list[Wire]:
