@@ -96,7 +96,7 @@ class Attempts:
                     opened.reply.close()
                     raise attempt.cancel.reason
             except NexusError as error:
-                self._failed(state, plan, state.last or attempt, error, gate)
+                self._failed(state, plan, state.attempts[-1], error, gate)
                 continue
             self._succeeded(state, plan, candidate)
             return opened
@@ -225,7 +225,8 @@ class Attempts:
         if failure == "not_expressible" and attempt.phase == "prepared":
             if not (plan.waiting or plan.skips or plan.error):
                 raise error
-            state.take_back(attempt)
+            # It was not made.
+            state.attempts.remove(attempt)
             self._skip(state, plan, candidate, failure, error)
             return
         count_failure(self._router.cooldowns, candidate, failure, error, plan.entered)

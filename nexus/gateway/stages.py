@@ -181,9 +181,10 @@ class Gateway:
 
     def _end(self, state: CallState, sink: Sink, error: NexusError | None, *, over: bool = False) -> None:
         """Settles before ending, so that the client's next call finds what this one gave back."""
-        if state.last is not None:
-            state.last.end()
-            state.last.error = error or state.last.error
+        last = state.last
+        if last is not None:
+            last.end()
+            last.error = error or last.error
         try:
             book(state, self.admission)
             self._attempts.ended(state, error or state.failure)

@@ -170,7 +170,6 @@ class CallState:
     booked: tuple[Booked, ...] = ()
     held_from: int = 0
     attempts: list[Attempt] = field(default_factory=list)
-    last: Attempt | None = field(default=None, repr=False)
     reading: ReadRequest | None = field(default=None, repr=False)
     skipped: list[tuple[int, str]] = field(default_factory=list)
     status: int | None = None
@@ -210,36 +209,34 @@ class CallState:
         if self.trace is not None:
             attempt.span_id = new_span_id()
         self.attempts.append(attempt)
-        self.last = attempt
         return attempt
 
-    def take_back(self, attempt: Attempt) -> None:
-        """Removes an attempt that was not made."""
-        self.attempts.remove(attempt)
-        self.last = self.attempts[-1] if self.attempts else None
+    @property
+    def last(self) -> Attempt | None:
+        return self.attempts[-1] if self.attempts else None
 
     @property
     def tap(self) -> Tap:
         """The tap of the attempt whose answer the client gets."""
-        return self._none if self.last is None else self.last.tap
+        return self.attempts[-1].tap if self.attempts else self._none
 
     @property
     def usage(self) -> Usage | None:
         """What was reported for that answer."""
-        return None if self.last is None else self.last.usage
+        return self.attempts[-1].usage if self.attempts else None
 
     @property
     def dropped(self) -> list[str]:
-        return [] if self.last is None else self.last.dropped
+        return self.attempts[-1].dropped if self.attempts else []
 
     @property
     def streamed(self) -> int:
-        return 0 if self.last is None else self.last.streamed
+        return self.attempts[-1].streamed if self.attempts else 0
 
     @property
     def failure(self) -> NexusError | None:
         """The call's error, including one that reached the client in the vendor's own bytes."""
-        return self.error or (None if self.last is None else self.last.error)
+        return self.error or (self.attempts[-1].error if self.attempts else None)
 
     @property
     def tried(self) -> str:

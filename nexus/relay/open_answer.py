@@ -89,7 +89,7 @@ def _pass(attempt: Attempt) -> OpenedReply:
     for texts in collected.batches():
         opened = _open_lane(attempt, partial(collected.lane, texts))
         with opened.reply:
-            attempt = state.last or attempt
+            attempt = state.attempts[-1]
             collected.count(attempt, texts, opened.reply)
             drain(opened.reply)
     return collected.reply(attempt)
@@ -114,7 +114,7 @@ def _held(attempt: Attempt) -> OpenedReply:
             # It expired, or was deleted outside Nexus.
             held.holdings.forget(row)
             held.rows.remove(row)
-        attempt = state.last or attempt
+        attempt = state.attempts[-1]
     return write_list(held, attempt.route.provider.name)
 
 
