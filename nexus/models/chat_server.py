@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nexus.dataclasses import dataclass, field, fields
+from nexus.wire import Json
 
 
 def _fact(about: str) -> Any:
@@ -32,6 +33,7 @@ class ChatServer:
     thinking_type: bool = _fact(
         "thinking, on by default, is switched off by thinking.type, also if a tool is forced (DeepSeek, Kimi)"
     )
+    enable_thinking: bool = _fact("as thinking_type, but by enable_thinking (Qwen's models at Alibaba)")
     no_reasoning_history: bool = _fact(
         "reasoning_content, _details, thinking_blocks and extra_content in history are refused"
     )
@@ -60,6 +62,13 @@ class ChatServer:
         "a user message must not follow tool messages at once (Mistral): an answer comes between"
     )
     mistral_tool_ids: bool = _fact("tool call ids are nine letters or digits")
+
+    @property
+    def off_switch(self) -> dict[str, Json] | None:
+        """What switches off thinking that is on by default, if anything does."""
+        if self.thinking_type:
+            return {"thinking": {"type": "disabled"}}
+        return {"enable_thinking": False} if self.enable_thinking else None
 
 
 PLAIN = ChatServer()

@@ -56,6 +56,12 @@ VENDORS: dict[str, tuple[str, Target, Any, bool]] = {
         True,
     ),
     "a server with a switch": ("chat", Target("local", chat=SWITCH), {"thinking": {"type": "disabled"}}, False),
+    "Qwen at Alibaba": (
+        "chat",
+        Target("qwen3.8-max", chat=ChatServer(enable_thinking=True)),
+        {"enable_thinking": False},
+        False,
+    ),
     "a Responses server with a switch": (
         "responses",
         Target("local", chat=SWITCH),
@@ -85,7 +91,7 @@ VENDORS: dict[str, tuple[str, Target, Any, bool]] = {
     "claude": ("messages", of_claude("claude-opus-4-6"), {"thinking": {"type": "disabled"}}, False),
     ALWAYS: ("messages", of_claude("claude-fable-5"), {}, True),
 }
-FIELDS = ("reasoning", "reasoning_effort", "thinking", LEVEL, BUDGET, "reasoningConfig")
+FIELDS = ("reasoning", "reasoning_effort", "thinking", "enable_thinking", LEVEL, BUDGET, "reasoningConfig")
 
 
 def written(vendor: str, target: Target, more: Any) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -28,6 +28,7 @@ SENT = {
     "no_user_after_tool": b'"role":"tool"',
     "system_first": b'"role":"system"',
     "thinking_type": b'"tool_choice":"required"',
+    "enable_thinking": b'"tool_choice":"required"',
 }
 """The part of the request without which the words mean something else."""
 
@@ -47,6 +48,12 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
         "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1",
     ),
     "forced tool, DeepSeek": ("thinking_type", 400, "Thinking mode does not support this tool_choice"),
+    "forced tool, Alibaba": (
+        "enable_thinking",
+        400,
+        "<400> InternalError.Algo.InvalidParameter: The tool_choice parameter does not support being set to required "
+        "or object in thinking mode",
+    ),
     "forced tool, Kimi": ("thinking_type", 400, "tool_choice 'specified' is incompatible with thinking enabled"),
     "sampling": ("no_sampling", 400, "Model grok-4.6 does not support parameter temperature."),
     "sampling, Kimi": ("no_sampling", 400, "invalid temperature: only 1 is allowed for this model"),
@@ -81,6 +88,12 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
         422,
         b'{"message":{"detail":[{"loc":["body","user"],"msg":"Extra inputs are not permitted"}]}}',
     ),
+    "user, NVIDIA": (
+        "no_user",
+        400,
+        b"{\"error\":\"[{'loc': ('body', 'user'), 'msg': 'Extra inputs are not permitted'}]\"}",
+    ),
+    "seed, NVIDIA": ("no_seed", 400, "Validation: Unsupported parameter(s): seed"),
     "seed, Mistral": ("no_seed", 422, b'{"detail":[{"loc":["body","seed"],"msg":"Extra inputs are not permitted"}]}'),
     "user, CLIProxyAPI": ("no_user", 400, b'{"detail":"Unsupported parameter: user"}'),
     "metadata, Cerebras": ("no_metadata", 422, "metadata: property 'metadata' is unsupported"),
@@ -94,6 +107,9 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     "null in place of text": (None, 400, "Invalid value for 'content': expected a string, got null."),
     "a status that says something else": (None, 429, "Argument not supported on this model: stop"),
 }
+BOTH = (EFFORT, "json_arguments", "thinking_type", "enable_thinking", "no_user", "no_metadata")
+"""Those that are learned on the Responses API too."""
+
 ALL = b"{%b}" % b",".join(SENT.values())
 
 
@@ -104,7 +120,7 @@ def test_a_refusal_reveals_a_quirk_of_the_server(case: str) -> None:
     assert quirk_of(failure, "chat", ALL) == quirk
     if quirk in SENT:
         assert quirk_of(failure, "chat", ALL.replace(SENT[quirk], b"")) is None, "nothing of it was sent"
-    on_responses = quirk if quirk in (EFFORT, "json_arguments", "thinking_type", "no_user", "no_metadata") else None
+    on_responses = quirk if quirk in BOTH else None
     assert quirk_of(failure, "responses", ALL) == on_responses
 
 

@@ -93,8 +93,8 @@ def _write_format(request: Request, server: ChatServer, body: dict[str, Json]) -
 
 
 def _write_thinking(request: Request, target: Target, body: dict[str, Json], drops: Drops) -> None:
-    if target.chat.thinking_type and is_off(request.thinking, body, drops):
-        body["thinking"] = {"type": "disabled"}
+    if (switch := target.chat.off_switch) is not None and is_off(request.thinking, body, drops):
+        body |= switch
         return
     if request.thinking is not None and (level := _level(request.thinking, target, drops)) is not None:
         body["reasoning_effort"] = level

@@ -38,7 +38,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     if request.stream:
         body["stream"] = True
     _write_tools(request, body)
-    if target.chat.thinking_type and is_off(request.thinking, body, drops):
+    if target.chat.off_switch is not None and is_off(request.thinking, body, drops):
         body["reasoning"] = {"effort": OFF}
     elif request.thinking is not None and (reasoning := write_reasoning(request.thinking, target, drops)):
         body["reasoning"] = reasoning

@@ -75,6 +75,13 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         {"type": "disabled"},
         ("thinking",),
     ),
+    "enable_thinking, a forced tool": (
+        Request((HI,), tools=(Tool("f"),), tool_choice=ToolChoice("required"), thinking=Thinking(True, effort="high")),
+        ("enable_thinking",),
+        "enable_thinking",
+        False,
+        ("thinking",),
+    ),
     "thinking_type, a forced answer": (
         Request((HI,), output_format=OutputFormat({"type": "object"})),
         ("thinking_type", "no_json_schema"),
