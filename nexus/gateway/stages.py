@@ -184,7 +184,8 @@ class Gateway:
         last = state.last
         if last is not None:
             last.end()
-            last.error = error or last.error
+            # An attempt that failed before keeps its own error, also if the client left before the next one.
+            last.error = last.error or error
         try:
             book(state, self.admission)
             self._attempts.ended(state, error or state.failure)

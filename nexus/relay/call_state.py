@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nexus.accounting.record import Charge, KeyClass, Outcome, Phase, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
-from nexus.conversation.usage import Usage
+from nexus.conversation.usage import Usage, parts_of
 from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import Cancelled, ErrorAnswer, NexusError, UpstreamStatus, UpstreamTimeout
 from nexus.headers.tracing import REQUEST_ID, CallTrace, new_span_id
@@ -108,7 +108,7 @@ class Attempt:
     def usage(self) -> Usage | None:
         """What the vendor reported; no tokens at all are no report."""
         usage = self.tap.usage
-        return usage if usage is not None and usage.total else None
+        return usage if usage is not None and any(parts_of(usage)) else None
 
     @property
     def may_be_billed(self) -> bool:

@@ -97,10 +97,10 @@ def _batch_record(download: AttemptRecord, number: int, booked: Booked) -> Attem
 
 
 def _attempt_record(attempt: Attempt, cost_of: Cost) -> AttemptRecord:
-    tap, received, known = attempt.tap, attempt.call.received, _tokens_known(attempt)
-    spends = attempt.call.operation.spends
+    tap, received, spends = attempt.tap, attempt.call.received, attempt.call.operation.spends
     # A stored answer's usage was counted when it was made.
     usage = attempt.usage if spends else None
+    known = _tokens_known(attempt, usage)
     cost, source = cost_of(attempt.route.name, usage, known) if spends else (0, "")
     if attempt.error is not None:
         attempt.fail(attempt.error)
@@ -131,8 +131,7 @@ def _attempt_record(attempt: Attempt, cost_of: Cost) -> AttemptRecord:
     )
 
 
-def _tokens_known(attempt: Attempt) -> TokensKnown:
-    usage = attempt.usage if attempt.call.operation.spends else None
+def _tokens_known(attempt: Attempt, usage: Usage | None) -> TokensKnown:
     if usage is not None and usage.raw is not None and not usage.estimated:
         ended = attempt.error is None or (attempt.tap.stop_reason is not None and not attempt.error.in_band)
         return "yes" if ended else "partly"

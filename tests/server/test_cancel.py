@@ -97,12 +97,15 @@ def test_while_waiting_for_the_next_attempt(serve: Serve, openai_upstream: FakeU
     nexus = serve(
         openai_config(openai_upstream.base_url, '[llm.providers.openai.retries]\nattempts = 5\nmax_delay = "600s"\n')
     )
+    records = nexus.records()
     openai_upstream.default = Behaviour(status=503, headers=(("retry-after", "600"),))
     client = open_call(nexus, "/llm/openai/v1/chat/completions", CHAT)
-    openai_upstream.wait_for_requests(1)
+    wait_until(lambda: any(call.last is not None and call.last.error for call in nexus.server.calls.values()))
     leave(client)
-    wait_until(lambda: nexus.server.workers.busy == 0)
+    wait_until(lambda: len(records) == 1 and nexus.server.workers.busy == 0)
     assert len(openai_upstream.requests) == 1
+    (attempt,) = records[0].attempts
+    assert (records[0].outcome, attempt.outcome, attempt.tokens_known) == ("cancelled", "vendor_error", "yes")
 
 
 def test_many_disconnecting_clients_leave_nothing_behind(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
