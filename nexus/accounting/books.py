@@ -33,10 +33,10 @@ NOT_CALLS = frozenset({"GET", "HEAD", "OPTIONS", ""})
 class Books:
     """``ledger`` is None if usage is not recorded."""
 
-    def __init__(self, store: str) -> None:
-        """Opens the store. Raises NoDriver."""
+    def __init__(self, store: str, *, lasts: bool = True) -> None:
+        """Opens the store. ``lasts``: not a temporary one in memory, which must stay small. Raises NoDriver."""
         database = open_store(store)
-        retention = Retention(most=MOST_IN_MEMORY if store == MEMORY else None)
+        retention = Retention(most=None if lasts and store != MEMORY else MOST_IN_MEMORY)
         self.ledger = Ledger(database, retention) if database is not None else None
         # A store in memory exists only in its one connection.
         self._reader: Database | None = database if store == MEMORY else open_store(store, PATIENCE)

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from nexus.accounting import books as accounting_books
 from nexus.accounting import price_book
 from nexus.accounting.database import Transaction
 from nexus.accounting.record import reason
 from nexus.errors import Overloaded, UpstreamStatus, VendorError
+from nexus.server.process import running
 from nexus.settings.usage import SQLITE
 from nexus.telemetry import lines
 from tests.conftest import Serve
@@ -47,6 +49,19 @@ def rows(nexus: Nexus, columns: str, calls: int = 1) -> list[tuple[Any, ...]]:
 
     wait_until(lambda: sum(last for (last,) in ask("is_last")) >= calls)
     return ask(columns)
+
+
+def test_a_temporary_store_stays_small(
+    openai_upstream: FakeUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several workers share one, in a file that is in memory."""
+    monkeypatch.setattr(running, "prepared", lambda settings: f"{SQLITE}{tmp_path / 'shared.sqlite3'}")
+    monkeypatch.setattr(accounting_books, "MOST_IN_MEMORY", 3)
+    with Nexus.of(openai_config(openai_upstream.base_url), tmp_path) as nexus:
+        for _ in range(9):
+            assert nexus.chat(CHAT).status == 200
+        wait_until(lambda: nexus.server.calls == {})
+        assert len(rows(nexus, "attempt", calls=0)) <= 7
 
 
 def files(nexus: Nexus) -> bytes:

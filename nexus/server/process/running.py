@@ -59,7 +59,7 @@ def start(settings: Settings, listeners: Listeners, store: str | None = None) ->
 def prepare(server: Server, settings: Settings, store: str) -> Running:
     """Does all but listen; ``store`` is the URL of the usage store. Raises MissingPyJwt, TlsError and NoDriver."""
     running = Running(server, build(settings, server.kept))
-    server.keep(Books(store))
+    server.keep(Books(store, lasts=store == settings.origin.store))
     server.export(open_exporting(settings.telemetry))
     running.restored = restore(server, running.runtime)
     # Logs a wrong address or password now, not at the first call.
