@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nexus
-from nexus.accounting.days import DAY, day_of
+from nexus.accounting.days import DAY, day_of, midnight
 from nexus.accounting.price_list import Route, price_list
 from nexus.accounting.prices import NanoRates, Price, read_price, with_defaults
 from nexus.accounting.record import TokensKnown
@@ -41,15 +41,16 @@ PACKAGE = "genai-prices"
 PATIENCE = 120.0
 """Timeout in seconds of the subprocess that reads the list."""
 
-FORMAT = 2
+FORMAT = 3
 """Version of the cached format."""
 
 KEPT = 7 * DAY
 """Seconds after which a cached extract of the list is deleted."""
 
 Document = dict[str, Any]
-Reader = Callable[[list[Route]], Document]
-"""Reads the list's prices of routes. Raises OSError, ValueError or subprocess.SubprocessError."""
+Reader = Callable[[float, list[Route]], Document]
+"""Reads the list's prices of routes at a time in Unix seconds. Raises OSError, ValueError or
+subprocess.SubprocessError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +114,18 @@ class PriceBook:
         self._asked = [asked for route in known for asked in route.listed]
         self._awaited = {name for name, *_ in self._asked}
         self._listed: Mapping[str, Price] = {}
-        self._day = ""
+        self._read_at = self._until = 0.0
+        """For which times ``_listed`` holds."""
         self._reading = False
         self._changed = threading.Condition()
 
     def start(self) -> None:
-        """Reads the list in the background. Some prices begin on a date, so it is read again every day. Raises
+        """Reads the list in the background, again when prices change: on a date, or at a time of day. Raises
         Overloaded."""
         if not self._asked:
             return
         with self._changed:
-            if self._reading or self._day == day_of(self._clock()):
+            if self._reading or self._read_at <= self._clock() < self._until:
                 return
             start_daemon("prices", self._read)
             self._reading = True
@@ -141,7 +143,11 @@ class PriceBook:
 
     def is_known(self, route: str) -> bool:
         """False if the price may be in the list and the list has not been read yet."""
-        return route not in self._awaited or bool(self._day)
+        return route not in self._awaited or self._until > 0
+
+    def is_current(self, route: str) -> bool:
+        """False also if the list has to be read again, because prices may have changed."""
+        return route not in self._awaited or self._read_at <= self._clock() < self._until
 
     def wait(self, seconds: float = PATIENCE) -> None:
         """Waits until the list is read, for at most ``seconds``. Raises Overloaded."""
@@ -165,41 +171,43 @@ class PriceBook:
         return price.cost(usage) if usage is not None and known != "no" else None, price.source
 
     def _read(self) -> None:
-        day = day_of(self._clock())
-        listed: Mapping[str, Price] = self._listed
+        now = self._clock()
+        listed, until = self._listed, midnight(now) + DAY
         try:
-            listed = _listed(self._asked, self._folder, day, self._reader)
+            listed, until = _listed(self._asked, self._folder, now, self._reader)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             log.warning("costs are unknown: cannot read the price list", extra={"fields": {"why": str(error)}})
         finally:
             with self._changed:
-                self._listed, self._day, self._reading = listed, day, False
+                self._listed, self._read_at, self._until, self._reading = listed, now, until, False
                 self._changed.notify_all()
 
 
-def _listed(routes: list[Route], folder: Path | None, day: str, read: Reader) -> dict[str, Price]:
+def _listed(routes: list[Route], folder: Path | None, now: float, read: Reader) -> tuple[Mapping[str, Price], float]:
+    """The prices of routes, and until when they hold."""
     try:
         installed = version(PACKAGE)
     except PackageNotFoundError:
         log.warning(f"costs are unknown except for models with a configured price: {PACKAGE} is not installed")
-        return {}
-    digest = hashlib.sha256(f"{FORMAT} {installed} {day} {json.dumps(routes)}".encode()).hexdigest()[:16]
+        return {}, midnight(now) + DAY
+    digest = hashlib.sha256(f"{FORMAT} {installed} {day_of(now)} {json.dumps(routes)}".encode()).hexdigest()[:16]
     source = f"{PACKAGE} {installed}"
     with _alone(folder):
         # Of several processes that start together only the first reads the list.
         document = _kept(folder, f"prices-{digest}.json")
-        if document is None:
-            document = read(routes)
+        if document is None or now >= document["until"]:
+            document = read(now, routes)
             _keep(folder, f"prices-{digest}.json", document)
-    return {route: read_price(price, source) for route, price in document["prices"].items()}
+    prices = {route: read_price(price, source) for route, price in document["prices"].items()}
+    return prices, document["until"]
 
 
-def _run(routes: list[Route]) -> Document:
+def _run(at: float, routes: list[Route]) -> Document:
     """Reads the list in a subprocess, which imports from this installation and not from the working directory."""
     environ = {**os.environ, "PYTHONPATH": str(Path(nexus.__file__).parents[1])}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "nexus.accounting.price_list"],
-        input=json.dumps(routes),
+        input=json.dumps([at, routes]),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -209,13 +217,13 @@ def _run(routes: list[Route]) -> Document:
     return _checked(json.loads(done.stdout))
 
 
-def read_here(routes: list[Route]) -> Document:
+def read_here(at: float, routes: list[Route]) -> Document:
     """Reads the list in this process, for short-lived commands."""
-    return _checked(json.loads(json.dumps(price_list(routes))))
+    return _checked(json.loads(json.dumps(price_list(at, routes))))
 
 
 def _checked(document: Any) -> Document:
-    if not isinstance(document, dict) or not isinstance(document.get("prices"), dict):
+    if not isinstance(document, dict) or not isinstance(document.get("prices"), dict) or "until" not in document:
         raise ValueError("unexpected content")
     return document
 

@@ -1,9 +1,10 @@
 """Prices of models from the package genai-prices; runs in a subprocess, because the package is large.
 
-    python -m nexus.accounting.price_list < ROUTES
+    python -m nexus.accounting.price_list < QUESTION
 
-Reads a JSON array of routes; writes an object with the package's version and the prices it has by name, as
-``read_price`` reads them. Fetches nothing: the prices are the installed ones.
+Reads a JSON array of a time in Unix seconds and routes; writes an object with the package's version, the prices it has
+at that time by name, as ``read_price`` reads them, and ``until`` when they hold. Fetches nothing: the prices are the
+installed ones.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+from nexus.accounting.days import DAY, midnight
 from nexus.accounting.prices import MEDIA, STANDARD_TIERS, with_defaults
 from nexus.conversation.usage import NANO
 
@@ -40,27 +42,45 @@ Route = tuple[str, str, str, int]
 """Name, address of the vendor's API, the vendor's model id, and the percentage of the listed price that it costs."""
 
 
-def price_list(routes: Iterable[Route]) -> dict[str, Any]:
+def price_list(at: float, routes: Iterable[Route]) -> dict[str, Any]:
     """The package's version and its prices of ``routes``."""
     import genai_prices
 
     found: dict[str, Any] = {}
+    now = datetime.fromtimestamp(at, UTC)
+    until = midnight(at) + DAY
     for name, base_url, model, percent in routes:
         try:
-            answer = genai_prices.calc_price(genai_prices.Usage(), model, provider_api_url=base_url)
+            answer = genai_prices.calc_price(
+                genai_prices.Usage(), model, provider_api_url=base_url, genai_request_timestamp=now
+            )
         except LookupError:
             continue
         if not _is_host_of(answer.provider.api_pattern, base_url):
             continue
         standard = answer.model_price.__dict__
-        tiers = _tiers(answer.model).items()
+        tiers = _tiers(answer.model, now).items()
+        until = min([until, *_changes(answer.model, now)])
         found[name] = {
             **_levels(standard, percent),
             "tiers": {tier: _levels({**standard, **prices}, percent) for tier, prices in tiers},
             "searches": _nano(searches / 1000, 100) if (searches := standard.get("web_searches_kcount")) else None,
             "media": [kind for kind in MEDIA if any(standard.get(key.format(kind)) for key in _OF_MEDIA)],
         }
-    return {"version": genai_prices.__version__, "prices": found}
+    return {"version": genai_prices.__version__, "prices": found, "until": until}
+
+
+def _changes(model: Any, now: datetime) -> Iterator[float]:
+    """When the prices that depend on the time of day change next, in Unix seconds."""
+    prices = model.prices if isinstance(model.prices, list) else ()
+    for price in (*prices, *(model.price_variants or ())):
+        for name in ("start_time", "end_time"):
+            if (moment := getattr(price.constraint, name, None)) is not None:
+                change = datetime.combine(now.date(), moment)
+                yield (now + ((change - now) % _A_DAY or _A_DAY)).timestamp()
+
+
+_A_DAY = timedelta(days=1)
 
 
 def _is_host_of(pattern: str, url: str) -> bool:
@@ -72,9 +92,8 @@ def _is_host_of(pattern: str, url: str) -> bool:
     return found is not None and (found.end() >= len(host) or pattern.endswith(r"\."))
 
 
-def _tiers(model: Any) -> dict[str, dict[str, Any]]:
+def _tiers(model: Any, now: datetime) -> dict[str, dict[str, Any]]:
     """The prices that differ in each service tier; the first of several variants counts."""
-    now = datetime.now(UTC)
     found: dict[str, dict[str, Any]] = {}
     for variant in model.price_variants or ():
         (kind, tier), *others = variant.when.items()
@@ -115,4 +134,5 @@ def _nano(dollars: Decimal, percent: int) -> int:
 
 
 if __name__ == "__main__":
-    json.dump(price_list([tuple(route) for route in json.load(sys.stdin)]), sys.stdout)
+    moment, asked = json.load(sys.stdin)
+    json.dump(price_list(moment, [tuple(route) for route in asked]), sys.stdout)

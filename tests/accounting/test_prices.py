@@ -266,12 +266,26 @@ def test_the_price_list_is_read_once_a_day_in_a_subprocess_and_cached(tmp_path: 
     assert again is not None and again.cost(Usage(input=2)) == 14_000
 
 
+def test_a_price_that_depends_on_the_time_of_day_changes_with_it(tmp_path: Path) -> None:
+    """DeepSeek's is twice as high from 01:00 to 04:00 and from 06:00 to 10:00 UTC."""
+    now = [NOON]
+    route = Priced("d/m", Listing("https://api.deepseek.com/v1", "deepseek-v4-pro"))
+    prices = PriceBook([route], tmp_path, lambda: now[0], read_here)
+    costs = []
+    for hour in (0.5, 1.5, 3.9, 4.1, 9.9, 12):
+        now[0] = NOON - 12 * 3600 + hour * 3600
+        assert hour == 3.9 or not prices.is_current("d/m")
+        price = prices.now("d/m")
+        costs.append(price and price.cost(Usage(input=1000)))
+    assert costs == [660_000, 1_320_000, 1_320_000, 660_000, 1_320_000, 660_000]
+
+
 def test_processes_that_start_together_read_the_price_list_once(tmp_path: Path) -> None:
     reads: list[int] = []
 
-    def read(routes: Any) -> Any:
+    def read(at: float, routes: Any) -> Any:
         reads.append(len(routes))
-        return read_here(routes)
+        return read_here(at, routes)
 
     route = Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))
     books = [PriceBook([route], tmp_path, lambda: NOON, read) for _ in range(4)]
@@ -282,7 +296,7 @@ def test_processes_that_start_together_read_the_price_list_once(tmp_path: Path) 
 
 
 def test_an_unreadable_price_list_leaves_costs_unknown(caplog: pytest.LogCaptureFixture) -> None:
-    def read(routes: Any) -> Any:
+    def read(at: float, routes: Any) -> Any:
         raise ValueError("no")
 
     prices = PriceBook([Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))], None, lambda: NOON, read)
