@@ -8,7 +8,9 @@ and Kimi's thinking mode (hermes-agent #17455; with a forced tool DeepSeek-V3 #1
 Alibaba's (eino #994, agentscope #1608, with Qwen 3.8 in September 2026), NVIDIA's (picoclaw #1019, CLIProxyAPI #4149);
 earlier arguments that are broken (vllm #43995, llama.cpp #22948, autolith #56); ``user`` and ``metadata`` on Responses
 (CLIProxyAPI #1119, claude-code-router #1730); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi
-#1745), SGLang, Kimi and CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184).
+#1745), SGLang, Kimi and CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184), Copilot
+(copilot-cli #3080); OpenRouter's thinking that cannot be off (claude-code-router #1215; with Gemini 3.7 in August 2026
+rakazo #114).
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ ARGUMENTS = "json_arguments"
 IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT})
 """The quirks to which requests that pass through are adapted too."""
 
-_IN_BOTH = (EFFORT, ARGUMENTS, "thinking_type", "enable_thinking", "no_user", "no_metadata")
+_IN_BOTH = (EFFORT, "no_effort_none", ARGUMENTS, "thinking_type", "enable_thinking", "no_user", "no_metadata")
 """What servers reject on Responses too."""
 
 _UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
@@ -44,7 +46,8 @@ _STATUSES = (400, 422, 500)
 """500 is llama.cpp's status for what a model's template rejects."""
 
 _VALUE = pattern(r"\bvalues?\b|\bone of\b|\bshould be\b|\bmust be\b|\bvalid levels\b", re.IGNORECASE)
-_LEVEL = pattern(rf"\b(?:{'|'.join(LEVELS)})\b")
+_LEVEL = pattern(rf"(?<![\w.-])(?:{'|'.join(LEVELS)})(?![\w-])")
+"""Names of models may end in one."""
 _LISTED = "levels of thinking: "
 """Begins a quirk that is not a fact of ChatServer: the levels that a model has, as the server listed them."""
 
@@ -66,6 +69,7 @@ def _row(quirk: str, words: str, sent: bytes = b"") -> _Row:
 
 _ROWS = (
     _row(EFFORT, r"reasoning[ _.]?effort|reasoning value|support (thinking|reasoning)\b|valid levels", b'effort"'),
+    _row("no_effort_none", r"reasoning is mandatory", b'effort":"none"'),
     _row(NEW_LIMIT, r"use \W?max_completion_tokens", b'"max_tokens"'),
     _row("system_first", r"system message must be (at the beginning|the first|first)", b'"system"'),
     _row(

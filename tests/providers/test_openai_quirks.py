@@ -13,7 +13,8 @@ from nexus.wire import encode
 EFFORT, HISTORY, LIMIT, PARTS = "no_reasoning_effort", "no_reasoning_history", "max_completion_tokens", "string_content"
 
 SENT = {
-    EFFORT: b'"reasoning_effort":"high"',
+    EFFORT: b'"reasoning_effort":"none"',
+    "no_effort_none": b'"reasoning_effort":"none"',
     HISTORY: b'"reasoning_content":"hm","extra_content":{}',
     LIMIT: b'"max_tokens":64',
     PARTS: b'"content":[{"type":"text","text":"hi"}]',
@@ -38,6 +39,7 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     "effort, Ollama": (EFFORT, 400, '"qwen2.5-coder:1.5b" does not support thinking'),
     "effort, xAI": (EFFORT, 400, b'{"error": "Model grok does not support parameter reasoningEffort."}'),
     "effort, Mistral": (EFFORT, 422, b'{"detail": [{"loc": ["body", "reasoning_effort"], "msg": "Extra inputs"}]}'),
+    "off, OpenRouter": ("no_effort_none", 400, "Reasoning is mandatory for this endpoint and cannot be disabled."),
     "limit": (LIMIT, 400, "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."),
     "system": ("system_first", 500, "Jinja Exception: System message must be at the beginning."),
     "user after tool": ("no_user_after_tool", 400, "Unexpected role 'user' after role 'tool'"),
@@ -107,7 +109,7 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     "null in place of text": (None, 400, "Invalid value for 'content': expected a string, got null."),
     "a status that says something else": (None, 429, "Argument not supported on this model: stop"),
 }
-BOTH = (EFFORT, "json_arguments", "thinking_type", "enable_thinking", "no_user", "no_metadata")
+BOTH = (EFFORT, "no_effort_none", "json_arguments", "thinking_type", "enable_thinking", "no_user", "no_metadata")
 """Those that are learned on the Responses API too."""
 
 ALL = b"{%b}" % b",".join(SENT.values())
@@ -151,6 +153,10 @@ LISTED: dict[str, tuple[str, tuple[str, ...]]] = {
     "Kimi": (
         "Validation error for `reasoning_effort`: expected one of `'low' | 'medium' | 'high'`, received `'xhigh'`",
         ("low", "medium", "high"),
+    ),
+    "Copilot": (
+        'reasoning_effort "xhigh" is not supported by model qwen3.8-max; supported values: [medium, high]',
+        ("medium", "high"),
     ),
     "CLIProxyAPI": (
         'level "xhigh" not supported, valid levels: low, medium, high, max',

@@ -31,6 +31,7 @@ ASKED: dict[str, Any] = {
 OLLAMA = Behaviour(status=400, message='"qwen2.5-coder:1.5b" does not support thinking')
 UNKNOWN_VALUE = Behaviour(status=400, message="Invalid value for reasoning_effort.")
 GROQS_VALUE = Behaviour(status=400, message="`reasoning_effort` must be one of `none` or `default`")
+OPENROUTERS = Behaviour(status=400, message="Reasoning is mandatory for this endpoint and cannot be disabled.")
 OLLAMAS_VALUE = Behaviour(status=400, message='invalid reasoning value: \'max\' (must be "high", "low" or "none")')
 NEW_LIMIT = "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
 MISTRALS = Behaviour(status=422, message="body.user: Extra inputs are not permitted")
@@ -80,6 +81,16 @@ def test_the_nearest_of_the_levels_that_a_refusal_lists_is_requested(
     assert "output_config.effort" in answers[0].headers["x-nexus-dropped"]
     nexus.messages(ASKED | {"thinking": {"type": "disabled"}, "output_config": {}})
     assert efforts(openai_upstream)[-1] == "none"
+
+
+@pytest.mark.parametrize("more", ["", "responses = true"], ids=["chat", "responses"])
+def test_thinking_that_cannot_be_off_is_low(serve: Serve, openai_upstream: FakeUpstream, more: str) -> None:
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more=more))
+    openai_upstream.next(OPENROUTERS)
+    asked = ASKED | {"thinking": {"type": "disabled"}, "output_config": {}}
+    answers = [nexus.messages(asked), nexus.messages(asked)]
+    assert [(answer.status, answer.headers["x-nexus-dropped"]) for answer in answers] == [(200, "thinking")] * 2
+    assert efforts(openai_upstream) == ["none", "low", "low"]
 
 
 def test_a_model_without_levels_thinks_as_it_likes(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
