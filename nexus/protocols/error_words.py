@@ -60,11 +60,18 @@ def by_code(codes: Mapping[FailureKind, str]) -> dict[str, FailureKind]:
     return {code: kind for kind, words in codes.items() for code in words.split()}
 
 
+_NO_SUCH_MODEL = frozenset({"The provided model identifier is invalid.", "Model Not Exist"})
+"""Messages of 400s about an unknown model, which have no code of their own: of Bedrock (iOfficeAI/AionCore pull request
+377, 2026-06) and DeepSeek (deepwn/addi issue 13, 2026-03). Not OpenRouter's: it may be about a caller's ``models``."""
+
+
 def http_failure(
     words: str, kind: FailureKind, status: int, headers: Mapping[str, str], ids: tuple[str, ...], param: str = ""
 ) -> VendorFailure:
     """An answer with an error status; ``ids`` are the headers, by lower-case names, that may hold the request's id."""
     id = next((headers[name] for name in ids if headers.get(name)), None)
+    if kind == "invalid_request" and words in _NO_SUCH_MODEL:
+        kind = "model_not_found"
     return context_length.judged(
         VendorFailure(words, kind, status, request_id=id, retry_after=retry_after(headers), param=param or None)
     )

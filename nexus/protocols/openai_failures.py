@@ -1,6 +1,7 @@
 """A vendor's error in either of OpenAI's dialects, read into neutral terms: by its code, its type, its status. Sources:
 OpenAI's error codes guide and openai.types.responses.ResponseError; Azure's content filter and error codes; llama.cpp's
-``exceed_context_size_error``; OpenRouter's numeric codes.
+``exceed_context_size_error``; OpenRouter's numeric codes; Mistral's ``invalid_model`` (mistralai/mistral-vibe
+issue 617, 2026-04).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ CODES: Mapping[str, FailureKind] = by_code(
         "rate_limit": "rate_limit_exceeded rate_limit_error too_many_requests requests tokens RESOURCE_EXHAUSTED",
         "content_policy": "content_policy_violation content_filter moderation_blocked invalid_prompt bio_policy "
         "cyber_policy misalignment_policy_violation image_content_policy_violation ResponsibleAIPolicyViolation",
-        "model_not_found": "model_not_found model_not_available model_decommissioned DeploymentNotFound",
+        "model_not_found": "model_not_found model_not_available model_decommissioned DeploymentNotFound invalid_model",
         "authentication": "invalid_api_key authentication_error invalid_authentication UNAUTHENTICATED",
         "permission": "permission_error permission_denied PERMISSION_DENIED unsupported_country_region_territory",
         "request_too_large": "request_too_large",

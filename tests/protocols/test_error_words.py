@@ -10,7 +10,7 @@ from nexus.errors.failure import VendorFailure
 from nexus.protocols import chat, converse, gemini, messages, responses  # noqa: F401 - the readers are in their submodules
 from nexus.protocols.chat.read_error import read_error as read_chat
 from nexus.protocols.converse.read_error import read_error as read_converse
-from nexus.protocols.error_words import LONGEST, decode_error, error_words
+from nexus.protocols.error_words import _NO_SUCH_MODEL, LONGEST, decode_error, error_words
 from nexus.protocols.gemini.read_error import read_error as read_gemini
 from nexus.protocols.messages.read_error import read_error as read_messages
 from nexus.protocols.responses.read_error import read_error as read_responses
@@ -65,6 +65,14 @@ READERS: dict[str, Callable[[int, Mapping[str, str], bytes], VendorFailure]] = {
 def test_every_dialect_keeps_the_message(reader: Callable[[int, Mapping[str, str], bytes], VendorFailure]) -> None:
     read = {name: reader(400, {}, json.dumps(document).encode()).message for name, (document, _) in SHAPES.items()}
     assert read == {name: words for name, (_, words) in SHAPES.items()}
+
+
+@pytest.mark.parametrize("name", sorted(READERS.keys() - {"gemini"}))
+@pytest.mark.parametrize("words", sorted(_NO_SUCH_MODEL))
+def test_an_unknown_model_is_known_by_its_message(name: str, words: str) -> None:
+    """Google answers 404."""
+    failure = READERS[name](400, {}, json.dumps({"message": words}).encode())
+    assert (failure.kind, failure.status) == ("model_not_found", 400)
 
 
 PLAIN = {

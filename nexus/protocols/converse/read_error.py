@@ -37,9 +37,6 @@ _STATUSES: Mapping[int, FailureKind] = {
     404: "model_not_found",
     424: "upstream",
 }
-_NO_SUCH_MODEL = "model identifier is invalid"
-"""Part of the message of a ValidationException about a model id that the region does not have (earendil-works/pi issue
-4993, 2026-05; iOfficeAI/AionCore pull request 377, 2026-06)."""
 _MODEL_FAILED = frozenset({"modelerror", "modelstreamerror"})
 
 
@@ -49,8 +46,6 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFa
     short = _short(headers.get("x-amzn-errortype") or text(wire.get("__type")) or text(wire.get("code")))
     words = _words(wire) or error_words(document, body) or f"the vendor answered {status} without an explanation"
     kind = _kind(short, wire) or _STATUSES.get(status) or kind_of_status(status)
-    if kind == "invalid_request" and _NO_SUCH_MODEL in words:
-        kind = "model_not_found"
     return http_failure(words, kind, status, headers, ("x-amzn-requestid",))
 
 

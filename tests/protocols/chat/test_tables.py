@@ -125,6 +125,7 @@ FAILURES: dict[str, tuple[int, Json, str]] = {
     "payment": (402, {"error": {"message": "said", "code": 402}}, "quota"),
     "model": (404, _openai("model_not_found"), "model_not_found"),
     "path": (404, _openai(None), "not_found"),
+    "Mistral, model": (400, _openai("1500", "invalid_model"), "model_not_found"),
     "Azure deployment": (404, _openai("DeploymentNotFound"), "model_not_found"),
     "Azure filter": (
         400,

@@ -77,12 +77,6 @@ def test_messages_of_other_errors_do_not_decide_the_kind() -> None:
     assert read_error(429, {"x-amzn-errortype": "ThrottlingException"}, body).kind == "rate_limit"
 
 
-def test_an_invalid_model_id_is_a_missing_model() -> None:
-    body = b'{"message":"The provided model identifier is invalid."}'
-    error = read_error(400, {"x-amzn-errortype": "ValidationException"}, body)
-    assert (error.kind, error.status) == ("model_not_found", 400)
-
-
 def test_the_status_of_the_models_own_server_decides() -> None:
     body = b'{"message":"failed","originalStatusCode":503,"resourceName":"m"}'
     assert read_error(424, {"x-amzn-errortype": "ModelErrorException"}, body).kind == "overloaded"
