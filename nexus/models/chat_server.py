@@ -34,6 +34,7 @@ class ChatServer:
         "thinking, on by default, is switched off by thinking.type, also if a tool is forced (DeepSeek, Kimi)"
     )
     enable_thinking: bool = _fact("as thinking_type, but by enable_thinking (Qwen's models at Alibaba)")
+    always_thinks: bool = _fact("thinking cannot be switched off (Kimi K2.7 Code): off is `low`, named as dropped")
     no_reasoning_history: bool = _fact(
         "reasoning_content, _details, thinking_blocks and extra_content in history are refused"
     )
@@ -66,6 +67,8 @@ class ChatServer:
     @property
     def off_switch(self) -> dict[str, Json] | None:
         """What switches off thinking that is on by default, if anything does."""
+        if self.always_thinks:
+            return None
         if self.thinking_type:
             return {"thinking": {"type": "disabled"}}
         return {"enable_thinking": False} if self.enable_thinking else None

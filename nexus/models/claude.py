@@ -55,6 +55,9 @@ class Claude:
     """Whether the server rejected thinking beside a forced tool or an earlier call without its own, or an effort
     without thinking."""
 
+    needs_thinking: bool = False
+    """Whether the server rejected a request without ``thinking.type = enabled``."""
+
     efforts: tuple[str, ...] = ()
     """The values of ``output_config.effort``, lowest first."""
 

@@ -77,7 +77,7 @@ def offered_efforts(target: Target) -> tuple[str, ...]:
         return target.efforts
     if target.gpt is not None:
         return target.gpt.efforts
-    return efforts.PLAIN if target.chat.no_effort_none else efforts.LEVELS
+    return efforts.PLAIN if target.chat.no_effort_none or target.chat.always_thinks else efforts.LEVELS
 
 
 def is_off(thinking: Thinking | None, body: Body, drops: Drops) -> bool:

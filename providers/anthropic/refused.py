@@ -4,7 +4,8 @@ model.
 System messages inside a conversation become text of the user's turns: Claude Code sends none again only after a 400 in
 words that it knows (colibri #725), and these servers use others. Thinking is switched off where it is rejected
 (``messages/needed_thinking``). Sources: llama.cpp #27367 (a 500 from Qwen's template), vLLM #41114 and #48874,
-QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197; Kimi's words: oh-my-pi #1077.
+QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197; Kimi's words: oh-my-pi #1077,
+claude-code #69379.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ _STRICT = pattern(
     r"|support this tool_choice|tool_choice\b.{0,30}incompatible with thinking",
     re.IGNORECASE | re.DOTALL,
 )
-ROLES, STRICT = "no_system_role", "strict_thinking"
+_NEEDED = pattern(r"\bthinking\b.{0,20}\bonly type=enabled is allowed", re.IGNORECASE | re.DOTALL)
+ROLES, STRICT, NEEDED = "no_system_role", "strict_thinking", "needs_thinking"
 LEARNED = {
     ROLES: "system messages within a conversation are refused; they become user text",
+    NEEDED: "thinking is required; a little of it is requested where the client wants none",
     STRICT: "thinking is refused beside forced tools and calls without theirs; there it is switched off",
 }
 """What a model's server rejected, and the words in the log for what follows."""
@@ -42,6 +45,8 @@ def quirk_of(refused: VendorFailure, body: bytes) -> str | None:
         return None
     if _STRICT.search(refused.message):
         return STRICT
+    if _NEEDED.search(refused.message):
+        return NEEDED
     return ROLES if _WORDS.search(refused.message) and has_systems(mapping(decode(body))) else None
 
 
@@ -51,4 +56,5 @@ def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
         return target
     claude = target.claude
     claude = replace(claude, system_role=False, refuses_system=True) if ROLES in quirks else claude
-    return replace(target, claude=replace(claude, strict_thinking=True) if STRICT in quirks else claude)
+    strict, needed = STRICT in quirks, NEEDED in quirks
+    return replace(target, claude=replace(claude, strict_thinking=strict, needs_thinking=needed))

@@ -4,8 +4,9 @@ Each pattern matches wording that no other rejection has. Sources: Ollama (claud
 #18744), xAI (hermes-agent #23088, litellm #16265, NativeTavern #83), Azure (litellm #13432, Pulse #1867), llama.cpp and
 vLLM with Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #2695, crush #1590, eca #231; its 422 for
 ``user``: openai-compatible-conversation #26), Groq's and Cerebras' "is unsupported" (livekit/agents #1274), DeepSeek's
-and Kimi's thinking mode (hermes-agent #17455; with a forced tool DeepSeek-V3 #1376, oh-my-pi #1077, cc-switch #6367),
-Alibaba's (eino #994, agentscope #1608, with Qwen 3.8 in September 2026), NVIDIA's (picoclaw #1019, CLIProxyAPI #4149);
+and Kimi's thinking mode (hermes-agent #17455; with a forced tool DeepSeek-V3 #1376, oh-my-pi #1077, cc-switch #6367;
+switched off Kimi-K2 #141), Alibaba's (eino #994, agentscope #1608, with Qwen 3.8 in September 2026), NVIDIA's (picoclaw
+#1019, CLIProxyAPI #4149);
 earlier arguments that are broken (vllm #43995, llama.cpp #22948, autolith #56); ``user`` and ``metadata`` on Responses
 (CLIProxyAPI #1119, claude-code-router #1730); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi
 #1745), SGLang, Kimi and CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184), Copilot
@@ -82,6 +83,7 @@ _ROWS = (
     _row("mistral_tool_ids", r"tool call id .{1,80} length of 9", b'"tool_call'),
     _row("reasoning_with_calls", r"reasoning_content\W.{0,60}(missing|must be passed)|missing \W?reasoning_content"),
     _row("thinking_type", r"support this tool_choice|tool_choice\b.{0,30}incompatible with thinking", b'"tool_choice"'),
+    _row("always_thinks", r"only type=enabled is allowed", b'"type":"disabled"'),
     _row("enable_thinking", r"tool_choice\b.{0,20}not support.{0,60}\bin thinking mode", b'"tool_choice"'),
     # The last words are those of Python's JSON parsers, which vLLM and SGLang return.
     _row(

@@ -56,6 +56,12 @@ VENDORS: dict[str, tuple[str, Target, Any, bool]] = {
         True,
     ),
     "a server with a switch": ("chat", Target("local", chat=SWITCH), {"thinking": {"type": "disabled"}}, False),
+    "a server with a switch that does not work": (
+        "chat",
+        Target("kimi-k2.7-code", chat=ChatServer(thinking_type=True, always_thinks=True)),
+        {"reasoning_effort": "low"},
+        True,
+    ),
     "Qwen at Alibaba": (
         "chat",
         Target("qwen3.8-max", chat=ChatServer(enable_thinking=True)),

@@ -29,6 +29,7 @@ SENT = {
     "no_user_after_tool": b'"role":"tool"',
     "system_first": b'"role":"system"',
     "thinking_type": b'"tool_choice":"required"',
+    "always_thinks": b'"thinking":{"type":"disabled"}',
     "enable_thinking": b'"tool_choice":"required"',
 }
 """The part of the request without which the words mean something else."""
@@ -50,6 +51,7 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
         "thinking is enabled but reasoning_content is missing in assistant tool call message at index 1",
     ),
     "forced tool, DeepSeek": ("thinking_type", 400, "Thinking mode does not support this tool_choice"),
+    "off, Kimi": ("always_thinks", 400, "invalid thinking: only type=enabled is allowed for this model"),
     "forced tool, Alibaba": (
         "enable_thinking",
         400,

@@ -83,6 +83,26 @@ def test_forced_tools_are_without_thinking_and_thinking_off_without_an_effort(
     assert len(anthropic_upstream.requests) == 3
 
 
+NEEDED = Behaviour(status=400, message="invalid thinking: only type=enabled is allowed for this model")
+ON = {"type": "enabled", "budget_tokens": 1024}
+
+
+@pytest.mark.parametrize("thinking", [OFF, None, {"type": "adaptive"}], ids=["off", "left out", "adaptive"])
+def test_a_model_that_always_thinks_is_asked_to(
+    thinking: dict[str, Any] | None, nexus: Nexus, anthropic_upstream: FakeUpstream
+) -> None:
+    more = {} if thinking is None else {"thinking": thinking}
+    body = {"model": "house/deepseek-v4-pro", "messages": [{"role": "user", "content": "Hi"}]}
+    anthropic_upstream.next(NEEDED)
+    replies = [nexus.messages(body | {"max_tokens": 2048, **more}) for _ in range(2)]
+    assert [reply.status for reply in replies] == [200, 200]
+    assert [reply.headers.get("x-nexus-dropped") for reply in replies] == ["thinking" if thinking == OFF else None] * 2
+    large = {**ON, "budget_tokens": 2000}
+    assert nexus.messages(body | {"max_tokens": 2048, "thinking": large}).status == 200
+    assert nexus.chat(body).status == 200
+    assert [request.json.get("thinking") for request in anthropic_upstream.requests] == [thinking, ON, ON, large, ON]
+
+
 def test_a_translated_forced_tool_is_without_thinking(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
     tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
     hi = [{"role": "user", "content": "Hi"}]

@@ -1,15 +1,17 @@
 """Servers that think by default and reject some requests while they do, as DeepSeek's does: thinking is switched off.
+Others think always and reject a request that does not ask for it, as Kimi K2.7 Code does: it is asked for.
 
 It rejects a call in the history without the thinking before it, which clients and other vendors leave out, and a forced
 tool, as Claude Code's web search has it; without thinking it rejects an effort, which Claude Code's subagents send.
 Sources: CSSwitch #73, hermes-agent #15712, cc-switch #2331 and #4239, awesome-deepseek-integration #598 and #606,
-DeepSeek-V3 #1397, November 2026.
+DeepSeek-V3 #1397; Kimi: claude-code #69379, Kimi-K2 #141, November 2026.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from nexus.models.efforts import LEAST_BUDGET
 from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import set_member
 from nexus.protocols.messages.signatures import THINKING
@@ -17,6 +19,7 @@ from nexus.protocols.rewrite import cut, removing
 from nexus.wire import Json, decode, mapping, sequence, text
 
 OFF: Json = {"type": "disabled"}
+ON: Json = {"type": "enabled", "budget_tokens": LEAST_BUDGET}
 _EFFORT = ("output_config", "effort")
 
 
@@ -43,3 +46,16 @@ def switched_off(raw: bytes) -> Edited:
     if is_off:
         return Edited(body, lost)
     return Edited(set_member(body, document, "thinking", OFF), ("thinking", *lost))
+
+
+def lacks_thinking(document: Mapping[str, Json]) -> bool:
+    return mapping(document.get("thinking")).get("type") != "enabled"
+
+
+def switched_on(raw: bytes) -> Edited:
+    """The request as a server that always thinks accepts it; reported if the client wanted no thinking."""
+    document = mapping(decode(raw))
+    if not lacks_thinking(document):
+        return Edited(raw)
+    is_off = mapping(document.get("thinking")) == OFF
+    return Edited(set_member(raw, document, "thinking", ON), ("thinking",) if is_off else ())

@@ -20,7 +20,7 @@ from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.hosted import SAID, has_systems, systems_as_users
 from nexus.protocols.messages.hosted_server_tools import without_foreign_calls
-from nexus.protocols.messages.needed_thinking import switched_off
+from nexus.protocols.messages.needed_thinking import switched_off, switched_on
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.signatures import THINKING
@@ -48,10 +48,10 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
     rules = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
     cited = without_foreign(thinking.body, rules, "messages.citations")
     dropped = (*served, *thinking.dropped, *cited.dropped)
-    if not target.claude.strict_thinking:
+    if not (target.claude.strict_thinking or target.claude.needs_thinking):
         return Edited(cited.body, dropped)
-    off = switched_off(cited.body)
-    return Edited(off.body, (*dropped, *off.dropped))
+    switched = switched_on(cited.body) if target.claude.needs_thinking else switched_off(cited.body)
+    return Edited(switched.body, (*dropped, *switched.dropped))
 
 
 _IDS = [("messages", ANY, "content", ANY, name) for name in ("id", "tool_use_id")]

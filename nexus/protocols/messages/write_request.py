@@ -17,7 +17,7 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Cut, Target, VendorRequest
 from nexus.protocols.dispositions import left_out, tier_for
 from nexus.protocols.messages.fields import WRITES
-from nexus.protocols.messages.needed_thinking import OFF, must_be_off
+from nexus.protocols.messages.needed_thinking import OFF, ON, lacks_thinking, must_be_off
 from nexus.protocols.messages.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.messages.tools import write_tooling
 from nexus.protocols.messages.turns import write_turns
@@ -66,6 +66,9 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     if target.claude.strict_thinking and must_be_off(members):
         members |= {"thinking": OFF, "output_config": only({"format": format}) or None}
         drops.add("thinking")
+    if target.claude.needs_thinking and lacks_thinking(members):
+        members["thinking"] = ON
+        drops.add(*(("thinking",) if request.thinking is not None else ()))
     body = only(members) | _write_sampling(request, plan, target.claude, drops)
     _limit_breakpoints(body, drops)
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)

@@ -75,6 +75,13 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         {"type": "disabled"},
         ("thinking",),
     ),
+    "always_thinks": (
+        Request((HI,), thinking=Thinking(False)),
+        ("thinking_type", "always_thinks"),
+        "thinking",
+        None,
+        ("thinking",),
+    ),
     "enable_thinking, a forced tool": (
         Request((HI,), tools=(Tool("f"),), tool_choice=ToolChoice("required"), thinking=Thinking(True, effort="high")),
         ("enable_thinking",),
