@@ -25,6 +25,10 @@ STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "on-
 """Vendors' names for the standard service tier."""
 
 
+US_ONLY = 110
+"""Percentage of the price that Anthropic charges for inference in the US only. Source: Anthropic's page "Data
+residency" (November 2026), which names the field of the usage and the factor for all kinds of tokens."""
+
 _LIKE = {"reasoning": "output", "cache_read": "input", "cache_write_5m": "input"}
 """A part without its own price costs as much as ordinary output or input."""
 
@@ -40,8 +44,9 @@ class NanoRates:
     parts: Mapping[str, int]
     per_request: int = 0
 
-    def cost(self, usage: Usage) -> int | None:
-        """The cost in nano-dollars; None if a part with tokens has no price, or if it is more than DEAREST."""
+    def cost(self, usage: Usage, percent: int = 100) -> int | None:
+        """The cost in nano-dollars, or a percentage of it; None if a part with tokens has no price, or if it is more
+        than DEAREST."""
         total = self.per_request * MILLION
         for part in PARTS:
             if count := getattr(usage, part):
@@ -49,6 +54,8 @@ class NanoRates:
                 if price is None:
                     return None
                 total += count * price
+        if percent != 100:
+            total = total * percent // 100
         return (total + MILLION // 2) // MILLION if total <= DEAREST * MILLION else None
 
     def most(self, input: int, output: int) -> int:
@@ -106,7 +113,7 @@ class Price:
         searches = count(mapping(raw.get("server_tool_use")).get("web_search_requests"))
         if (searches and self.searches is None) or (self.media and not self.media.isdisjoint(media_of(raw))):
             return None
-        tokens = self._rates(usage.total_input).cost(usage)
+        tokens = self._rates(usage.total_input).cost(usage, US_ONLY if raw.get("inference_geo") == "us" else 100)
         return None if tokens is None else tokens + searches * (self.searches or 0)
 
     def _rates(self, total_input: int) -> NanoRates:

@@ -80,6 +80,8 @@ def test_an_unknown_service_tier_has_no_price() -> None:
 RAW: dict[str, tuple[dict[str, Any], int | None]] = {
     "Anthropic's fast mode is a tier": ({"speed": "fast"}, 7000),
     "its ordinary speed is none": ({"speed": "standard"}, 2000),
+    "inference in the US only costs a tenth more": ({"inference_geo": "us"}, 2200),
+    "inference anywhere does not": ({"inference_geo": "global"}, 2000),
     "searches cost each": ({"server_tool_use": {"web_search_requests": 3}}, 2000 + 3 * 10_000_000),
     "audio by OpenAI": ({"prompt_tokens_details": {"audio_tokens": 1}}, None),
     "audio by Google": ({"promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 1}]}, None),
