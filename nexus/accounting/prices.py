@@ -29,6 +29,9 @@ US_ONLY = 110
 """Percentage of the price that Anthropic charges for inference in the US only. Source: Anthropic's page "Data
 residency" (November 2026), which names the field of the usage and the factor for all kinds of tokens."""
 
+OTHER_MODELS = frozenset({"advisor_message", "fallback_message"})
+"""Iterations of another model, in Anthropic's usage, which have its price. Source: anthropic.types.beta.BetaUsage."""
+
 _LIKE = {"reasoning": "output", "cache_read": "input", "cache_write_5m": "input"}
 """A part without its own price costs as much as ordinary output or input."""
 
@@ -112,6 +115,8 @@ class Price:
         raw = usage.raw or {}
         searches = count(mapping(raw.get("server_tool_use")).get("web_search_requests"))
         if (searches and self.searches is None) or (self.media and not self.media.isdisjoint(media_of(raw))):
+            return None
+        if any(text(mapping(one).get("type")) in OTHER_MODELS for one in sequence(raw.get("iterations"))):
             return None
         tokens = self._rates(usage.total_input).cost(usage, US_ONLY if raw.get("inference_geo") == "us" else 100)
         return None if tokens is None else tokens + searches * (self.searches or 0)

@@ -82,6 +82,8 @@ RAW: dict[str, tuple[dict[str, Any], int | None]] = {
     "its ordinary speed is none": ({"speed": "standard"}, 2000),
     "inference in the US only costs a tenth more": ({"inference_geo": "us"}, 2200),
     "inference anywhere does not": ({"inference_geo": "global"}, 2000),
+    "another model's iterations have its price": ({"iterations": [{"type": "advisor_message"}]}, None),
+    "those of the model itself do not": ({"iterations": [{"type": "compaction"}, {"type": "message"}]}, 2000),
     "searches cost each": ({"server_tool_use": {"web_search_requests": 3}}, 2000 + 3 * 10_000_000),
     "audio by OpenAI": ({"prompt_tokens_details": {"audio_tokens": 1}}, None),
     "audio by Google": ({"promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 1}]}, None),

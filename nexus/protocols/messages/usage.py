@@ -1,5 +1,6 @@
 """Usage of the Messages dialect, both ways: it counts cache reads and writes in addition to ``input_tokens``, and
-thinking inside ``output_tokens``. Source: anthropic.types.Usage and MessageDeltaUsage.
+thinking inside ``output_tokens``. Its counts leave out some of the iterations that it lists. Source:
+anthropic.types.Usage, MessageDeltaUsage and beta.BetaUsage.
 """
 
 from __future__ import annotations
@@ -7,30 +8,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.usage import Usage
-from nexus.wire import Json, count, mapping, only, text
+from nexus.wire import Json, count, mapping, only, sequence, text
 
 _CACHED = ("cache_creation_input_tokens", "cache_read_input_tokens")
 _CUMULATIVE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 
+_BESIDE = frozenset({"compaction", "advisor_message"})
+"""Types of iterations that the counts leave out, and that are billed. Source: anthropic.types.beta.BetaUsage; for the
+advisor, Anthropic's page "Advisor tool" (November 2026)."""
+
+
 def read_usage(wire: Json) -> Usage:
     usage = mapping(wire)
+    parts = _parts(usage)
+    for iteration in map(mapping, sequence(usage.get("iterations"))):
+        if text(iteration.get("type")) in _BESIDE:
+            parts = [sum(both) for both in zip(parts, _parts(iteration), strict=True)]
+    sent, read, written, long, answered, thought = parts
+    tier = text(usage.get("service_tier"))
+    return Usage(sent, read, written, long, answered, thought, raw=usage or None, service_tier=tier)
+
+
+def _parts(usage: Mapping[str, Json]) -> list[int]:
+    """The counts in the order of Usage's parts."""
     written = count(usage.get("cache_creation_input_tokens"))
     by_ttl = mapping(usage.get("cache_creation"))
     hour = count(by_ttl.get("ephemeral_1h_input_tokens"))
     written = max(written, hour + count(by_ttl.get("ephemeral_5m_input_tokens")))
     output = count(usage.get("output_tokens"))
     thinking = min(output, count(mapping(usage.get("output_tokens_details")).get("thinking_tokens")))
-    return Usage(
-        input=count(usage.get("input_tokens")),
-        cache_read=count(usage.get("cache_read_input_tokens")),
-        cache_write_5m=written - hour,
-        cache_write_1h=hour,
-        output=output - thinking,
-        reasoning=thinking,
-        raw=usage or None,
-        service_tier=text(usage.get("service_tier")),
-    )
+    sent, read = count(usage.get("input_tokens")), count(usage.get("cache_read_input_tokens"))
+    return [sent, read, written - hour, hour, output - thinking, thinking]
 
 
 def merge_usage(start: Mapping[str, Json], delta: Mapping[str, Json]) -> dict[str, Json]:

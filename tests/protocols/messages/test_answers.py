@@ -299,6 +299,17 @@ def test_a_refusal_becomes_text_and_a_stop_reason() -> None:
     assert assembled(write_stream(list(unfold(response))))["stop_reason"] == "refusal"
 
 
+def test_iterations_that_the_counts_leave_out_are_added() -> None:
+    def iteration(kind: str, sent: int, answered: int) -> dict[str, Any]:
+        return {"type": kind, "input_tokens": sent, "cache_read_input_tokens": 1, "output_tokens": answered}
+
+    sent = [iteration("compaction", 180, 35), iteration("message", 23, 10), iteration("advisor_message", 8, 4)]
+    delta = {"input_tokens": 23, "output_tokens": 10, "iterations": sent}
+    assert read_usage(merge_usage({"input_tokens": 23, "cache_read_input_tokens": 1}, delta)) == Usage(
+        211, 3, output=49
+    )
+
+
 def test_usage_is_sent_at_the_start_and_at_the_end() -> None:
     events: list[Event] = [
         ResponseStart("x", "m", Usage(input=5, cache_read=2)),
