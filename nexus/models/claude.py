@@ -58,6 +58,9 @@ class Claude:
     needs_thinking: bool = False
     """Whether the server rejected a request without ``thinking.type = enabled``."""
 
+    refuses_adaptive: bool = False
+    """Whether the server rejected ``thinking.type = adaptive``, so that requests which pass through have a budget."""
+
     efforts: tuple[str, ...] = ()
     """The values of ``output_config.effort``, lowest first."""
 

@@ -5,7 +5,7 @@ System messages inside a conversation become text of the user's turns: Claude Co
 words that it knows (colibri #725), and these servers use others. Thinking is switched off where it is rejected
 (``messages/needed_thinking``). Sources: llama.cpp #27367 (a 500 from Qwen's template), vLLM #41114 and #48874,
 QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197; Kimi's words: oh-my-pi #1077,
-claude-code #69379.
+claude-code #69379; Alibaba's: claude-code #29531.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ _STRICT = pattern(
     re.IGNORECASE | re.DOTALL,
 )
 _NEEDED = pattern(r"\bthinking\b.{0,20}\bonly type=enabled is allowed", re.IGNORECASE | re.DOTALL)
-ROLES, STRICT, NEEDED = "no_system_role", "strict_thinking", "needs_thinking"
+# Anthropic's own words differ: its clients see its refusal.
+_ADAPTIVE = pattern(r"\bthinking\b.{0,40}\badaptive\W{1,3}is not\s+supported", re.IGNORECASE | re.DOTALL)
+ROLES, STRICT, NEEDED, ADAPTIVE = "no_system_role", "strict_thinking", "needs_thinking", "refuses_adaptive"
 LEARNED = {
     ROLES: "system messages within a conversation are refused; they become user text",
+    ADAPTIVE: "adaptive thinking is refused; a budget is requested",
     NEEDED: "thinking is required; a little of it is requested where the client wants none",
     STRICT: "thinking is refused beside forced tools and calls without theirs; there it is switched off",
 }
@@ -47,6 +50,8 @@ def quirk_of(refused: VendorFailure, body: bytes) -> str | None:
         return STRICT
     if _NEEDED.search(refused.message):
         return NEEDED
+    if _ADAPTIVE.search(refused.message):
+        return ADAPTIVE
     return ROLES if _WORDS.search(refused.message) and has_systems(mapping(decode(body))) else None
 
 
@@ -56,5 +61,5 @@ def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
         return target
     claude = target.claude
     claude = replace(claude, system_role=False, refuses_system=True) if ROLES in quirks else claude
-    strict, needed = STRICT in quirks, NEEDED in quirks
-    return replace(target, claude=replace(claude, strict_thinking=strict, needs_thinking=needed))
+    claude = replace(claude, strict_thinking=STRICT in quirks, needs_thinking=NEEDED in quirks)
+    return replace(target, claude=replace(claude, refuses_adaptive=ADAPTIVE in quirks))

@@ -103,6 +103,27 @@ def test_a_model_that_always_thinks_is_asked_to(
     assert [request.json.get("thinking") for request in anthropic_upstream.requests] == [thinking, ON, ON, large, ON]
 
 
+ALIBABAS = Behaviour(
+    status=400, message="Only 'enabled' and 'disabled' are supported for thinking; 'adaptive' is not supported."
+)
+
+
+@pytest.mark.parametrize(("effort", "budget"), [("low", 4096), ("max", 27648), (None, 20480)])
+def test_adaptive_thinking_becomes_a_budget(
+    effort: str | None, budget: int, nexus: Nexus, anthropic_upstream: FakeUpstream
+) -> None:
+    anthropic_upstream.next(ALIBABAS)
+    more = {} if effort is None else {"output_config": {"effort": effort}}
+    hi = [{"role": "user", "content": "Hi"}]
+    body = {"model": "house/deepseek-v4-pro", "max_tokens": 32000, "messages": hi, **more}
+    replies = [nexus.messages(body | {"thinking": {"type": "adaptive"}}) for _ in range(2)]
+    replies += [nexus.messages(body), nexus.messages(body | {"max_tokens": 99, "thinking": {"type": "adaptive"}})]
+    assert [reply.status for reply in replies] == [200] * 4
+    asked = {"type": "enabled", "budget_tokens": budget}
+    sent = [request.json.get("thinking") for request in anthropic_upstream.requests]
+    assert sent == [{"type": "adaptive"}, asked, asked, None, OFF]
+
+
 def test_a_translated_forced_tool_is_without_thinking(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
     tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
     hi = [{"role": "user", "content": "Hi"}]

@@ -1,25 +1,26 @@
 """Servers that think by default and reject some requests while they do, as DeepSeek's does: thinking is switched off.
 Others think always and reject a request that does not ask for it, as Kimi K2.7 Code does: it is asked for.
+Some know it by a budget only, as Alibaba's does, while Claude Code asks for adaptive thinking.
 
 It rejects a call in the history without the thinking before it, which clients and other vendors leave out, and a forced
 tool, as Claude Code's web search has it; without thinking it rejects an effort, which Claude Code's subagents send.
 Sources: CSSwitch #73, hermes-agent #15712, cc-switch #2331 and #4239, awesome-deepseek-integration #598 and #606,
-DeepSeek-V3 #1397; Kimi: claude-code #69379, Kimi-K2 #141, November 2026.
+DeepSeek-V3 #1397; Kimi: claude-code #69379, Kimi-K2 #141; Alibaba: claude-code #29531 and #68551, November 2026.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.models.efforts import LEAST_BUDGET
+from nexus.models.efforts import LEAST_BUDGET, claude_budget
 from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import set_member
 from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.rewrite import cut, removing
-from nexus.wire import Json, decode, mapping, sequence, text
+from nexus.wire import Json, count, decode, mapping, sequence, text
 
 OFF: Json = {"type": "disabled"}
-ON: Json = {"type": "enabled", "budget_tokens": LEAST_BUDGET}
+ON: Mapping[str, Json] = {"type": "enabled", "budget_tokens": LEAST_BUDGET}
 _EFFORT = ("output_config", "effort")
 
 
@@ -58,4 +59,14 @@ def switched_on(raw: bytes) -> Edited:
     if not lacks_thinking(document):
         return Edited(raw)
     is_off = mapping(document.get("thinking")) == OFF
-    return Edited(set_member(raw, document, "thinking", ON), ("thinking",) if is_off else ())
+    return Edited(set_member(raw, document, "thinking", dict(ON)), ("thinking",) if is_off else ())
+
+
+def with_budget(raw: bytes) -> bytes:
+    """The request with the budget for its effort, if it asks for adaptive thinking."""
+    document = mapping(decode(raw))
+    if mapping(document.get("thinking")).get("type") != "adaptive":
+        return raw
+    effort = text(mapping(document.get("output_config")).get("effort"))
+    budget = claude_budget(effort, count(document.get("max_tokens")) or None)
+    return set_member(raw, document, "thinking", {**ON, "budget_tokens": budget} if budget else OFF)

@@ -20,7 +20,7 @@ from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.hosted import SAID, has_systems, systems_as_users
 from nexus.protocols.messages.hosted_server_tools import without_foreign_calls
-from nexus.protocols.messages.needed_thinking import switched_off, switched_on
+from nexus.protocols.messages.needed_thinking import switched_off, switched_on, with_budget
 from nexus.protocols.messages.read_error import read_stream_error
 from nexus.protocols.messages.read_response import is_answer
 from nexus.protocols.messages.signatures import THINKING
@@ -47,10 +47,12 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
         thinking = Edited(cut(thinking.body, {"messages": {ANY: _without_thinking}}), ("messages.thinking",))
     rules = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
     cited = without_foreign(thinking.body, rules, "messages.citations")
-    dropped = (*served, *thinking.dropped, *cited.dropped)
+    body, dropped = cited.body, (*served, *thinking.dropped, *cited.dropped)
+    if target.claude.refuses_adaptive or target.claude.needs_thinking:
+        body = with_budget(body)
     if not (target.claude.strict_thinking or target.claude.needs_thinking):
-        return Edited(cited.body, dropped)
-    switched = switched_on(cited.body) if target.claude.needs_thinking else switched_off(cited.body)
+        return Edited(body, dropped)
+    switched = switched_on(body) if target.claude.needs_thinking else switched_off(body)
     return Edited(switched.body, (*dropped, *switched.dropped))
 
 

@@ -67,7 +67,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         members |= {"thinking": OFF, "output_config": only({"format": format}) or None}
         drops.add("thinking")
     if target.claude.needs_thinking and lacks_thinking(members):
-        members["thinking"] = ON
+        members["thinking"] = dict(ON)
         drops.add(*(("thinking",) if request.thinking is not None else ()))
     body = only(members) | _write_sampling(request, plan, target.claude, drops)
     _limit_breakpoints(body, drops)
