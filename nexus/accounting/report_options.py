@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from nexus.accounting.names import fit_id
 from nexus.headers.tags import TAG, is_tag
 
 BY: Mapping[str, str] = {
@@ -33,7 +34,8 @@ FILTERS = frozenset(BY) - {"provider", "tag", "day"}
 def where(known: Mapping[str, str | float], only: Filters) -> tuple[str, list[str | float]]:
     """The SQL condition of a query and its values: from ``known`` conditions, each with its value, and from filters."""
     conditions = [*known, *(f"{BY[name]} = ?" for name, _ in only)]
-    return " AND ".join(conditions), [*known.values(), *(value for _, value in only)]
+    wanted = (fit_id(value) if name == "user" else value for name, value in only)
+    return " AND ".join(conditions), [*known.values(), *wanted]
 
 
 def check_by(by: str) -> str:

@@ -10,14 +10,14 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nexus.accounting.names import fit_id, fit_name
 from nexus.accounting.record import AttemptRecord, CallRecord, milliseconds
 from nexus.conversation.usage import PARTS, Usage
 from nexus.wire import Json, encode
 
-LONGEST_NAME = 200
 LONGEST_LIST = 1000
 LONGEST_RAW = 2000
-"""Maximum lengths of a name, of the dropped fields, and of the vendor's own usage."""
+"""Maximum lengths of the dropped fields, and of the vendor's own usage."""
 
 LONGEST_WORD = 64
 """Maximum length of a text in the vendor's usage; a longer one is not a count."""
@@ -29,14 +29,6 @@ _TAGS = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=Fal
 
 Row = dict[str, Any]
 """Values by column name."""
-
-
-def fit_name(value: str | None, most: int = LONGEST_NAME) -> str:
-    """Truncates a name and replaces characters that a database does not accept, such as lone surrogates."""
-    if not value:
-        return ""
-    cut = value[:most]
-    return cut if cut.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in cut)
 
 
 def fit_list(names: Iterable[str]) -> str:
@@ -166,7 +158,7 @@ def _row(call: CallRecord, of: AttemptRecord | None, *, is_last: bool) -> Row:
         "attempt": attempt.number or 0,
         "is_last": int(is_last),
         "at_seconds": call.at,
-        "caller": fit_name(identity.client_id),
+        "caller": fit_id(identity.client_id),
         "group_name": fit_name(identity.group),
         "key_name": fit_name(identity.key),
         "session": tags.session or "",

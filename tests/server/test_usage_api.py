@@ -217,3 +217,14 @@ def test_invalid_flags_are_rejected(run: Run, tmp_path: Path, flags: list[str]) 
     with pytest.raises(SystemExit) as refused:
         run(tmp_path, *flags)
     assert refused.value.code == 2
+
+
+def test_callers_whose_long_ids_begin_alike_are_told_apart(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    by_header = '[server.client_identification]\nenabled = true\nclient_id = { http_header = "x-user" }\n'
+    nexus = serve(by_header + openai_config(openai_upstream.base_url))
+    ids = ["n" * 250 + last for last in "ab"]
+    for id in (*ids, ids[1]):
+        assert nexus.chat(CHAT, {"X-User": id}).status == 200
+    rows(nexus, "1", calls=3)
+    reports = [nexus.request("GET", "/usage/v1/report?by=user", headers={"X-User": id}).json for id in ids]
+    assert [report["total"]["calls"] for report in reports] == [1, 2]
