@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TextIO
 
 from nexus.late import pattern
-from nexus.settings.problems import Problem, dotted
+from nexus.settings.problems import MOST_SHOWN, Problem, dotted
 from nexus.telemetry.lines import takes_colours
 
 _RED, _YELLOW, _GREEN, _BLUE, _BOLD = "31", "33", "32", "34", "1"
@@ -20,9 +20,12 @@ def is_coloured(stream: TextIO, when: str, environ: Mapping[str, str]) -> bool:
     return takes_colours(stream, environ) if when == "auto" else when == "always"
 
 
-def render(problems: Iterable[Problem], *, coloured: bool) -> str:
-    """Each problem on one line, followed by an excerpt of the file."""
-    return "".join(f"{line}\n" for problem in problems for line in _lines(problem, coloured))
+def render(problems: Sequence[Problem], *, coloured: bool) -> str:
+    """Each of the first problems on one line, followed by an excerpt of the file, and how many more there are."""
+    lines = [line for problem in problems[:MOST_SHOWN] for line in _lines(problem, coloured)]
+    if (more := len(problems) - MOST_SHOWN) > 0:
+        lines.append(f"and {more} more problems")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def report(text: str, *, coloured: bool) -> str:

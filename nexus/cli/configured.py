@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from nexus.cli.colours import is_coloured, render
@@ -79,7 +79,7 @@ def home_of(environ: Mapping[str, str]) -> Path:
         return Path("/")
 
 
-def refused(problems: Iterable[Problem], options: Options) -> int:
+def refused(problems: Sequence[Problem], options: Options) -> int:
     """Prints the problems to stderr; returns the exit code."""
     sys.stderr.write(render(problems, coloured=is_coloured(sys.stderr, options.color, os.environ)))
     return 1

@@ -58,6 +58,13 @@ class Model:
         return tuple(dict.fromkeys((self.name, *self.virtual.expose_as)))
 
     @property
+    def context(self) -> int | None:
+        """The context window, if the settings have it; the largest among the targets of a virtual model, because calls
+        that do not fit one go to another."""
+        others = (route for route in (self.on_overflow, self.on_budget) if route is not None)
+        return max(filter(None, (route.settings.context for route in (*self.routes, *others))), default=None)
+
+    @property
     def owner(self) -> str:
         return self.targets[0].provider.name if self.virtual is None else OWNER
 

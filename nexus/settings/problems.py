@@ -49,6 +49,9 @@ WORDS: Mapping[str, str] = {
 }
 
 
+MOST_SHOWN = 20
+"""Problems that are shown at once: one mistake can make one with every key or model."""
+
 DOTTED = "a name with a dot needs quotes"
 ABOUT_A_KEY = ("unknown key", DOTTED)
 """Prefixes of messages that are about a key and not about its value."""

@@ -9,6 +9,7 @@ import pytest
 from nexus.cli.colours import is_coloured, render
 from nexus.settings import SettingsError, load
 from nexus.settings.excerpt import WIDEST
+from nexus.settings.problems import MOST_SHOWN
 
 VENDOR = '[llm.providers.x]\ntype = "openai"\napi_key = "{{ env.KEY }}"\n'
 
@@ -149,6 +150,12 @@ COLOURED: dict[str, tuple[io.StringIO, str, dict[str, str], bool]] = {
 @pytest.mark.parametrize(("stream", "when", "environ", "coloured"), COLOURED.values(), ids=COLOURED.keys())
 def test_problems_are_coloured(stream: io.StringIO, when: str, environ: dict[str, str], coloured: bool) -> None:
     assert is_coloured(stream, when, environ) is coloured
+
+
+def test_of_many_problems_the_first_are_shown(tmp_path: Path) -> None:
+    lines = shown(tmp_path, "[server]\n" + "".join(f"wrong{number} = 1\n" for number in range(300)))
+    assert len([line for line in lines if ": unknown key" in line]) == MOST_SHOWN
+    assert lines[-1] == f"and {300 - MOST_SHOWN} more problems"
 
 
 def test_coloured_text_is_the_plain_text_plus_colours(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def card(model: Model, name: str, settings: Settings) -> ModelCard:
         int(created),
         display_name=model.settings.display_name,
         description=model.settings.description,
-        context=settings.llm.context_of(model.name),
+        context=model.context,
         efforts=_efforts(model.routes[0]),
     )
 

@@ -18,7 +18,7 @@ from nexus.server.sockets.listeners import LISTEN, LISTEN_HEALTH, LISTEN_METRICS
 from nexus.settings import Problem, Settings, SettingsError, demo_settings, load, located
 from nexus.settings.files import Stamp, stamps
 from nexus.settings.listen import AnyAddress
-from nexus.settings.problems import dotted
+from nexus.settings.problems import MOST_SHOWN, dotted
 from nexus.settings.registry import NoProviders
 from nexus.settings.types import Table
 from nexus.settings.warnings import exposure, warnings
@@ -139,7 +139,7 @@ def _replaced(settings: Settings, path: tuple[str, ...], value: object) -> Setti
 
 
 def log_rejected(rejected: Rejected) -> None:
-    for problem in rejected.problems:
+    for problem in rejected.problems[:MOST_SHOWN]:
         shown = problem.excerpt if isinstance(problem, Problem) else None
         log.error(str(problem), extra={"fields": {"text": shown.text.strip() if shown else None}})
     fields = {"problems": len(rejected.problems)}
