@@ -241,9 +241,9 @@ SPENT: dict[str, tuple[list[Behaviour], dict[str, int]]] = {
         {"input_tokens": 11, "output_tokens": 0, "requests": 1},
     ),
     "it rejected both": ([Behaviour(status=529)] * 2, {"input_tokens": 0, "output_tokens": 0, "requests": 0}),
-    "it reported a client error": (
+    "it reported usage, then a client error": (
         [replace(OVERLOAD, error_type="invalid_request_error")],
-        {"input_tokens": 0, "output_tokens": 0, "requests": 1},
+        {"input_tokens": 11, "output_tokens": 1, "requests": 1},
     ),
     "it timed out": ([Behaviour(hang=True)], {"input_tokens": ESTIMATED, "output_tokens": 0, "requests": 1}),
 }
