@@ -76,11 +76,11 @@ def restore(server: Server, runtime: Runtime, *, again: bool = False) -> bool:
     budgets, books = runtime.gateway.admission.budgets, server.books
     if budgets is None or books is None or books.ledger is None:
         return True
-    if again:
+    if again and not books.ledger.fails:
         # What was spent meanwhile counts too.
         books.ledger.flush()
-        if books.ledger.fails:
-            return False
+    if again and books.ledger.fails:
+        return False
     try:
         with books.reading() as database:
             charges = spent_in(database, budgets.periods)
