@@ -71,6 +71,11 @@ class HeaderRule(Tagged):
         """Changes ``result``, the headers to send so far; ``incoming`` are the client's."""
         raise NotImplementedError
 
+    def named(self) -> dict[str, str]:
+        """The headers that the rule names, by the key that names each."""
+        names = ((key, getattr(self, key, None)) for key in ("name", "rename"))
+        return {key: name for key, name in names if name is not None}
+
     def removed_credentials(self) -> frozenset[str]:
         """The credential headers that the rule removes by name, the provider's own included."""
         return frozenset()
@@ -86,12 +91,8 @@ class NamingRule(HeaderRule):
     allow_secret: bool = False
     """Required if the rule names a header that carries a credential."""
 
-    def named(self) -> dict[str, str | None]:
-        """The keys of the rule that name a header, with these names."""
-        raise NotImplementedError
-
     def problems(self) -> Iterator[Location]:
-        secret = [key for key, name in self.named().items() if name is not None and is_secret(name)]
+        secret = [key for key, name in self.named().items() if is_secret(name)]
         yield from (((key,), SECRET) for key in secret if not self.allow_secret)
         if self.allow_secret and not secret:
             yield ("allow_secret",), UNUSED_SECRET
@@ -115,9 +116,6 @@ class Forward(NamingRule):
 
     rename: RuleName | None = None
     """Name to forward it under."""
-
-    def named(self) -> dict[str, str | None]:
-        return {"name": self.name, "rename": self.rename}
 
     def problems(self) -> Iterator[Location]:
         yield from _either(self.name, self.pattern)
@@ -152,9 +150,6 @@ class Insert(NamingRule):
 
     value: HeaderValue
     """Value of the header; may be a template such as "{{ env.TEAM_TOKEN }}"."""
-
-    def named(self) -> dict[str, str | None]:
-        return {"name": self.name}
 
     def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
         result[self.name] = self.value.get_secret_value()
@@ -205,9 +200,6 @@ class RenameDuplicate(NamingRule):
     default: HeaderValue | None = None
     """Value to send if the client did not send the header."""
 
-    def named(self) -> dict[str, str | None]:
-        return {"name": self.name, "rename": self.rename}
-
     def apply(self, incoming: Mapping[str, str], result: dict[str, str]) -> None:
         value = _value(self.name, incoming, self.default)
         if value is not None:
@@ -253,10 +245,4 @@ HeaderRules = tuple[Annotated[HeaderRule, WrapValidator(HeaderRule.read)], ...]
 def writers(path: KeyPath, rules: HeaderRules, header: str) -> Iterator[tuple[KeyPath, str]]:
     """The rules that name ``header``: the path of each below ``path``, and the key that names it."""
     for place, rule in enumerate(rules):
-        names: Mapping[str, str | None] = {}
-        match rule:
-            case NamingRule():
-                names = rule.named()
-            case Remove():
-                names = {"name": rule.name}
-        yield from (((*path, place), key) for key, name in names.items() if name == header)
+        yield from (((*path, place), key) for key, name in rule.named().items() if name == header)
