@@ -4,7 +4,7 @@ A provider type declares its own keys in a subclass next to its code, never here
 unless a template in the file says so.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -56,24 +56,18 @@ class ProviderSettings(Tagged):
     """Whether the vendor has a web search that translation can request."""
 
     @classmethod
-    def kinds(cls) -> Collection[str]:
-        return registry.kinds()
-
-    is_kind = staticmethod(registry.is_kind)
-
-    @classmethod
-    def of_kind(cls, kind: str) -> type[Table]:
-        return registry.load(kind).settings_type  # type: ignore[no-any-return]
+    def variants(cls) -> Mapping[str, type[Table]]:
+        return registry.SettingsTypes()
 
     @classmethod
     def wrong_kind(cls, table: Mapping[str, Any]) -> str:
-        kind, known = table.get("type"), f"known types: {', '.join(cls.kinds())}"
+        kind, known = table.get("type"), f"known types: {', '.join(cls.variants())}"
         if kind is None:
             split = any(isinstance(item, dict) and "type" in item for item in table.values())
             hint = '; a name with a dot needs quotes: [llm.providers."NAME"]' if split else ""
             return f"is missing; it must be a provider type ({known}){hint}"
         word = kind.lower() if isinstance(kind, str) else ""
-        hint = did_you_mean(_MEANT.get(word, word), sorted(cls.kinds()))
+        hint = did_you_mean(_MEANT.get(word, word), cls.variants())
         compatible = '; for a server that is compatible with OpenAI, "openai" and its base_url'
         return f"unknown provider type{hint or compatible} ({known})"
 

@@ -14,7 +14,7 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -66,6 +66,22 @@ def load(kind: str) -> Any:
     if kind not in _own():
         return _installed()[kind].load()
     return importlib.import_module(f"{PACKAGE}.{kind}").PROVIDER
+
+
+class SettingsTypes(Mapping[str, Any]):
+    """The settings class of each kind, imported with its provider once it is asked for."""
+
+    def __getitem__(self, kind: str) -> Any:
+        return load(kind).settings_type
+
+    def __contains__(self, kind: object) -> bool:
+        return isinstance(kind, str) and is_kind(kind)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(kinds())
+
+    def __len__(self) -> int:
+        return len(kinds())
 
 
 def load_all(tables: Mapping[str, Any]) -> list[Any]:

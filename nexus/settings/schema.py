@@ -137,12 +137,12 @@ class _Generator(GenerateJsonSchema):
         base = ProviderSettings if reader is read_provider else getattr(reader, "__self__", None)
         if not (isinstance(base, type) and issubclass(base, Tagged)):
             return super().function_wrap_schema(schema)
-        return {"anyOf": [self._variant(base, kind) for kind in base.kinds()]}
+        return {"anyOf": [self._variant(base.tag, *variant) for variant in base.variants().items()]}
 
-    def _variant(self, base: type[Tagged], kind: str) -> JsonSchemaValue:
+    def _variant(self, tag: str, kind: str, variant: type[types.Table]) -> JsonSchemaValue:
         """The table of one ``kind``, with its tag as a constant."""
-        table = self.generate_inner(base.of_kind(kind).__pydantic_core_schema__)
-        return {"allOf": [table], "properties": {base.tag: {"const": kind}}, "required": [base.tag]}
+        table = self.generate_inner(variant.__pydantic_core_schema__)
+        return {"allOf": [table], "properties": {tag: {"const": kind}}, "required": [tag]}
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         """Leaves out the default, because its parsed form is not what users write."""

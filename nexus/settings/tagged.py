@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
@@ -22,27 +22,15 @@ class Tagged(Table):
         raise NotImplementedError
 
     @classmethod
-    def kinds(cls) -> Collection[str]:
-        """Valid values of the key."""
-        return cls.variants()
-
-    @classmethod
-    def is_kind(cls, name: str) -> bool:
-        return name in cls.kinds()
-
-    @classmethod
-    def of_kind(cls, kind: str) -> type[Table]:
-        return cls.variants()[kind]
-
-    @classmethod
     def variant(cls, data: object) -> type[Table]:
         kind = data.get(cls.tag) if isinstance(data, dict) else None
-        return cls.of_kind(kind) if isinstance(kind, str) and cls.is_kind(kind) else cls
+        variants = cls.variants()
+        return variants[kind] if isinstance(kind, str) and kind in variants else cls
 
     @classmethod
     def wrong_kind(cls, table: Mapping[str, Any]) -> str:
         """The message for a table whose key is missing or unknown."""
-        *first, last = (f'"{kind}"' for kind in cls.kinds())
+        *first, last = (f'"{kind}"' for kind in cls.variants())
         return f"{'must be' if cls.tag in table else 'is missing; set it to'} {', '.join(first)} or {last}"
 
     @classmethod

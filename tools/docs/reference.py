@@ -64,13 +64,11 @@ def sections(path: str, table: type[Table], kind: str = "", without: frozenset[s
 
 
 def _variants(path: str, table: type[Table]) -> Iterator[Section]:
-    if not issubclass(table, Tagged) or not table.kinds():
-        yield from sections(path, table)
-        return
-    shared = frozenset(table.model_fields)
     yield from sections(path, table)
-    for kind in table.kinds():
-        yield from sections(path, table.of_kind(kind), kind, shared)
+    if issubclass(table, Tagged):
+        shared = frozenset(table.model_fields)
+        for kind, variant in table.variants().items():
+            yield from sections(path, variant, kind, shared)
 
 
 def _tables(annotation: Any, many: bool = False) -> Iterator[tuple[type[Table], bool]]:
