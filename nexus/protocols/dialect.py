@@ -23,6 +23,7 @@ from nexus.protocols.framing import SSE, Framing
 from nexus.protocols.held import HeldCodec
 from nexus.protocols.operation import Operation
 from nexus.protocols.protocol import Protocol
+from nexus.protocols.rewrite import Edited
 from nexus.wire import Json, sequence, text
 
 
@@ -38,14 +39,6 @@ class ModelCard:
     description: str | None = None
     context: int | None = None
     efforts: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Edited:
-    """A client's own bytes for a vendor of its dialect; ``dropped`` lists what only another vendor could read."""
-
-    body: bytes
-    dropped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

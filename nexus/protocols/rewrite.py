@@ -8,7 +8,7 @@ empty one is left.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Union
+from typing import Any, Final, NamedTuple, Union
 
 from nexus.protocols.edit import splice
 from nexus.protocols.raw_json import (
@@ -92,6 +92,23 @@ def cut(raw: bytes, rules: Rules) -> bytes:
     walk = _Walk(raw)
     walk.value(start, rules)
     return splice(raw, walk.edits)
+
+
+class Edited(NamedTuple):
+    """A client's own bytes as a vendor gets them; ``dropped`` names what they lost."""
+
+    body: bytes
+    dropped: tuple[str, ...] = ()
+
+    def then(self, edit: Callable[[bytes], Edited]) -> Edited:
+        """After one more edit."""
+        more = edit(self.body)
+        return Edited(more.body, tuple(dict.fromkeys((*self.dropped, *more.dropped))))
+
+    def without(self, rules: Rules, name: str) -> Edited:
+        """After ``rules``; what they change is reported as ``name``."""
+        body = cut(self.body, rules)
+        return self if body == self.body else self.then(lambda _: Edited(body, (name,)))
 
 
 class _Walk:

@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 from nexus.conversation.parts import Part, Signature, Text, ToolCall, placed
 from nexus.dataclasses import dataclass, replace
-from nexus.protocols.dialect import Edited
-from nexus.protocols.rewrite import ANY, REMOVE, Rules, cut
+from nexus.protocols.rewrite import ANY, REMOVE, Edited, Rules, cut
 from nexus.wire import Json, decode, mapping, sequence
 
 _TAG = "nexus."
@@ -115,9 +114,6 @@ def without_blocks(message: bytes, is_foreign: Callable[[Json], bool]) -> bytes 
     return cut(message, {"content": {ANY: lambda block: REMOVE if is_foreign(decode(block)) else None}})
 
 
-def without_foreign(raw: bytes, rules: Rules, name: str) -> Edited:
+def without_foreign(edited: Edited, rules: Rules, name: str) -> Edited:
     """``rules`` select what is removed, which is reported as ``name``."""
-    if MAY_BE_TAGGED not in raw:
-        return Edited(raw)
-    body = cut(raw, rules)
-    return Edited(body, () if body == raw else (name,))
+    return edited.without(rules, name) if MAY_BE_TAGGED in edited.body else edited

@@ -26,10 +26,11 @@ from nexus.protocols import loader
 from nexus.protocols.answer_relay import Opaque
 from nexus.protocols.codec import Target
 from nexus.protocols.cutter import write_warming
-from nexus.protocols.dialect import AnswerRelay, Edited
+from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.loader import DIALECTS
 from nexus.protocols.operation import GENERATE
 from nexus.protocols.pairing import paired
+from nexus.protocols.rewrite import Edited
 from nexus.protocols.tool_calls import check_choice
 from nexus.protocols.web_search import without_search
 from nexus.provider import ProviderRequest, Without

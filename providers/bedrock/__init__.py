@@ -25,6 +25,7 @@ from nexus.protocols.converse import read_error
 from nexus.protocols.edit import merge_members
 from nexus.protocols.embeddings import Format
 from nexus.protocols.messages.hosted import Extra
+from nexus.protocols.rewrite import Edited
 from nexus.provider import USER_AGENT, Listing, Provider, ProviderRequest, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.learned import LearnedQuirks
@@ -222,9 +223,9 @@ def _known_as(model: str, settings: ModelSettings) -> str:
     return settings.known_as(model) if isinstance(settings, BedrockModel) else model
 
 
-def _body(request: ProviderRequest, extra: Extra) -> tuple[bytes, tuple[str, ...]]:
+def _body(request: ProviderRequest, extra: Extra) -> Edited:
     if request.dialect == "converse":
-        return request.body, ()
+        return Edited(request.body)
     betas, known = request.headers.get("anthropic-beta", ""), _known_as(request.model, request.settings)
     if request.action == "count_tokens":
         return count_invoke_body(request.body, known, betas, request.settings.max_tokens or DEFAULT_MAX_TOKENS, extra)

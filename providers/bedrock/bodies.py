@@ -17,7 +17,7 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.messages.hosted import NOTHING, Extra, betas_in, fit_host, readable
 from nexus.protocols.messages.hosted_server_tools import without_server_tools
 from nexus.protocols.messages.hosted_thinking import fit_thinking
-from nexus.protocols.rewrite import ANY, REMOVE, Judge, Rules, judging, remove, rewrite
+from nexus.protocols.rewrite import ANY, REMOVE, Edited, Judge, Rules, judging, remove, rewrite
 from nexus.providers.bedrock.claude import BETAS, EDITS, FIELDS, IMPLIED, KNOWN, RENAMED, Field, claude_of, profile
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
@@ -43,16 +43,15 @@ def invoke_body(
     extra: Extra = NOTHING,
     *,
     answers: bool = True,
-) -> tuple[bytes, tuple[str, ...]]:
-    """The body, and what was removed from it. ``betas`` is the client's header, ``members`` are added.
+) -> Edited:
+    """The body. ``betas`` is the client's header, ``members`` are added.
 
     Raises InvalidRequest for a field whose removal would change the answer, if ``answers``.
     """
     claude, takes = claude_of(model), profile(model)
-    raw, unknown = fit_host(raw, extra, KNOWN, takes_systems=takes.system_role)
-    raw, served = without_server_tools(raw)
-    raw, unthought = fit_thinking(raw, takes)
-    draft = _Draft(answers, Drops((*unknown, *served, *unthought)))
+    fitted = fit_host(raw, extra, KNOWN, takes_systems=takes.system_role).then(without_server_tools)
+    fitted = fitted.then(partial(fit_thinking, claude=takes))
+    draft = _Draft(answers, Drops(fitted.dropped))
 
     def first() -> bytes:
         # By now the walk has read the betas in the body, and found the fields that need one.
@@ -63,12 +62,11 @@ def invoke_body(
             front["anthropic_beta"] = encode(list(draft.betas))
         return b",".join(encode(name) + b":" + value for name, value in front.items())
 
-    return rewrite(raw, _rules(raw, claude, draft, extra), first), draft.drops.names
+    body = rewrite(fitted.body, _rules(fitted.body, claude, draft, extra), first)
+    return Edited(body, draft.drops.names)
 
 
-def count_invoke_body(
-    raw: bytes, model: str, betas: str, max_tokens: int, extra: Extra = NOTHING
-) -> tuple[bytes, tuple[str, ...]]:
+def count_invoke_body(raw: bytes, model: str, betas: str, max_tokens: int, extra: Extra = NOTHING) -> Edited:
     """CountTokens validates the body against InvokeModel's schema, which requires ``max_tokens`` above a thinking
     budget.
     """
@@ -76,7 +74,7 @@ def count_invoke_body(
     least = count(mapping(document.get("thinking")).get("budget_tokens")) + max_tokens
     members = {} if "max_tokens" in document else {"max_tokens": encode(least)}
     body, dropped = invoke_body(raw, model, betas, members, extra, answers=False)
-    return encode({"input": {"invokeModel": {"body": base64.b64encode(body).decode()}}}), dropped
+    return Edited(encode({"input": {"invokeModel": {"body": base64.b64encode(body).decode()}}}), dropped)
 
 
 def _judge_beta(beta: str, claude: ClaudeName, draft: _Draft, extra: Extra) -> None:

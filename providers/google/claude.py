@@ -142,9 +142,9 @@ class FittedRequest:
 
 def fit(request: ProviderRequest, extra: Extra = NOTHING) -> FittedRequest:
     claude = profile(request.model)
-    raw, unknown = fit_host(request.body, extra, KNOWN, takes_systems=claude.system_role)
-    raw, unthought = fit_thinking(raw, claude)
-    document = mapping(decode(raw))
+    fitted = fit_host(request.body, extra, KNOWN, takes_systems=claude.system_role)
+    fitted = fitted.then(functools.partial(fit_thinking, claude=claude))
+    document = mapping(decode(fitted.body))
     given = betas_in(request.headers.get(BETA, ""), sequence(document.get("anthropic_beta")))
     counts = request.action == "count_tokens"
     refused = [one for one in REFUSED if not one.is_among(extra.betas)]
@@ -152,7 +152,7 @@ def fit(request: ProviderRequest, extra: Extra = NOTHING) -> FittedRequest:
     gone = [path for one in refused if one in named or not one.paired for path in one.fields]
     lost: list[Path] = [("tools", ANY, "defer_loading")] if counts else []
     lost += [path for path in gone if field_name(path) not in extra.fields]
-    dropped = [*unknown, *unthought, *(f"{BETA}.{one.beta.rstrip('-')}" for one in named if one.loses)]
+    dropped = [*fitted.dropped, *(f"{BETA}.{one.beta.rstrip('-')}" for one in named if one.loses)]
     dropped += [field_name(path) for path in lost if any(values(document, path))]
     # The token counter's path has no model, so the body keeps it.
     moved: list[Path] = [("anthropic_version",), ("anthropic_beta",), *([] if counts else [("model",)])]
@@ -162,7 +162,7 @@ def fit(request: ProviderRequest, extra: Extra = NOTHING) -> FittedRequest:
             betas.append(beta)
         elif not (counts or beta.startswith(_MID_CONVERSATION) or any(one.is_among([beta]) for one in REFUSED)):
             dropped.append(f"{BETA}={readable(beta)}")
-    body = rewrite(raw, removing((*lost, *moved)), lambda: b'"anthropic_version":' + encode(VERSION))
+    body = rewrite(fitted.body, removing((*lost, *moved)), lambda: b'"anthropic_version":' + encode(VERSION))
     return FittedRequest(body, {BETA: ",".join(betas)} if betas else {}, tuple(dict.fromkeys(dropped)))
 
 

@@ -21,9 +21,9 @@ from nexus.protocols.chat.tools import limits_ids, tool_ids
 from nexus.protocols.chat.usage import merge_usage, read_usage, usages_in
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
-from nexus.protocols.dialect import Edited, Passing
+from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import replace_member, set_member
-from nexus.protocols.rewrite import ANY, cut, fit_strings, remove, removing
+from nexus.protocols.rewrite import ANY, Edited, cut, fit_strings, remove, removing
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
 from nexus.protocols.tool_calls import object_text
@@ -40,11 +40,10 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
         renamed = fit_strings(renamed, _arguments(document), object_text, [_ARGUMENTS])
     if MARK in renamed or limits_ids(target):
         renamed = _with_ids(renamed, document, target)
-    edited = without_foreign(renamed, {"messages": {ANY: _judge_message}}, "messages.reasoning")
-    if not target.chat.no_reasoning_history or not _has_history(document):
-        return edited
-    body = cut(edited.body, {"messages": {ANY: _WITHOUT_HISTORY}})
-    return edited if body == edited.body else Edited(body, ("messages.reasoning",))
+    edited = without_foreign(Edited(renamed), {"messages": {ANY: _judge_message}}, "messages.reasoning")
+    if target.chat.no_reasoning_history and _has_history(document):
+        return edited.without({"messages": {ANY: _WITHOUT_HISTORY}}, "messages.reasoning")
+    return edited
 
 
 def _may_reject_old_limit(target: Target) -> bool:

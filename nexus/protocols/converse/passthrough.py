@@ -15,8 +15,8 @@ from nexus.protocols.converse.read_error import is_failure, read_no_answer, read
 from nexus.protocols.converse.read_response import is_answer
 from nexus.protocols.converse.signatures import is_foreign
 from nexus.protocols.converse.usage import read_usage
-from nexus.protocols.dialect import Edited, Passing
-from nexus.protocols.rewrite import ANY, cut
+from nexus.protocols.dialect import Passing
+from nexus.protocols.rewrite import ANY, Edited
 from nexus.protocols.signatures import without_blocks
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, mapping, text
@@ -24,8 +24,9 @@ from nexus.wire import Json, mapping, text
 
 def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
     # A redacted tag is base64, so no search for tags finds it.
-    body = cut(raw, {"messages": {ANY: _judge}}) if b'"reasoningContent"' in raw else raw
-    return Edited(body, () if body == raw else ("messages.reasoningContent",))
+    if b'"reasoningContent"' not in raw:
+        return Edited(raw)
+    return Edited(raw).without({"messages": {ANY: _judge}}, "messages.reasoningContent")
 
 
 def _judge(message: bytes) -> bytes | None:

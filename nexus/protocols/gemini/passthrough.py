@@ -14,13 +14,13 @@ from nexus.late import pattern
 from nexus.protocols.answer_relay import Passthrough, Tap
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
-from nexus.protocols.dialect import Edited, Passing
+from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import find
 from nexus.protocols.gemini.read_error import find_error, read_stream_error
 from nexus.protocols.gemini.read_response import is_answer
 from nexus.protocols.gemini.signatures import MARK, PLACEHOLDER, is_tagged
 from nexus.protocols.gemini.usage import read_usage
-from nexus.protocols.rewrite import ANY, REMOVE, Rules, cut
+from nexus.protocols.rewrite import ANY, REMOVE, Edited, Rules, cut
 from nexus.protocols.sse import Frame
 from nexus.wire import Json, count, decode, encode, mapping, only, sequence, text
 
@@ -44,8 +44,7 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
         return Edited(raw)
     signed = target.gemini.thought_signatures
     contents: Rules = {"contents": {ANY: lambda content: _judge(content, signed=signed)}}
-    body = cut(raw, {**contents, **dict.fromkeys(_WHOLE, contents)})
-    return Edited(body, () if body == raw else (LOST,))
+    return Edited(raw).without({**contents, **dict.fromkeys(_WHOLE, contents)}, LOST)
 
 
 def _unwrapped(raw: bytes) -> bytes:

@@ -19,7 +19,7 @@ from nexus.late import pattern
 from nexus.protocols.checks import Drops
 from nexus.protocols.messages.fields import NO_THREADS
 from nexus.protocols.messages.turn_controls import as_user_words, cleared, in_words, is_silent, last_effort, with_effort
-from nexus.protocols.rewrite import ANY, REMOVE, Judge, cut, judging, remove
+from nexus.protocols.rewrite import ANY, REMOVE, Edited, Judge, cut, judging, remove
 from nexus.wire import Json, decode, encode, mapping, sequence
 
 Path = tuple[str, ...]
@@ -97,10 +97,8 @@ def betas_in(header: str, body: Iterable[Json]) -> list[str]:
     return list(dict.fromkeys(filter(None, named)))
 
 
-def fit_host(
-    raw: bytes, extra: Extra, own: Collection[str] = (), *, takes_systems: bool = True
-) -> tuple[bytes, tuple[str, ...]]:
-    """The body without fields that no host supports, and the names of those.
+def fit_host(raw: bytes, extra: Extra, own: Collection[str] = (), *, takes_systems: bool = True) -> Edited:
+    """The body without fields that no host supports.
 
     ``own`` are fields that this host supports or handles itself; with the betas in ``extra`` it also accepts their
     fields and blocks. ``takes_systems`` says that the model supports the role ``system`` there. Raises
@@ -120,10 +118,10 @@ def fit_host(
         body = with_effort(raw, document, effort)
     body = cut(body, judging(judges)) if judges else body
     body = _fit_messages(body, document, drops, keeps_changes=TOOL_CHANGES_BETA in betas)
+    edited = Edited(body, drops.names)
     if not (takes_systems or any(beta.startswith(SYSTEM_BETA) for beta in betas)) and has_systems(document):
-        drops.add(SAID)
-        body = systems_as_users(body)
-    return body, drops.names
+        return edited.then(systems_as_users)
+    return edited
 
 
 def _fit_messages(raw: bytes, document: Mapping[str, Json], drops: Drops, *, keeps_changes: bool) -> bytes:
@@ -183,15 +181,11 @@ def values(document: Json, path: Path) -> Iterator[tuple[Json]]:
         yield from values(document[path[0]], path[1:])
 
 
-SAID = "messages.role"
-"""How the change is reported."""
-
-
 def has_systems(document: Mapping[str, Json]) -> bool:
     return any(map(_is_system, sequence(document.get("messages"))))
 
 
-def systems_as_users(raw: bytes) -> bytes:
+def systems_as_users(raw: bytes) -> Edited:
     """The body for a model without the role ``system``: such messages become marked text of the neighbouring user turn.
 
     Bytes of the client's other messages, and of the blocks next to the system's, stay unchanged. The turn that gets the
@@ -203,7 +197,7 @@ def systems_as_users(raw: bytes) -> bytes:
     joined = [list(group) for is_assistant, group in turns if not is_assistant]
     joined = [places for places in joined if any(_is_system(messages[at]) for at in places)]
     if not joined:
-        return raw
+        return Edited(raw)
     spelled = _spelled(raw)
     for first, *rest in joined:
         blocks = [block for at in (first, *rest) for block in _blocks(messages[at], spelled[at])]
@@ -213,7 +207,7 @@ def systems_as_users(raw: bytes) -> bytes:
             verdicts[first] = b'{"role":"user","content":[%b]}' % b",".join(blocks)
             verdicts[first + 1 : first + 1 + len(rest)] = [REMOVE] * len(rest)
     numbers = iter(range(len(messages)))
-    return cut(raw, {"messages": {ANY: lambda _: verdicts[next(numbers)]}})
+    return Edited(cut(raw, {"messages": {ANY: lambda _: verdicts[next(numbers)]}}), ("messages.role",))
 
 
 def _is_system(message: Json) -> bool:

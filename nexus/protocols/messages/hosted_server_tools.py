@@ -16,7 +16,7 @@ from functools import partial
 from nexus.late import pattern
 from nexus.protocols.checks import Drops
 from nexus.protocols.messages.server_tools import CALLS, RESULTS, is_wordless, words_of
-from nexus.protocols.rewrite import ANY, REMOVE, cut
+from nexus.protocols.rewrite import ANY, REMOVE, Edited, cut
 from nexus.wire import Json, decode, encode, mapping, sequence, text
 
 _MARKS = tuple(f'"{kind}"'.encode() for kind in CALLS)
@@ -25,12 +25,12 @@ _NOTHING = "(A tool was called; there is no result.)"
 _PAGES = b'"web_search_result_location"'
 
 
-def without_server_tools(raw: bytes) -> tuple[bytes, tuple[str, ...]]:
+def without_server_tools(raw: bytes) -> Edited:
     """The body with such blocks as text, and the names of what was changed."""
     return _without(raw, _is_call, lambda calls, block: block.get("type") in RESULTS)
 
 
-def without_foreign_calls(raw: bytes) -> tuple[bytes, tuple[str, ...]]:
+def without_foreign_calls(raw: bytes) -> Edited:
     """The same for the calls only whose ids Anthropic did not make."""
     return _without(raw, _is_foreign, lambda calls, block: block.get("tool_use_id") in calls)
 
@@ -41,12 +41,12 @@ _IsCall = Callable[[Block], bool]
 _IsResult = Callable[[_Calls, Block], bool]
 
 
-def _without(raw: bytes, is_call: _IsCall, is_result: _IsResult) -> tuple[bytes, tuple[str, ...]]:
+def _without(raw: bytes, is_call: _IsCall, is_result: _IsResult) -> Edited:
     if not any(mark in raw for mark in _MARKS):
-        return raw, ()
+        return Edited(raw)
     drops, calls = Drops(), dict[str, Block]()
     body = cut(raw, {"messages": {ANY: partial(_message, drops, calls, is_call, is_result)}})
-    return body, drops.names
+    return Edited(body, drops.names)
 
 
 def _message(

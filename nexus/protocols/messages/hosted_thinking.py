@@ -14,16 +14,16 @@ from nexus.models.efforts import COMMON, claude_budget
 from nexus.protocols.checks import Body
 from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.turn_controls import with_effort
-from nexus.protocols.rewrite import REMOVE, cut
+from nexus.protocols.rewrite import REMOVE, Edited, cut
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 _FORCING = ("any", "tool")
 
 
-def fit_thinking(raw: bytes, claude: Claude) -> tuple[bytes, tuple[str, ...]]:
+def fit_thinking(raw: bytes, claude: Claude) -> Edited:
     """The body as the model accepts it, and the names of the changed settings."""
     if not claude.known:
-        return raw, ()
+        return Edited(raw)
     rules: dict[str, Any] = {}
     document = mapping(decode(raw))
     wire, lost = mapping(document.get("thinking")), []
@@ -38,7 +38,7 @@ def fit_thinking(raw: bytes, claude: Claude) -> tuple[bytes, tuple[str, ...]]:
     body = cut(raw, rules) if rules else raw
     if effort is None and "budget_tokens" in wire and fitted.get("type") == "adaptive":
         body = with_effort(body, document, COMMON.of_budget(count(wire.get("budget_tokens"))))
-    return body, tuple(lost)
+    return Edited(body, tuple(lost))
 
 
 def _fitted(wire: Body, document: Body, claude: Claude, effort: Json) -> Body:

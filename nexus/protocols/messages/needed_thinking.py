@@ -13,10 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.models.efforts import LEAST_BUDGET, claude_budget
-from nexus.protocols.dialect import Edited
 from nexus.protocols.edit import set_member
 from nexus.protocols.messages.signatures import THINKING
-from nexus.protocols.rewrite import cut, removing
+from nexus.protocols.rewrite import Edited, removing
 from nexus.wire import Json, count, decode, mapping, sequence, text
 
 OFF: Json = {"type": "disabled"}
@@ -41,12 +40,8 @@ def switched_off(raw: bytes) -> Edited:
     is_off = mapping(document.get("thinking")) == OFF
     if not is_off and not must_be_off(document):
         return Edited(raw)
-    has_effort = mapping(document.get("output_config")).get("effort") is not None
-    body = cut(raw, removing([_EFFORT])) if has_effort else raw
-    lost = (".".join(_EFFORT),) if has_effort else ()
-    if is_off:
-        return Edited(body, lost)
-    return Edited(set_member(body, document, "thinking", OFF), ("thinking", *lost))
+    edited = Edited(raw) if is_off else Edited(set_member(raw, document, "thinking", OFF), ("thinking",))
+    return edited.without(removing([_EFFORT]), ".".join(_EFFORT))
 
 
 def lacks_thinking(document: Mapping[str, Json]) -> bool:
@@ -62,11 +57,11 @@ def switched_on(raw: bytes) -> Edited:
     return Edited(set_member(raw, document, "thinking", dict(ON)), ("thinking",) if is_off else ())
 
 
-def with_budget(raw: bytes) -> bytes:
+def with_budget(raw: bytes) -> Edited:
     """The request with the budget for its effort, if it asks for adaptive thinking."""
     document = mapping(decode(raw))
     if mapping(document.get("thinking")).get("type") != "adaptive":
-        return raw
+        return Edited(raw)
     effort = text(mapping(document.get("output_config")).get("effort"))
     budget = claude_budget(effort, count(document.get("max_tokens")) or None)
-    return set_member(raw, document, "thinking", {**ON, "budget_tokens": budget} if budget else OFF)
+    return Edited(set_member(raw, document, "thinking", {**ON, "budget_tokens": budget} if budget else OFF))

@@ -14,11 +14,11 @@ from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Passthrough, Tap
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
-from nexus.protocols.dialect import Edited, Passing
+from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.messages.citations import is_ours
-from nexus.protocols.messages.hosted import SAID, has_systems, systems_as_users
+from nexus.protocols.messages.hosted import has_systems, systems_as_users
 from nexus.protocols.messages.hosted_server_tools import without_foreign_calls
 from nexus.protocols.messages.needed_thinking import switched_off, switched_on, with_budget
 from nexus.protocols.messages.read_error import read_stream_error
@@ -27,33 +27,30 @@ from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.stops import explanation
 from nexus.protocols.messages.turns import call_ids, container_id
 from nexus.protocols.messages.usage import merge_usage, read_usage
-from nexus.protocols.rewrite import ANY, REMOVE, cut, fit_strings
+from nexus.protocols.rewrite import ANY, REMOVE, Edited, fit_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_blocks, without_foreign
 from nexus.protocols.sse import Frame, with_data
 from nexus.wire import Json, decode, encode, mapping, sequence, text
 
 
 def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
-    renamed = replace_member(raw, document, "model", target.model)
-    served: tuple[str, ...] = ()
+    edited = Edited(replace_member(raw, document, "model", target.model))
     if target.claude.known:
-        renamed, served = without_foreign_calls(renamed)
-        renamed = fit_strings(renamed, _ids(document), call_ids().__getitem__, _IDS)
+        edited = edited.then(without_foreign_calls)
+        edited = edited._replace(body=fit_strings(edited.body, _ids(document), call_ids().__getitem__, _IDS))
     if target.claude.refuses_system and has_systems(document):
-        renamed, served = systems_as_users(renamed), (*served, SAID)
+        edited = edited.then(systems_as_users)
     judge = _judge_turn if has_systems(document) else _judge_message
-    thinking = without_foreign(renamed, {"messages": {ANY: judge}}, "messages.thinking")
+    edited = without_foreign(edited, {"messages": {ANY: judge}}, "messages.thinking")
     if not target.claude.takes_thinking:
-        thinking = Edited(cut(thinking.body, {"messages": {ANY: _without_thinking}}), ("messages.thinking",))
-    rules = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
-    cited = without_foreign(thinking.body, rules, "messages.citations")
-    body, dropped = cited.body, (*served, *thinking.dropped, *cited.dropped)
+        edited = edited.without({"messages": {ANY: _without_thinking}}, "messages.thinking")
+    citations = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
+    edited = without_foreign(edited, citations, "messages.citations")
     if target.claude.refuses_adaptive or target.claude.needs_thinking:
-        body = with_budget(body)
-    if not (target.claude.strict_thinking or target.claude.needs_thinking):
-        return Edited(body, dropped)
-    switched = switched_on(body) if target.claude.needs_thinking else switched_off(body)
-    return Edited(switched.body, (*dropped, *switched.dropped))
+        edited = edited.then(with_budget)
+    if target.claude.needs_thinking:
+        return edited.then(switched_on)
+    return edited.then(switched_off) if target.claude.strict_thinking else edited
 
 
 _IDS = [("messages", ANY, "content", ANY, name) for name in ("id", "tool_use_id")]

@@ -13,7 +13,7 @@ from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Passthrough, Tap
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
-from nexus.protocols.dialect import Edited, Passing
+from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_compaction
@@ -22,7 +22,7 @@ from nexus.protocols.responses.read_error import read_stream_error
 from nexus.protocols.responses.read_response import is_answer
 from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
-from nexus.protocols.rewrite import ANY, REMOVE, cut, fit_strings
+from nexus.protocols.rewrite import ANY, REMOVE, Edited, cut, fit_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
 from nexus.protocols.tool_calls import object_text
@@ -41,7 +41,7 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
     if target.chat.json_arguments:
         written = (text(mapping(item).get("arguments")) for item in sequence(document.get("input")))
         renamed = fit_strings(renamed, written, object_text, [("input", ANY, "arguments")])
-    return without_foreign(renamed, {"input": {ANY: _judge_item}}, "input.reasoning")
+    return without_foreign(Edited(renamed), {"input": {ANY: _judge_item}}, "input.reasoning")
 
 
 def _renamed_item(value: bytes) -> bytes | None:
