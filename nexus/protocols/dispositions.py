@@ -89,14 +89,19 @@ def tier_for(request: Request, tiers: Mapping[str, T], drops: Drops) -> T | None
     return tiers.get(request.service_tier or "")
 
 
-def sampling_for(request: Request, keys: Mapping[str, str], takes: bool, drops: Drops) -> dict[str, Json]:
-    """The request's fields under the vendor's ``keys``; from a model that does not take them they are left out, and
+def fields_for(request: Request, keys: Mapping[str, str], takes: bool, drops: Drops) -> dict[str, Json]:
+    """The request's fields under the vendor's ``keys``; for a vendor that does not take them they are left out, and
     those with an effect are reported."""
-    given = {name: value for name in keys if (value := getattr(request, name)) is not None}
-    if takes:
-        return {keys[name]: value for name, value in given.items()}
-    drops.add(*(name for name, value in given.items() if asks_for(name, value)))
-    return {}
+    fields: dict[str, Json] = {}
+    for name, key in keys.items():
+        value = getattr(request, name)
+        if value in (None, {}):
+            continue
+        if takes:
+            fields[key] = value
+        elif asks_for(name, value):
+            drops.add(name)
+    return fields
 
 
 def effort_level(thinking: Thinking, offered: Sequence[str], drops: Drops) -> str | None:

@@ -29,10 +29,9 @@ from nexus.models import efforts
 from nexus.models.chat_server import ChatServer
 from nexus.protocols.checks import Body, Drops, a_name, an_object, maybe_bool, maybe_string, one_of, wrong
 from nexus.protocols.codec import Target
-from nexus.protocols.dispositions import effort_level
+from nexus.protocols.dispositions import effort_level, fields_for
 from nexus.protocols.media import data_url, is_textual, read_text_file, web_url
-from nexus.protocols.tool_calls import openai_user
-from nexus.wire import Json, only
+from nexus.wire import Json, digest, only
 
 _EFFORTS: Mapping[str, Effort] = {effort: effort for effort in get_args(Effort)}
 
@@ -98,16 +97,17 @@ def write_effort(thinking: Thinking, target: Target, drops: Drops) -> str | None
     return None
 
 
+LONGEST_USER = 64
+"""Maximum characters that OpenAI accepts."""
+
+
 def write_owner(request: Request, server: ChatServer, drops: Drops) -> dict[str, Json]:
-    """``user`` and ``metadata``, unless the server refuses them."""
-    user, metadata = openai_user(request.user), dict(request.metadata) or None
-    if user is not None and server.no_user:
-        drops.add("user")
-        user = None
-    if metadata is not None and server.no_metadata:
-        drops.add("metadata")
-        metadata = None
-    return {"user": user, "metadata": metadata}
+    """``user`` (a long one is replaced by its hash) and ``metadata``, unless the server refuses them."""
+    owner = fields_for(request, {"user": "user"}, not server.no_user, drops)
+    owner |= fields_for(request, {"metadata": "metadata"}, not server.no_metadata, drops)
+    if len(owner.get("user", "")) > LONGEST_USER:
+        owner["user"] = digest(owner["user"])
+    return owner
 
 
 def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:

@@ -46,11 +46,6 @@ def mistral_ids() -> ToolIds:
     return ToolIds(_MISTRAL_ID, "", digits=9)
 
 
-def openai_user(user: str | None) -> str | None:
-    """``user`` shortened to the 64 characters that OpenAI accepts."""
-    return user if user is None or len(user) <= 64 else digest(user)
-
-
 BROKEN = "messages.tool_call.arguments"
 """Name under which wrapped arguments in the history are reported."""
 

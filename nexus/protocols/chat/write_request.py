@@ -16,7 +16,7 @@ from nexus.protocols.chat.tools import write_choice, write_functions
 from nexus.protocols.chat.write_messages import MessagesWriter
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.dispositions import left_out, sampling_for, tier_for
+from nexus.protocols.dispositions import fields_for, left_out, tier_for
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.openai_request import TIERS, is_off, write_effort, write_owner, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
@@ -34,7 +34,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     answer_tool = _write_format(request, target.chat, body)
     _write_thinking(request, target, body, drops)
     _write_sampling(request, target, body, drops)
-    body |= only(write_owner(request, target.chat, drops) | {"service_tier": tier_for(request, TIERS, drops)})
+    body |= write_owner(request, target.chat, drops) | only({"service_tier": tier_for(request, TIERS, drops)})
     if request.verbosity and target.gpt is not None and target.gpt.verbosity:
         body["verbosity"] = request.verbosity
         drops.discard("verbosity")
@@ -129,10 +129,7 @@ def _write_stop(request: Request, target: Target, body: dict[str, Json]) -> Cut:
 
 def _write_sampling(request: Request, target: Target, body: dict[str, Json], drops: Drops) -> None:
     takes = target.gpt is None or target.gpt.takes_sampling(body.get("reasoning_effort"))
-    body |= sampling_for(request, _SAMPLING, takes and not target.chat.no_sampling, drops)
+    body |= fields_for(request, _SAMPLING, takes and not target.chat.no_sampling, drops)
     if not 0 <= body.get("temperature", 0) <= 2:
         raise InvalidRequest.about("temperature", "this vendor accepts 0 to 2")
-    if request.seed is not None and target.chat.no_seed:
-        drops.add("seed")
-    elif request.seed is not None:
-        body["seed"] = request.seed
+    body |= fields_for(request, {"seed": "seed"}, not target.chat.no_seed, drops)

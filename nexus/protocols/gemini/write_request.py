@@ -14,7 +14,7 @@ from nexus.models.gemini import LEVELS, TOOL_NAMES, BudgetRange, Gemini
 from nexus.protocols import cutter
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.dispositions import left_out, sampling_for, tier_for
+from nexus.protocols.dispositions import fields_for, left_out, tier_for
 from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.tools import write_tool_fields
 from nexus.protocols.gemini.write_contents import ContentsWriter
@@ -87,16 +87,14 @@ def _last_turn(request: Request) -> int:
 
 def _write_generation(request: Request, gemini: Gemini, drops: Drops) -> dict[str, Json]:
     fits = request.seed is None or -_INT32 <= request.seed < _INT32
-    if not fits:
-        drops.add("seed")
     if request.image_output and not gemini.image_output:
         drops.add("image_output")
     thinking = request.thinking
     config = {
         "maxOutputTokens": request.max_tokens,
-        **sampling_for(request, _SAMPLING, gemini.sampling, drops),
-        **sampling_for(request, _PENALTIES, gemini.penalties, drops),
-        "seed": request.seed if fits else None,
+        **fields_for(request, _SAMPLING, gemini.sampling, drops),
+        **fields_for(request, _PENALTIES, gemini.penalties, drops),
+        **fields_for(request, {"seed": "seed"}, fits, drops),
         "responseModalities": ["TEXT", "IMAGE"] if request.image_output and gemini.image_output else None,
         "stopSequences": list(request.stop[:MAX_STOPS]) or None,
         "thinkingConfig": None if thinking is None else write_thinking_config(thinking, gemini, drops),

@@ -13,7 +13,7 @@ from nexus.models.gpt import GPT, LEAST_OUTPUT
 from nexus.protocols import cutter
 from nexus.protocols.checks import Drops, asks_for
 from nexus.protocols.codec import Cut, Target, VendorRequest
-from nexus.protocols.dispositions import left_out, sampling_for, tier_for
+from nexus.protocols.dispositions import fields_for, left_out, tier_for
 from nexus.protocols.openai_request import TIERS, is_off, offered_efforts, write_effort, write_owner, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
 from nexus.protocols.responses.fields import WRITES
@@ -48,7 +48,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     takes_sampling = target.gpt is None or target.gpt.takes_sampling(mapping(body.get("reasoning")).get("effort"))
     optional = {
         "max_output_tokens": None if request.max_tokens is None else max(request.max_tokens, LEAST_OUTPUT),
-        **sampling_for(request, _SAMPLING, takes_sampling, drops),
+        **fields_for(request, _SAMPLING, takes_sampling, drops),
         **write_owner(request, target.chat, drops),
         "service_tier": tier_for(request, _TIERS, drops),
         "safety_identifier": request.safety_identifier,
