@@ -14,7 +14,7 @@ from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart, Resp
 from nexus.conversation.parts import Request, Stop, Text
 from nexus.conversation.usage import Usage
 from nexus.dataclasses import replace
-from nexus.protocols.checks import wrong
+from nexus.protocols.checks import Drops, wrong
 from nexus.protocols.codec import Cut, Target, VendorRequest
 
 CHARACTERS_PER_TOKEN = 4
@@ -22,10 +22,15 @@ MOST_SEQUENCES, LONGEST_SEQUENCE = 64, 1024
 """Limits on what is searched for in each piece of an answer."""
 
 
-def check_stops(stop: tuple[str, ...]) -> None:
-    """Raises InvalidRequest for sequences that cannot be cut at."""
+def cut_for(request: Request, stop: tuple[str, ...], drops: Drops, least: int = 0) -> Cut:
+    """For a vendor that does not end its answer at the sequences ``stop`` of the request, and whose minimum of tokens
+    is ``least``. Raises InvalidRequest for sequences that cannot be cut at."""
     if len(stop) > MOST_SEQUENCES or any(len(sequence) > LONGEST_SEQUENCE for sequence in stop):
         raise wrong("stop", f"at most {MOST_SEQUENCES} sequences of at most {LONGEST_SEQUENCE} characters")
+    if request.max_tokens is None or request.max_tokens >= least:
+        return Cut(stop)
+    drops.add("max_tokens")
+    return Cut(stop, request.max_tokens)
 
 
 def write_warming(write: Callable[[Request, Target], VendorRequest], request: Request, target: Target) -> VendorRequest:

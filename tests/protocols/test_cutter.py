@@ -16,11 +16,12 @@ from nexus.conversation.events import (
     UsageUpdate,
 )
 from nexus.conversation.fold import fold
-from nexus.conversation.parts import Reasoning, Response, Stop, Text, ToolCall
+from nexus.conversation.parts import Reasoning, Request, Response, Stop, Text, ToolCall
 from nexus.conversation.usage import Usage
 from nexus.errors import InvalidRequest
+from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Cut
-from nexus.protocols.cutter import Cutter, check_stops
+from nexus.protocols.cutter import Cutter, cut_for
 
 ESTIMATE = Usage(input=7, output=3)
 
@@ -117,4 +118,4 @@ def test_answers_are_cut_at_limits_below_the_vendors_minimum(
 @pytest.mark.parametrize("stop", [("a",) * 65, ("a" * 1025,)])
 def test_invalid_stop_sequences_are_rejected(stop: tuple[str, ...]) -> None:
     with pytest.raises(InvalidRequest, match="stop"):
-        check_stops(stop)
+        cut_for(Request(()), stop, Drops())

@@ -10,12 +10,12 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import efforts
 from nexus.models.chat_server import ChatServer
 from nexus.models.gpt import MOST_STOPS, refused_on_chat
-from nexus.protocols import cutter
 from nexus.protocols.chat.fields import WRITES
 from nexus.protocols.chat.tools import write_choice, write_functions
 from nexus.protocols.chat.write_messages import MessagesWriter
 from nexus.protocols.checks import Drops
-from nexus.protocols.codec import Cut, Target, VendorRequest
+from nexus.protocols.codec import Target, VendorRequest
+from nexus.protocols.cutter import cut_for
 from nexus.protocols.dispositions import fields_for, left_out, tier_for
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.openai_request import TIERS, is_off, write_effort, write_owner, write_schema
@@ -43,11 +43,14 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     if target.chat.prompt_cache_key and (key := _cache_key(request)) is not None:
         body["prompt_cache_key"] = key
         drops.discard("prompt_cache_key")
-    cut = _write_stop(request, target, body)
+    stop = request.stop if _takes_stop(request, target) else ()
+    if stop:
+        body["stop"] = list(stop)
     if request.stream:
         body["stream"] = True
         if not target.chat.no_stream_usage:
             body["stream_options"] = {"include_usage": True}
+    cut = cut_for(request, () if stop else request.stop, drops)
     return VendorRequest(body, drops.names, answer_tool, cut=cut, renaming=renaming)
 
 
@@ -117,14 +120,9 @@ def _level(thinking: Thinking, target: Target, drops: Drops) -> str | None:
     return write_effort(thinking, target, drops)
 
 
-def _write_stop(request: Request, target: Target, body: dict[str, Json]) -> Cut:
+def _takes_stop(request: Request, target: Target) -> bool:
     gpt = target.gpt
-    if target.chat.no_stop or (gpt is not None and (not gpt.stop or len(request.stop) > MOST_STOPS)):
-        cutter.check_stops(request.stop)
-        return Cut(request.stop)
-    if request.stop:
-        body["stop"] = list(request.stop)
-    return Cut()
+    return not target.chat.no_stop and (gpt is None or (gpt.stop and len(request.stop) <= MOST_STOPS))
 
 
 def _write_sampling(request: Request, target: Target, body: dict[str, Json], drops: Drops) -> None:

@@ -13,12 +13,12 @@ from nexus.dataclasses import dataclass, field
 from nexus.errors import ClientError, InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.bedrock import PROPERTY_KEYS, TOOL_NAMES
-from nexus.protocols import cutter
-from nexus.protocols.codec import Cut, Target, VendorRequest
+from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.converse.draft import Draft
 from nexus.protocols.converse.fields import WRITES
 from nexus.protocols.converse.tools import plan_tools, write_text_format, write_tool_config
 from nexus.protocols.converse.turns import write_conversation
+from nexus.protocols.cutter import cut_for
 from nexus.protocols.dispositions import effort_level, left_out, tier_for
 from nexus.protocols.renaming import rename
 from nexus.wire import Json, only
@@ -59,17 +59,10 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "serviceTier": {"type": tier} if (tier := tier_for(request, _SERVICE_TIERS, draft.drops)) is not None else None,
     }
     draft.drops.add(*(name for name in left_out(WRITES, request) if name != "parallel_tools"))
-    cut = _cut(request, draft)
+    cut = cut_for(request, () if draft.model.stop else request.stop, draft.drops, draft.model.least_output)
     renaming = renaming.with_keys(tools.answer_tool, tools.answer_keys)
     whole = tool_config is not None and not draft.model.streams_tools
     return VendorRequest(only(body), draft.drops.names, tools.answer_tool, cut=cut, renaming=renaming, whole=whole)
-
-
-def _cut(request: Request, draft: Draft) -> Cut:
-    small = request.max_tokens is not None and request.max_tokens < draft.model.least_output
-    if small:
-        draft.drops.add("max_tokens")
-    return Cut(() if draft.model.stop else request.stop, request.max_tokens if small else None)
 
 
 def _write_sampling(request: Request, thinking: ThinkingFields, draft: Draft) -> dict[str, Json]:
@@ -81,12 +74,8 @@ def _write_sampling(request: Request, thinking: ThinkingFields, draft: Draft) ->
     if max_tokens is not None:
         max_tokens = max(max_tokens, draft.model.least_output)
     temperature, top_p = (_write_knob(name, request, thinking, draft) for name in _KNOBS)
-    stop = list(request.stop) or None
-    if stop and not draft.model.stop:
-        cutter.check_stops(request.stop)
-        stop = None
-    config = {"maxTokens": max_tokens, "temperature": temperature, "topP": top_p, "stopSequences": stop}
-    return only(config)
+    stop = list(request.stop) if draft.model.stop else []
+    return only({"maxTokens": max_tokens, "temperature": temperature, "topP": top_p, "stopSequences": stop or None})
 
 
 def _write_knob(name: str, request: Request, thinking: ThinkingFields, draft: Draft) -> float | None:

@@ -11,9 +11,9 @@ from nexus.conversation.parts import Effort, Request, Thinking
 from nexus.errors import InvalidRequest
 from nexus.models.efforts import GOOGLE
 from nexus.models.gemini import LEVELS, TOOL_NAMES, BudgetRange, Gemini
-from nexus.protocols import cutter
 from nexus.protocols.checks import Drops
-from nexus.protocols.codec import Cut, Target, VendorRequest
+from nexus.protocols.codec import Target, VendorRequest
+from nexus.protocols.cutter import cut_for
 from nexus.protocols.dispositions import fields_for, left_out, tier_for
 from nexus.protocols.gemini.fields import WRITES
 from nexus.protocols.gemini.tools import write_tool_fields
@@ -57,8 +57,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     if has_cache_hints(request):
         drops.add("cache_control")
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
-    cut = Cut(request.stop[MAX_STOPS:])
-    cutter.check_stops(cut.stop)
+    cut = cut_for(request, request.stop[MAX_STOPS:], drops)
     return VendorRequest(only(members), drops.names, tooling.answer_tool, cut=cut, renaming=renaming)
 
 

@@ -12,9 +12,9 @@ from itertools import dropwhile
 from nexus.conversation.parts import Request
 from nexus.errors import UnsupportedFeature
 from nexus.models.claude import PROPERTY_KEYS, Claude
-from nexus.protocols import cutter
 from nexus.protocols.checks import Drops
-from nexus.protocols.codec import Cut, Target, VendorRequest
+from nexus.protocols.codec import Target, VendorRequest
+from nexus.protocols.cutter import cut_for
 from nexus.protocols.dispositions import left_out, tier_for
 from nexus.protocols.messages.fields import WRITES
 from nexus.protocols.messages.needed_thinking import OFF, ON, lacks_thinking, must_be_off
@@ -47,8 +47,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         drops.add("thinking.effort")
     # Arguments of calls are not searched for stop sequences; Claude refuses those of only white space.
     stops = () if form.call else request.stop
-    cut = Cut(tuple(stop for stop in stops if not stop.strip()))
-    cutter.check_stops(cut.stop)
+    cut = cut_for(request, tuple(stop for stop in stops if not stop.strip()), drops)
     members: dict[str, Json] = {
         "model": target.model,
         "max_tokens": plan.max_tokens,

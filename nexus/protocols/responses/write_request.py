@@ -10,9 +10,9 @@ from nexus.conversation.parts import OutputFormat, Request, Thinking
 from nexus.dataclasses import replace
 from nexus.models.efforts import OFF
 from nexus.models.gpt import GPT, LEAST_OUTPUT
-from nexus.protocols import cutter
 from nexus.protocols.checks import Drops, asks_for
-from nexus.protocols.codec import Cut, Target, VendorRequest
+from nexus.protocols.codec import Target, VendorRequest
+from nexus.protocols.cutter import cut_for
 from nexus.protocols.dispositions import fields_for, left_out, tier_for
 from nexus.protocols.openai_request import TIERS, is_off, offered_efforts, write_effort, write_owner, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
@@ -57,7 +57,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     body |= only(optional)
     if any(tool.cache for tool in request.tools):
         drops.add("cache")
-    cut = _cut(request, drops)
+    cut = cut_for(request, request.stop, drops, LEAST_OUTPUT)
     return VendorRequest(body, (*drops.names, *lost), cut=cut, renaming=renaming)
 
 
@@ -80,14 +80,6 @@ def _write_text(request: Request, gpt: GPT | None, drops: Drops) -> dict[str, Js
     elif asks_for("verbosity", request.verbosity):
         drops.add("verbosity")
     return text
-
-
-def _cut(request: Request, drops: Drops) -> Cut:
-    cutter.check_stops(request.stop)
-    if request.max_tokens is None or request.max_tokens >= LEAST_OUTPUT:
-        return Cut(request.stop)
-    drops.add("max_tokens")
-    return Cut(request.stop, request.max_tokens)
 
 
 def write_reasoning(thinking: Thinking, target: Target, drops: Drops) -> dict[str, Json]:
