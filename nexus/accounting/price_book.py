@@ -145,10 +145,6 @@ class PriceBook:
         """False if the price may be in the list and the list has not been read yet."""
         return route not in self._awaited or self._until > 0
 
-    def is_current(self, route: str) -> bool:
-        """False also if the list has to be read again, because prices may have changed."""
-        return route not in self._awaited or self._read_at <= self._clock() < self._until
-
     def wait(self, seconds: float = PATIENCE) -> None:
         """Waits until the list is read, for at most ``seconds``. Raises Overloaded."""
         self.start()

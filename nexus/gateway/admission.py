@@ -142,16 +142,16 @@ class Admission:
         return self.budgets.spending(call, name, self._prices.price(name))
 
     def await_prices(self, state: CallState) -> None:
-        """Waits for the price list, so that a call made while Nexus was starting, or when prices changed, can be
-        priced. Runs on a worker after the answer."""
+        """Waits for the price list, so that a call made while Nexus was starting can be priced. Runs on a worker after
+        the answer."""
         if not self.knows_prices(state):
             with suppress(Overloaded):
                 # Without a thread that reads the list, the cost of this call stays unknown.
                 self._prices.wait(LONGEST_WAIT)
 
     def knows_prices(self, state: CallState) -> bool:
-        """Whether the present prices of all models that the call used are known."""
-        return all(self._prices.is_current(attempt.route.name) for attempt in state.attempts)
+        """Whether the prices of all models that the call used are known."""
+        return all(self._prices.is_known(attempt.route.name) for attempt in state.attempts)
 
     def _awaits_price(self, candidate: Candidate) -> bool:
         name = candidate.route.name

@@ -156,6 +156,22 @@ def test_without_a_thread_for_the_price_list_calls_are_recorded(
     assert nexus.server.in_flight == 0
 
 
+def test_prices_that_end_are_read_again_before_the_next_call(
+    serve: Serve, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[float] = []
+
+    def read(at: float, routes: object) -> dict[str, Any]:
+        reads.append(at)
+        return {"prices": {}, "until": at}
+
+    monkeypatch.setattr(price_book, "_is_public", lambda url: True)
+    monkeypatch.setattr(price_book, "_run", read)
+    monkeypatch.setattr(running, "REAP", 0.01)
+    serve(openai_config(openai_upstream.base_url))
+    wait_until(lambda: len(reads) >= 3)
+
+
 def test_times_are_in_order(nexus: Nexus) -> None:
     assert nexus.chat(CHAT).status == 200
     ((own, *times),) = rows(nexus, "own_ms, queue_ms, began_ms, first_ms, total_ms")

@@ -33,7 +33,7 @@ from nexus.telemetry.otel import open_exporting
 log = logging.getLogger("nexus.server")
 
 REAP = 10.0
-"""Seconds between checks for idle upstream connections and free memory. A check takes microseconds."""
+"""Seconds between checks for idle upstream connections, free memory and other prices. A check takes microseconds."""
 
 LAST_SECONDS = 1.0
 """Seconds for ended calls to send their error to their clients."""
@@ -226,6 +226,9 @@ class Running:
 
     def _reap(self) -> None:
         self.runtime.reap()
+        with suppress(Overloaded):
+            # Prices that depend on the time may have changed, and a first call would still get the old ones.
+            self.runtime.prices.start()
         if self.server.flight.let_go(memory.TRIM_AFTER) or self.http.closed >= memory.TRIM_CLOSED:
             self.http.closed = 0
             with suppress(Overloaded):
