@@ -181,26 +181,16 @@ def _object(words: str) -> dict[str, Json] | None:
         value = decode(words)
     except ValueError:
         return None
-    return value if isinstance(value, dict) and _exact(value) and not _refers(value) else None
+    return value if isinstance(value, dict) and _preserved(value) else None
 
 
-def _refers(value: Json) -> bool:
-    match value:
-        case dict():
-            return "$ref" in value or any(_refers(item) for item in value.values())
-        case list():
-            return any(_refers(item) for item in value)
-        case _:
-            return False
-
-
-def _exact(value: Json) -> bool:
+def _preserved(value: Json) -> bool:
     match value:
         case bool() | str() | float() | None:
             return True
         case int():
             return -_EXACT <= value <= _EXACT
         case dict():
-            return all(_exact(item) for item in value.values())
+            return "$ref" not in value and all(map(_preserved, value.values()))
         case _:
-            return all(_exact(item) for item in value)
+            return all(map(_preserved, value))

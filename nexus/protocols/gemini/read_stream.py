@@ -32,11 +32,13 @@ _ABOUT = frozenset({"thought", "thoughtSignature", "partMetadata"})
 
 
 class StreamReader:
+    """``_last`` is the index of the part that began last."""
+
     def __init__(self, origin: AnswerOrigin) -> None:
         self.complete = False
         self._new_id = origin.new_id
         self._started = False
-        self._next = 0
+        self._last = -1
         self._open: type[Text] | type[Reasoning] | None = None
         self._signature: Signature | None = None
         self._grounding = Grounding()
@@ -61,7 +63,7 @@ class StreamReader:
         if find_error(piece) is not None:
             raise VendorError(read_stream_error(piece))
         events = list(self._read(piece))
-        if self._next == 0 and (reason := self._end.get("finishReason")) in BROKEN:
+        if self._last < 0 and (reason := self._end.get("finishReason")) in BROKEN:
             raise VendorError(ended_with(reason, text(self._end.get("finishMessage"))))
         return events
 
@@ -79,8 +81,8 @@ class StreamReader:
             return []
         if stop.reason == "unknown":
             return self._dropped.events("finishMessage")
-        self._next += 1
-        return [PartStart(self._next - 1, Refusal(words)), PartEnd(self._next - 1)]
+        self._last += 1
+        return [PartStart(self._last, Refusal(words)), PartEnd(self._last)]
 
     def _read(self, piece: Mapping[str, Json]) -> Iterator[Event]:
         usage = only(mapping(piece.get("usageMetadata")))
@@ -121,7 +123,7 @@ class StreamReader:
         elif isinstance(words := part.get("text"), str):
             yield from self._read_text(words, Reasoning if part.get("thought") is True else Text, signature)
             if words and self._open is Text:
-                self._grounding.hear(self._next - 1, at, words)
+                self._grounding.hear(self._last, at, words)
         elif (image := _image_in(part)) is not None:
             yield from self._whole(Image(image, signature=signature))
         elif foreign := sorted(key for key in part if key not in _ABOUT and part[key] is not None):
@@ -138,10 +140,10 @@ class StreamReader:
         if self._open is not kind or self._signature is not None:
             yield from self._close()
             self._open = kind
-            yield PartStart(self._next, Text("") if kind is Text else Reasoning("", Signature(OWN, "")))
-            self._next += 1
+            self._last += 1
+            yield PartStart(self._last, Text("") if kind is Text else Reasoning("", Signature(OWN, "")))
         if words:
-            yield PartDelta(self._next - 1, words)
+            yield PartDelta(self._last, words)
         self._signature = signature
 
     def _read_call(self, call: Mapping[str, Json], signature: Signature | None) -> Iterator[Event]:
@@ -153,13 +155,13 @@ class StreamReader:
 
     def _whole(self, part: ToolCall | Image) -> Iterator[Event]:
         yield from self._close()
-        yield PartStart(self._next, part)
-        yield PartEnd(self._next)
-        self._next += 1
+        self._last += 1
+        yield PartStart(self._last, part)
+        yield PartEnd(self._last)
 
     def _close(self) -> Iterator[Event]:
         if self._open is not None:
-            yield PartEnd(self._next - 1, self._signature)
+            yield PartEnd(self._last, self._signature)
             self._open = self._signature = None
 
 
