@@ -33,6 +33,11 @@ from nexus.settings.model import ModelSettings
 BATCH = "batch"
 """The purpose of a file of batch requests."""
 
+Providers = Mapping[str, Provider]
+
+Where = tuple[Provider, frozenset[str] | None]
+"""A provider, and its accounts that have what a request refers to; None for any account."""
+
 _FOR_ALL = frozenset({"list", "get"})
 """The verbs that readers of everyone's usage may use on everyone's objects."""
 
@@ -101,7 +106,7 @@ class HeldCalls:
 
     # Lookups.
 
-    def _find(self, call: Call, ask: HeldAsk, providers: Mapping[str, Provider]) -> Held:
+    def _find(self, call: Call, ask: HeldAsk, providers: Providers) -> Held:
         """Raises NotFound, which does not reveal whether another caller has the id."""
         among = wanted(call, providers)
         everybody = ask.verb in _FOR_ALL and sees_everybody(call.identity, self._readers)
@@ -137,10 +142,7 @@ class HeldCalls:
 
     # Creation.
 
-    def _create(
-        self, call: Call, held: HeldState, providers: Mapping[str, Provider], seen: Routes
-    ) -> tuple[Provider, frozenset[str] | None]:
-        """The provider, and its accounts that have what the request refers to; None for any account."""
+    def _create(self, call: Call, held: HeldState, providers: Providers, seen: Routes) -> Where:
         writer = BatchWriter(call, providers, seen, self._holdings)
         if held.ask.kind == "files":
             provider, keepers = self._create_file(call, held, providers, writer)
@@ -150,9 +152,7 @@ class HeldCalls:
         self._admission.check_uncounted(call, provider)
         return provider, keepers
 
-    def _create_file(
-        self, call: Call, held: HeldState, providers: Mapping[str, Provider], writer: BatchWriter
-    ) -> tuple[Provider, frozenset[str] | None]:
+    def _create_file(self, call: Call, held: HeldState, providers: Providers, writer: BatchWriter) -> Where:
         if call.upload is None:
             raise UnsupportedMediaType("expected Content-Type: multipart/form-data")
         held.upload, held.purpose = call.upload, str(call.document.get("purpose") or "")
@@ -164,18 +164,14 @@ class HeldCalls:
         held.models, held.upload = found.models, replace(call.upload, edits=found.edits)
         return found.provider, found.keepers
 
-    def _create_batch(
-        self, call: Call, held: HeldState, providers: Mapping[str, Provider], writer: BatchWriter
-    ) -> tuple[Provider, frozenset[str] | None]:
+    def _create_batch(self, call: Call, held: HeldState, providers: Providers, writer: BatchWriter) -> Where:
         if file := held.codec.input_file(call.document):
             return self._from_file(call, held, file, providers)
         found = writer.write(held.codec.requests(call.body, call.document))
         held.models, held.body = found.models, splice(call.body, list(found.edits))
         return found.provider, found.keepers
 
-    def _from_file(
-        self, call: Call, held: HeldState, id: str, providers: Mapping[str, Provider]
-    ) -> tuple[Provider, frozenset[str]]:
+    def _from_file(self, call: Call, held: HeldState, id: str, providers: Providers) -> Where:
         holding = {**holders(self._routes.seen_by(call.identity), call.dialect, "files"), **providers}
         file = self._find(call, HeldAsk("files", "content", "", id), holding)
         if file.purpose != BATCH or file.parent or file.provider not in providers:
