@@ -261,11 +261,9 @@ class Attempts:
 
     def _narrow(self, plan: Plan, candidate: Candidate, verdict: Verdict) -> None:
         """Removes the waiting places that this failure rules out."""
-        if verdict.next == "on_overflow":
-            plan.waiting, plan.overflow = list(plan.overflow), ()
-            plan.later.clear()
-        elif verdict.next == "no":
-            plan.waiting, plan.overflow = [], ()
+        if verdict.next != "yes":
+            plan.waiting = list(plan.overflow) if verdict.next == "on_overflow" else []
+            plan.overflow = ()
             plan.later.clear()
         elif not verdict.other_key:
             plan.waiting = [one for one in plan.waiting if one.route.name != candidate.route.name]
