@@ -31,8 +31,7 @@ def choose_count(attempt: Attempt) -> Lane | None:
     dialects = provider.dialects_of(route.model, route.settings)
     if call.dialect in dialects and provider.counts_in(call.dialect) and not attempt.state.resolves:
         passed = edited(attempt)
-        sent = request_for(attempt, call.dialect, passed.body, call.headers, call.query)
-        return Lane(sent, _count(attempt, None), False, passed.dropped)
+        return Lane(request_for(attempt, passed.body), _count(attempt, None), False, passed.dropped)
     counting = next((dialect for dialect in (*dialects, *provider.also_counts_in) if provider.counts_in(dialect)), None)
     counter = None if counting is None else loader.vendor(counting).count
     if counting is None or counter is None:
@@ -43,7 +42,7 @@ def choose_count(attempt: Attempt) -> Lane | None:
         request, _ = fitted(read.request, target, call.model)
     with clients_names(attempt, request):
         body = encode(counter.write_count(request, target))
-    return Lane(request_for(attempt, counting, body, {}, ""), _count(attempt, counter), True)
+    return Lane(request_for(attempt, body, counting), _count(attempt, counter), True)
 
 
 def _count(attempt: Attempt, counter: Counter | None) -> Count:

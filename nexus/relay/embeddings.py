@@ -39,7 +39,7 @@ class Collected:
     def lane(self, texts: Sequence[str], attempt: Attempt) -> Lane:
         """The lane of one batch. Raises ClientError for what the model does not support."""
         body = encode(self.format.write(texts, self.asked, attempt.route.model))
-        request = replace(request_for(attempt, self.format.dialect, body, {}, ""), stream=False, path=self.format.path)
+        request = replace(request_for(attempt, body, self.format.dialect), stream=False, path=self.format.path)
         lost = (*self.asked.dropped, *self.format.lost(self.asked))
         return Lane(request, _Vectors(attempt, self, len(texts)), translates=True, dropped=lost)
 

@@ -31,9 +31,9 @@ LONGEST_LINE = 32 * 1024 * 1024
 
 def choose_held(attempt: Attempt) -> Lane:
     """The lane of one object or its content."""
-    held, call = state_of(attempt), attempt.call
+    held = state_of(attempt)
     held.lines.clear()
-    request = request_for(attempt, call.dialect, held.body, call.headers, call.query)
+    request = request_for(attempt, held.body)
     return Lane(replace(request, path=held.ask.path, upload=held.upload), _relay(attempt, held), translates=False)
 
 
@@ -196,10 +196,11 @@ def place_of(held: HeldState, row: Held) -> Candidate | None:
 
 
 def choose_listed(row: Held, attempt: Attempt) -> Lane:
-    held, call = state_of(attempt), attempt.call
-    request = request_for(attempt, call.dialect, b"", call.headers, "")
+    held = state_of(attempt)
     path = f"{held.codec.roots[held.ask.kind]}/{row.id}"
-    return Lane(replace(request, path=path), Listed(attempt, held, row), translates=False)
+    # The query is about the list.
+    request = replace(request_for(attempt, b""), path=path, query="")
+    return Lane(request, Listed(attempt, held, row), translates=False)
 
 
 class Listed(Object):

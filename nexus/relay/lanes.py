@@ -9,7 +9,7 @@ client's own names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -101,34 +101,30 @@ def _refuse_lost(request: Request) -> None:
 def choose_stored(attempt: Attempt) -> Lane:
     """The lane of what the vendor stores: request and answer pass unchanged."""
     call = attempt.call
-    request = request_for(attempt, call.dialect, call.body, call.headers, call.query)
-    return Lane(request, DIALECTS[call.dialect].passing.stored(), translates=False)
+    return Lane(request_for(attempt, call.body), DIALECTS[call.dialect].passing.stored(), translates=False)
 
 
 def choose_passed(attempt: Attempt) -> Lane:
     """The lane of an endpoint that passes through: only the model's name is replaced."""
     call, model = attempt.call, attempt.route.model
     body = b"" if call.upload is not None else DIALECTS[call.dialect].edit_passed(call.body, call.document, model)
-    request = request_for(attempt, call.dialect, body, call.headers, call.query)
     upload = None if call.upload is None else call.upload.with_model(model)
     path = call.path if call.operation.many else call.operation.path
-    request = replace(request, path=path, upload=upload)
+    request = replace(request_for(attempt, body), path=path, upload=upload)
     return Lane(request, DIALECTS[call.dialect].passing.passed(call.document, attempt.tap), translates=False)
 
 
 def choose_raw(attempt: Attempt) -> Lane:
     """The lane of any other path of a vendor."""
-    call = attempt.call
-    request = request_for(attempt, call.dialect, b"", call.headers, call.query)
-    return Lane(replace(request, upload=call.upload), Opaque(attempt.tap), translates=False)
+    request = replace(request_for(attempt, b""), upload=attempt.call.upload)
+    return Lane(request, Opaque(attempt.tap), translates=False)
 
 
 def _passthrough(attempt: Attempt, without: Sequence[Without]) -> Lane:
     call = attempt.call
     passed = edited(attempt, without)
-    request = request_for(attempt, call.dialect, passed.body, call.headers, call.query)
     relay = DIALECTS[call.dialect].passing.passthrough(call.document, call.model, attempt.tap)
-    return Lane(request, relay, translates=False, dropped=passed.dropped)
+    return Lane(request_for(attempt, passed.body), relay, translates=False, dropped=passed.dropped)
 
 
 def edited(attempt: Attempt, without: Sequence[Without] = ()) -> Edited:
@@ -151,7 +147,7 @@ def _translate(attempt: Attempt, dialect: str, without: Sequence[Without]) -> La
         write = vendor.write_request if request.max_tokens != 0 else partial(write_warming, vendor.write_request)
         written = write(request, target)
         body = encode(written.body)
-    sent = request_for(attempt, dialect, body, {}, "")
+    sent = request_for(attempt, body, dialect)
     # To the vendor, a summary is an ordinary generation.
     sent = replace(sent, action=GENERATE.action, stream=sent.stream and not written.whole)
     asked = (name for name in call.headers if name in client.headers)
@@ -202,14 +198,15 @@ def fitted(request: Request, target: Target, asked: str) -> tuple[Request, tuple
     return request, (*unsearched, *unpaired)
 
 
-def request_for(attempt: Attempt, dialect: str, body: bytes, headers: Mapping[str, str], query: str) -> ProviderRequest:
-    """The request to send, with the parts of the client's request that travel with it."""
+def request_for(attempt: Attempt, body: bytes, dialect: str = "") -> ProviderRequest:
+    """The request to send: the client's own, with its headers and its query, or, with a ``dialect``, one that Nexus
+    wrote."""
     call, route, candidate = attempt.call, attempt.route, attempt.candidate
     # If the configured key replaces the caller's, the caller's is not sent.
     client = {} if candidate.spills else call.own_headers
     credentials = call.identity.credential_headers | (NOT_THERE if candidate.spills else frozenset())
     return ProviderRequest(
-        dialect=dialect,
+        dialect=dialect or call.dialect,
         action=call.operation.action,
         model=route.model,
         settings=route.settings,
@@ -219,8 +216,8 @@ def request_for(attempt: Attempt, dialect: str, body: bytes, headers: Mapping[st
         path=call.path,
         labels=labels_of(call, route.provider.name, route.provider.settings),
         correlation=attempt.correlation,
-        headers=headers,
-        query=without_credentials(query),
+        headers={} if dialect else call.headers,
+        query="" if dialect else without_credentials(call.query),
         key=route.provider.key(client, call.dialect, candidate.account),
         key_is_callers=route.provider.own_key(client, call.dialect) is not None,
         client=call.headers,
