@@ -31,7 +31,7 @@ from nexus.relay.call_state import CallState
 from nexus.relay.candidate import Candidate
 from nexus.relay.lanes import passes
 from nexus.relay.reading import reading, refers
-from nexus.settings.limits import RateLimits, RequestLimits
+from nexus.settings.limits import RequestLimits
 from nexus.settings.model import ModelSettings
 from nexus.wire import digest
 
@@ -71,13 +71,11 @@ class Admission:
     def hold(self, state: CallState, candidate: Candidate) -> None:
         """Reserves what a call may spend at a candidate, unless that is done already. Raises LimitExceeded,
         PermissionDenied if a budget applies and the price is unknown, or Overloaded if the store cannot decide."""
-        call, route = state.call, state.route
-        if route is None or state.reservation is not None or not call.operation.spends:
+        call = state.call
+        if state.reservation is not None or not call.operation.spends:
             return
-        provider = route.provider
-        limit_key = self._limit_key(call, provider, route.alias, route.settings.rate_limits)
         most = output_asked(call.document) if call.operation.writes else 0
-        ask = Ask(limit_key, lambda: expected(state), most, self._spending(call, candidate))
+        ask = Ask(_limit_key(call, candidate.route), lambda: expected(state), most, self._spending(call, candidate))
         state.reservation = self.limits.reserve(ask)
 
     def check_uncounted(self, call: Call, provider: Provider) -> None:
@@ -87,7 +85,7 @@ class Admission:
         if call.operation.counted or settings.unknown == "allow":
             return
         limited = any(
-            self.limits.quotas(self._limit_key(call, provider, alias, model.rate_limits))
+            self.limits.quotas(_limit_key(call, Route(provider, alias, model)))
             for alias, model in (*settings.models.items(), ("*", ModelSettings()))
         )
         own = provider.own_key(call.own_headers, call.dialect) is not None
@@ -119,18 +117,13 @@ class Admission:
 
     def book(self, state: CallState, candidate: Candidate, usage: Usage, cost: int | None) -> None:
         """Counts the usage of batch requests, for which nothing was reserved."""
-        call, route = state.call, candidate.route
-        limit_key = self._limit_key(call, route.provider, route.alias, route.settings.rate_limits)
+        call, quotas = state.call, self.limits.quotas(_limit_key(state.call, candidate.route))
         used = {"input_tokens": usage.total_input, "output_tokens": usage.total_output}
-        self.limits.book(Demand(quota, used[quota.dimension]) for quota in self.limits.quotas(limit_key))
+        self.limits.book(Demand(quota, used[quota.dimension]) for quota in quotas)
         if cost and (spending := self._spending(call, candidate)) is not None:
             for account in spending.accounts:
                 self.limits.book([Demand(account.quota, cost, ago=account.ago)])
                 state.charges.append(Charge(account.name, account.subject, account.span.name, cost))
-
-    def _limit_key(self, call: Call, provider: Provider, alias: str, limits: RateLimits | None) -> LimitKey:
-        client, shared = account_of(call, provider), provider.settings.rate_limits
-        return LimitKey(client, call.identity.group, provider.name, alias, shared, limits)
 
     def _spending(self, call: Call, candidate: Candidate) -> Spending | None:
         """What budgets would pay for the call; None if no budget covers it."""
@@ -178,6 +171,12 @@ class Admission:
         )
         if self.budgets is not None:
             state.charges += self.budgets.concluded(state.reservation, self.limits.store)
+
+
+def _limit_key(call: Call, route: Route) -> LimitKey:
+    provider, own = route.provider, route.settings.rate_limits
+    client, shared = account_of(call, provider), provider.settings.rate_limits
+    return LimitKey(client, call.identity.group, provider.name, route.alias, shared, own)
 
 
 def account_of(call: Call, provider: Provider) -> str:
