@@ -20,6 +20,12 @@ SHORTEST = 6
 
 REDACTED = "[redacted]"
 
+FEW = 50
+"""Number of spellings up to which each is searched for."""
+
+PART = 8
+"""Length of the parts of longer texts by which many secrets are searched for at once."""
+
 MOST_LEARNT = 256
 """Maximum number of secrets learnt at runtime; the oldest, long out of use, are dropped."""
 
@@ -60,9 +66,13 @@ def _spellings(secret: str, depth: int) -> set[str]:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Redactor:
-    """``secrets`` are all spellings to redact, longest first: if one begins with another, its tail must not remain."""
+    """``secrets`` are all spellings to redact, longest first: if one begins with another, its tail must not remain. If
+    there are many, each that is not among the ``short`` ones has a part in ``parts`` wherever a text is cut into parts.
+    """
 
     secrets: tuple[str, ...]
+    short: tuple[str, ...] = ()
+    parts: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, secrets: Iterable[str], depth: int = 1) -> Redactor:
@@ -70,7 +80,11 @@ class Redactor:
         dict in a message or JSON in a logfmt value."""
         long = (secret for secret in secrets if len(secret) >= SHORTEST)
         spellings = {spelling for secret in long for spelling in _spellings(secret, depth)}
-        return cls(tuple(sorted(spellings, key=len, reverse=True)))
+        found = tuple(sorted(spellings, key=len, reverse=True))
+        if len(found) <= FEW:
+            return cls(found)
+        parts = {secret[at : at + PART] for secret in found if len(secret) >= 2 * PART for at in range(PART + 1)}
+        return cls(found, tuple(secret for secret in found if len(secret) < 2 * PART), frozenset(parts))
 
     def cut(self, body: bytes) -> bytes:
         """An error body without secrets; the same object if it has none."""
@@ -81,9 +95,14 @@ class Redactor:
 
     def cut_text(self, text: str) -> str:
         """A text without secrets."""
-        for secret in self.secrets:
+        for secret in self.secrets if self._may_hold_long(text) else self.short:
             text = text.replace(secret, REDACTED)
         return text
+
+    def _may_hold_long(self, text: str) -> bool:
+        # With thousands of gateway keys, searching for each would take longer than the rest of a call.
+        parts = (text[at : at + PART] for at in range(0, len(text), PART + 1))
+        return not (self.parts and self.parts.isdisjoint(parts))
 
     def cut_error(self, raw: bytes) -> bytes:
         """A frame or body without secrets if it looks like an error; otherwise unchanged."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nexus.headers.redaction import Redactor
+from nexus.headers.redaction import FEW, PART, SHORTEST, Redactor
 from tests.conftest import Serve
 from tests.secrets import MARK, found_in
 from tests.serving import CHAT, KEY, MESSAGES, Nexus, openai_config, rest
@@ -143,3 +143,12 @@ def test_a_credential_in_an_unreadable_head_is_not_revealed(nexus: Nexus, line: 
             said += piece
     assert said.startswith(b"HTTP/1.1 400 ") or not said
     assert not list(found_in(said))
+
+
+@pytest.mark.parametrize("length", [SHORTEST, 2 * PART - 1, 2 * PART, 40])
+def test_one_of_many_secrets_is_found_at_every_place(length: int) -> None:
+    many = [f"{number:04}{'abcdefghij' * 4}"[:length] for number in range(2 * FEW)]
+    redactor = Redactor.of(many)
+    for place in range(3 * PART):
+        text = "." * place + many[-1] + "."
+        assert redactor.cut_text(text) == "." * place + "[redacted]."
