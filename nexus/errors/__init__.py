@@ -210,6 +210,11 @@ class UpstreamError(NexusError):
         self.phase, self.cause, self.host = phase, cause, host
         return self
 
+    def reply_headers(self, dialect: str) -> dict[str, str]:
+        # Claude Code would otherwise ask for minutes with credentials that were rejected.
+        hopeless = self.phase == "credentials" and not self.retryable and self.kind != "timeout"
+        return super().reply_headers(dialect) | ({"x-should-retry": "false"} if hopeless else {})
+
     @property
     def why(self) -> str:
         """For the log: all that is known about a failed exchange in one line."""

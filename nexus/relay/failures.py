@@ -65,12 +65,13 @@ def status_failure(
     """The error for an error status: as it is, or read for another dialect."""
     provider, dialect = attempt.route.provider, lane.request.dialect
     status, body, headers = reply.status, redactor.cut(body), redactor.cut_headers(reply.headers)
-    wish = headers.get(_WISH)
-    if status == 401 and wish is None and not attempt.candidate.own:
-        # Claude Code would otherwise retry for minutes.
-        headers = {**headers, _WISH: (wish := "false")}
     foreign = provider.read_error(dialect, status, headers, body)
     failure = foreign or loader.vendor(dialect).read_error(status, headers, body)
+    wish = headers.get(_WISH)
+    # Google refuses a wrong key with a 400.
+    if (status == 401 or failure.kind == "authentication") and wish is None and not attempt.candidate.own:
+        # Claude Code would otherwise retry for minutes.
+        headers = {**headers, _WISH: (wish := "false")}
     retryable = status in _RETRYABLE or has_failed(failure.kind, status) if wish is None else wish == "true"
     failure = replace(failure, provider=provider.name, retryable=retryable)
     if foreign is None and not lane.translates:

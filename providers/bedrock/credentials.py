@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.credentials import Credentials, RefreshableCredentials  # type: ignore[import-untyped]
-from botocore.exceptions import ClientError, NoCredentialsError  # type: ignore[import-untyped]
+from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError  # type: ignore[import-untyped]
 from botocore.session import Session as CoreSession  # type: ignore[import-untyped]
 from botocore.utils import get_token_from_environment  # type: ignore[import-untyped]
 
@@ -129,7 +129,9 @@ class Chain:
         else:
             why = type(error).__name__
         text = f"{self._provider}: no AWS credentials available: {why}"
-        return Unreachable(text, provider=self._provider).at(PHASE, why + more)
+        # A metadata service may be slow; anything else, such as a login that ended, stays as it is.
+        may_pass = isinstance(error, NoCredentialsError | HTTPClientError)
+        return Unreachable(text, provider=self._provider, retryable=may_pass).at(PHASE, why + more)
 
 
 def static_keys(settings: BedrockSettings) -> Keys | None:

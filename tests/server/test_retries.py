@@ -140,6 +140,17 @@ def test_a_call_that_google_cancels_by_itself_is_retried(serve: Serve, path: str
 
 
 @googles
+def test_clients_are_told_not_to_retry_what_a_wrong_key_of_google_ended(
+    serve: Serve, path: str, body: dict[str, object]
+) -> None:
+    """Google answers 400, and clients of other protocols get a 401."""
+    with FakeUpstream("gemini") as google:
+        google.default = Behaviour(status=400, error_code="API_KEY_INVALID")
+        reply = serve(providers(("google", "google", google, "", "gemini-2.5-flash"))).post(path, body)
+        assert (reply.status, reply.headers["x-should-retry"]) == (400 if "google" in path else 401, "false")
+
+
+@googles
 def test_googles_retry_delay_is_returned_as_retry_after(serve: Serve, path: str, body: dict[str, object]) -> None:
     with FakeUpstream("gemini") as google:
         google.default = Behaviour(status=429, retry_delay=90.0)

@@ -169,6 +169,7 @@ def test_missing_credentials_are_reported_with_the_reason(
         chain(profile).keys(Cancel())
     assert said in caught.value.message
     assert ACCESS_KEY not in caught.value.message
+    assert caught.value.retryable == (said == "none are configured")
 
 
 def test_a_cancelled_call_does_not_wait_for_a_stalled_server(monkeypatch: Env) -> None:

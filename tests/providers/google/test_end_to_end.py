@@ -155,7 +155,7 @@ def test_credentials_that_google_rejects(
     google.answer = lambda _: of_json({"error": "invalid_grant", "error_description": TOKEN}, 400)
     with caplog.at_level(logging.DEBUG):
         reply = serve(vertex).messages(ASK)
-    assert reply.status == 502
+    assert (reply.status, reply.headers["x-should-retry"]) == (502, "false")
     assert reply.json["error"]["message"] == "v: Google rejected the credentials (invalid_grant)"
     assert not asked(google)
     assert TOKEN not in caplog.text and "PRIVATE KEY" not in caplog.text
