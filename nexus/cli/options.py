@@ -87,15 +87,17 @@ def _parse(parser: Parser, ours: list[str], arguments: list[str]) -> dict[str, A
     # argparse would take the value of an unknown flag for a command, so reject unknown flags first.
     for flag in (word.partition("=")[0] for word in ours):
         if flag.startswith("--") and flag not in flags_of(parser):
-            parser.error(f"unrecognized arguments: {flag}")
+            _refuse(parser, flag, next((word for word in ours if word in AGENTS), ""))
     known, unknown = parser.parse_known_args(ours)
     given = vars(known)
     if unknown or (arguments and given["command"] not in WITH_WORDS):
-        word = (unknown or ["--"])[0]
-        if given["command"] in AGENTS:
-            parser.error(f"unrecognized arguments: {word}; arguments for {given['command']} go after --")
-        parser.error(f"unrecognized arguments: {word}")
+        _refuse(parser, (unknown or ["--"])[0], given["command"])
     return given
+
+
+def _refuse(parser: Parser, word: str, command: str) -> None:
+    elsewhere = f"; arguments for {command} go after --" if command in AGENTS else ""
+    parser.error(f"unrecognized arguments: {word}{elsewhere}")
 
 
 @dataclass(frozen=True, slots=True)

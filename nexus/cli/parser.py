@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
             if found[1] in AGENTS:
                 return f"; run nexus {found[1]}"
             return hint(found[1], known)
-        if found := re.search(r"unrecognized arguments: (-[^ =]+)", message):
+        if found := re.search(r"unrecognized arguments: (-[^ =]+)$", message):
             flags = flags_of(self)
             return hint(found[1], flags) if found[1] not in flags else ""
         return ""

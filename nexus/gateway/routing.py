@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from nexus.auth.identity import Identity, may_use
 from nexus.dataclasses import dataclass, replace
@@ -216,7 +217,8 @@ class Routes:
         found = difflib.get_close_matches(model, likely, 1, 0.5)
         if not found:
             found = difflib.get_close_matches(model.rpartition("/")[2], likely, 1, 0.5)
-        return names[found[0]] if found else next(iter((*self._virtual, *self._routes)), None)
+        containing = (name for key, name in names.items() if model in key)
+        return names[found[0]] if found else next(chain(containing, self._virtual, self._routes), None)
 
 
 def _pairs(name: str) -> set[str]:

@@ -108,6 +108,7 @@ def test_a_full_name_takes_precedence_over_an_alias() -> None:
             "did you mean 'anthropic/claude-sonnet'?",
             id="in capitals",
         ),
+        pytest.param("son", "model 'son' does not exist; did you mean 'anthropic/claude-sonnet'?", id="a part"),
         pytest.param("gpt-4-0613", None, id="the vendor's id is not a name"),
         pytest.param("OpenAI/GPT-4", None, id="case counts"),
         pytest.param("empty/x", None, id="a provider without models"),
