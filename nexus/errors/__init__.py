@@ -35,6 +35,8 @@ class NexusError(Exception):
     in_band: bool = False
     """Whether it arrived in-band, after a success status."""
 
+    is_final: bool = False  # whether clients are told not to retry, as Claude Code would for minutes
+
     def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.message = message
@@ -48,7 +50,8 @@ class NexusError(Exception):
 
     def reply_headers(self, dialect: str) -> dict[str, str]:
         """The reply's headers for a client's dialect; lower-case names."""
-        return {own.ERROR: self.kind, **_wait(self.retry_after)}
+        final = {"x-should-retry": "false"} if self.is_final else {}
+        return {own.ERROR: self.kind, **final, **_wait(self.retry_after)}
 
 
 def _wait(seconds: float | None) -> dict[str, str]:
@@ -81,10 +84,8 @@ class UnsupportedFeature(ClientError):
 class AuthenticationFailed(ClientError):
     status = 401
     kind = "authentication"
-
-    def reply_headers(self, dialect: str) -> dict[str, str]:
-        # Claude Code would otherwise retry for minutes. It renews a key of its apiKeyHelper and retries all the same.
-        return {**super().reply_headers(dialect), "x-should-retry": "false"}
+    # Claude Code renews a key of its apiKeyHelper and retries all the same.
+    is_final = True
 
 
 class PermissionDenied(ClientError):
@@ -208,12 +209,8 @@ class UpstreamError(NexusError):
     def at(self, phase: str, cause: str, host: str = "") -> Self:
         """The same error with details for the log."""
         self.phase, self.cause, self.host = phase, cause, host
+        self.is_final = phase == "credentials" and not self.retryable and self.kind != "timeout"
         return self
-
-    def reply_headers(self, dialect: str) -> dict[str, str]:
-        # Claude Code would otherwise ask for minutes with credentials that were rejected.
-        hopeless = self.phase == "credentials" and not self.retryable and self.kind != "timeout"
-        return super().reply_headers(dialect) | ({"x-should-retry": "false"} if hopeless else {})
 
     @property
     def why(self) -> str:

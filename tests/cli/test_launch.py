@@ -56,6 +56,7 @@ class Desk:
             "SAID": str(folder / "said"),
             "XDG_STATE_HOME": str(folder / "state"),
             "ANTHROPIC_API_KEY": "sk-ant-hushhush-of-the-vendor",
+            "CLAUDE_CODE_USE_FOUNDRY": "1",
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
         self.logs = folder / "state" / "nexus"
@@ -124,6 +125,7 @@ def test_an_agent_gets_its_own_gateway(desk: Desk) -> None:
     assert (environ["ANTHROPIC_MODEL"], environ["ANTHROPIC_DEFAULT_HAIKU_MODEL"]) == ("demo/echo", "demo/echo")
     assert environ["ANTHROPIC_AUTH_TOKEN"] == "not-used"
     assert "ANTHROPIC_API_KEY" not in environ, "Claude Code would ask which of the two credentials to use"
+    assert "CLAUDE_CODE_USE_FOUNDRY" not in environ, "Claude Code would call Microsoft"
     assert [file.suffix for file in desk.logs.iterdir() if file.name.startswith("gateway-")] == [".log"]
 
 
@@ -316,7 +318,8 @@ ENV: dict[str, set[str]] = {
 def test_a_shell_can_evaluate_the_output_of_env(desk: Desk, client: str, names: set[str]) -> None:
     code, out, _ = desk.run("env", client, NEXUS_LISTEN_ADDRESS="127.0.0.1:8000")
     assert code == 0
-    shown = subprocess.run(["sh", "-c", f"{out}\nenv"], env={}, capture_output=True, text=True, check=True).stdout
+    before = {"CLAUDE_CODE_USE_FOUNDRY": "1"}
+    shown = subprocess.run(["sh", "-c", f"{out}\nenv"], env=before, capture_output=True, text=True, check=True).stdout
     found = dict(line.partition("=")[::2] for line in shown.splitlines())
-    assert names <= found.keys()
+    assert names <= found.keys() and ("CLAUDE_CODE_USE_FOUNDRY" in found) == (client != "claude")
     assert {found[name].partition("/llm/")[0] for name in names if name.endswith("URL")} == {"http://127.0.0.1:8000"}

@@ -38,8 +38,12 @@ from nexus.server.process.source import Source
 from nexus.settings import Settings, registry
 from nexus.settings.listen import ListenAddress, url_of
 
-ANOTHER_WAY = ("ANTHROPIC_API_KEY", "ANTHROPIC_SMALL_FAST_MODEL", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX")
-"""Variables that would make an agent bypass the gateway, or ask the user which way to use."""
+_HOSTS = ("ANTHROPIC_AWS", "ANTHROPIC_GOOGLE_CLOUD", "BEDROCK", "FOUNDRY", "MANTLE", "VERTEX")
+BYPASSES = ("ANTHROPIC_UNIX_SOCKET", *(f"CLAUDE_CODE_USE_{host}" for host in _HOSTS))
+"""Variables that make Claude Code (2.1.332) bypass the gateway."""
+
+ANOTHER_WAY = ("ANTHROPIC_API_KEY", "ANTHROPIC_SMALL_FAST_MODEL", *BYPASSES)
+"""The same, and those that would make an agent ask the user which way to use."""
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -90,13 +94,16 @@ def launch(options: Options, settings: Settings, source: Source) -> int:
 
 
 def show(options: Options, settings: Settings, source: Source) -> int:
-    """Prints shell exports that point a client at the gateway of the settings, which need not run; returns the exit
+    """Prints shell commands that point a client at the gateway of the settings, which need not run; returns the exit
     code."""
     client, model = options.client, options.model
     protocol = "openai" if client == "openai" else "anthropic"
     checked(settings, protocol, model)
     key = key_of(settings, os.environ)
     base = served_at(settings) or _address(settings)
+    for name in BYPASSES:
+        if client == "claude" and os.environ.get(name):
+            put(f"unset {name}\n")
     for name, value in CLIENTS[client](Access(settings, base, key), model).items():
         put(f"export {name}={shlex.quote(value)}\n")
     return 0
