@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator
@@ -105,16 +106,16 @@ class GoogleSettings(CloudSettings):
                 yield (name,), "belongs to the Gemini API, and project to Vertex AI; set only one of them"
         if self.forward_token:
             yield ("forward_token",), "belongs to the Gemini API; Vertex AI takes no key from callers; remove it"
-        if self.credentials is not None and not self._readable():
+        if self.credentials is not None and not _readable(self.credentials):
             yield ("credentials",), f"is not a Google credentials file, whose type is one of {', '.join(_KINDS)}"
         # Without importing it: validating a settings file makes no network calls.
         if importlib.util.find_spec("google") is None or importlib.util.find_spec("google.auth") is None:
             yield ("project",), "needs the Python package google-auth, which is not installed; pip install google-auth"
 
-    def _readable(self) -> bool:
-        """Whether the file looks like credentials; its content is used, and validated, when a token is fetched."""
-        assert self.credentials is not None
-        try:
-            return mapping(decode(self.credentials.read_bytes())).get("type") in _KINDS
-        except (OSError, ValueError):
-            return False
+
+def _readable(file: Path) -> bool:
+    """Whether the file looks like credentials; its content is used, and validated, when a token is fetched."""
+    try:
+        return mapping(decode(file.read_bytes())).get("type") in _KINDS
+    except (OSError, ValueError):
+        return False
