@@ -92,7 +92,7 @@ def _document(provider: Provider, request: UpstreamRequest, cancel: Cancel) -> M
     if reply.status == 200:
         return wire.decode_object(body)
     failure = loader.vendor(provider.dialects[0]).read_error(reply.status, reply.headers, body)
-    reason = " ".join(failure.message.split())[:_MOST_SAID] if failure is not None else ""
+    reason = " ".join(failure.message.split())[:_MOST_SAID]
     raise CannotList(f"{reply.status} from {provider.server or provider.base_url}: {reason}".rstrip(": "))
 
 

@@ -161,13 +161,12 @@ class Admission:
             return
         if state.reservation.is_concluded:
             return
-        last, *earlier = reversed(attempts) if attempts else (None,)
         state.reservation.finish(
             error,
-            billed=last is not None and last.may_be_billed,
+            billed=bool(attempts) and attempts[-1].may_be_billed,
             usage=state.usage,
             streamed=state.streamed,
-            earlier=[attempt.usage for attempt in earlier if attempt is not None and attempt.may_be_billed],
+            earlier=[attempt.usage for attempt in attempts[:-1] if attempt.may_be_billed],
         )
         if self.budgets is not None:
             state.charges += self.budgets.concluded(state.reservation, self.limits.store)
