@@ -123,14 +123,8 @@ class OpenParts(Generic[K]):
 
     def fit(self, stop: Stop) -> Stop:
         """The stop reason, to be called before ``end_all``: with an incomplete call it was not a normal end."""
-        if stop.reason in ("end", "tool_use") and self.has_half:
-            return Stop("unknown", raw=stop.raw)
-        return stop
-
-    @property
-    def has_half(self) -> bool:
-        """Whether a call that the vendor did not end has incomplete arguments."""
-        return not all(part.whole for part in (*self._left, *self._open.values()))
+        whole = all(part.whole for part in (*self._left, *self._open.values()))
+        return stop if whole or stop.reason not in ("end", "tool_use") else Stop("unknown", raw=stop.raw)
 
     def _ended(self, part: OpenPart) -> list[Event]:
         out: list[Event] = []
