@@ -112,8 +112,7 @@ class Price:
         return self._rates(input).most(input, output)
 
     def _cost(self, usage: Usage) -> int | None:
-        raw = usage.raw or {}
-        searches = count(mapping(raw.get("server_tool_use")).get("web_search_requests"))
+        raw, searches = usage.raw or {}, usage.searches
         if (searches and self.searches is None) or (self.media and not self.media.isdisjoint(media_of(raw))):
             return None
         if any(text(mapping(one).get("type")) in OTHER_MODELS for one in sequence(raw.get("iterations"))):

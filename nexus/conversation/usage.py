@@ -18,7 +18,8 @@ class Usage:
     """Tokens, all counts disjoint.
 
     ``raw`` is the vendor's own object, None where it told nothing; ``service_tier`` its word for the one that it
-    served, ``vendor_total`` its own sum, where it has one. ``estimated``: some of it was counted here.
+    served, ``vendor_total`` its own sum, where it has one. ``estimated``: some of it was counted here. ``searches`` are
+    those of the web that the vendor made, and bills beside the tokens.
     """
 
     input: int = 0
@@ -31,6 +32,7 @@ class Usage:
     service_tier: str = field(default="", compare=False)
     vendor_total: int | None = field(default=None, compare=False)
     estimated: bool = field(default=False, compare=False)
+    searches: int = field(default=0, compare=False, repr=False)
 
     @property
     def cache_write(self) -> int:

@@ -84,7 +84,6 @@ RAW: dict[str, tuple[dict[str, Any], int | None]] = {
     "inference anywhere does not": ({"inference_geo": "global"}, 2000),
     "another model's iterations have its price": ({"iterations": [{"type": "advisor_message"}]}, None),
     "those of the model itself do not": ({"iterations": [{"type": "compaction"}, {"type": "message"}]}, 2000),
-    "searches cost each": ({"server_tool_use": {"web_search_requests": 3}}, 2000 + 3 * 10_000_000),
     "audio by OpenAI": ({"prompt_tokens_details": {"audio_tokens": 1}}, None),
     "audio by Google": ({"promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 1}]}, None),
     "no audio": ({"prompt_tokens_details": {"audio_tokens": 0}}, 2000),
@@ -99,9 +98,10 @@ def test_other_reported_usage_affects_the_cost(raw: dict[str, Any], cost: int | 
     assert price.cost(Usage(input=2, raw=raw)) == cost
 
 
-def test_searches_without_a_price_have_no_cost() -> None:
-    raw = {"server_tool_use": {"web_search_requests": 1}}
-    assert configured(input=1, output=1).cost(Usage(input=2, raw=raw)) is None
+def test_searches_cost_each_and_without_a_price_have_no_cost() -> None:
+    price = Price(NanoRates({"input": 1000 * MILLION}), "x", searches=10_000_000)
+    assert price.cost(Usage(input=2, searches=3)) == 2000 + 3 * 10_000_000
+    assert configured(input=1, output=1).cost(Usage(input=2, searches=1)) is None
 
 
 BAD = {

@@ -26,8 +26,12 @@ def read_usage(wire: Json) -> Usage:
         if text(iteration.get("type")) in _BESIDE:
             parts = [sum(both) for both in zip(parts, _parts(iteration), strict=True)]
     sent, read, written, long, answered, thought = parts
-    tier = text(usage.get("service_tier"))
-    return Usage(sent, read, written, long, answered, thought, raw=usage or None, service_tier=tier)
+    return Usage(
+        *(sent, read, written, long, answered, thought),
+        raw=usage or None,
+        service_tier=text(usage.get("service_tier")),
+        searches=count(mapping(usage.get("server_tool_use")).get("web_search_requests")),
+    )
 
 
 def _parts(usage: Mapping[str, Json]) -> list[int]:

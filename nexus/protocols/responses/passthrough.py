@@ -106,7 +106,7 @@ class ResponsesPassthrough(Passthrough):
         if text(response.get("model")):
             self.tap.model = response["model"]
         if usage := mapping(response.get("usage")):
-            self.tap.usage = read_usage(usage, response.get("service_tier"))
+            self.tap.usage = read_usage(usage, response.get("service_tier"), response.get("output"))
         reason = text(mapping(response.get("incomplete_details")).get("reason")) or text(response.get("status"))
         if reason and reason not in ("in_progress", "queued"):
             self.tap.stop_reason = reason

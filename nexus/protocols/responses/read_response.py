@@ -35,7 +35,7 @@ def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadRespons
     drops.add(*lost(items))
     parts = read_output(items)
     stop = read_stop({**body, "status": text(body.get("status")) or "completed"})
-    usage = read_usage(mapping(body.get("usage")), body.get("service_tier"))
+    usage = read_usage(mapping(body.get("usage")), body.get("service_tier"), body.get("output"))
     return ReadResponse(Response(text(body.get("id")), text(body.get("model")), parts, stop, usage), drops.names)
 
 

@@ -231,7 +231,9 @@ class StreamReader:
             raise ValueError("arguments of a call that did not start")
         finished = {**response, "status": text(response.get("status")) or status}
         stop = self._parts.fit(read_stop(finished))
-        usage = UsageUpdate(read_usage(mapping(response.get("usage")), response.get("service_tier")))
+        usage = UsageUpdate(
+            read_usage(mapping(response.get("usage")), response.get("service_tier"), response.get("output"))
+        )
         return [*ends, *self._parts.end_all(), usage, ResponseEnd(stop)]
 
     def _awaits(self, index: int) -> bool:

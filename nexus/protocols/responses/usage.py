@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nexus.conversation.usage import Usage
-from nexus.wire import Json, count, mapping, text
+from nexus.wire import Json, count, mapping, sequence, text
 
 
-def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
-    """``service_tier`` is that of the answer, which has it next to its usage."""
+def read_usage(wire: Mapping[str, Json], service_tier: Json = None, output: Json = None) -> Usage:
+    """``service_tier`` and ``output`` are those of the answer, which has them next to its usage."""
     sent, answered = count(wire.get("input_tokens")), count(wire.get("output_tokens"))
     details = mapping(wire.get("input_tokens_details"))
     cached, written = count(details.get("cached_tokens")), count(details.get("cache_write_tokens"))
@@ -30,7 +30,15 @@ def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
         raw=wire or None,
         service_tier=text(service_tier),
         vendor_total=count(wire.get("total_tokens")) or None,
+        searches=sum(map(_is_search, sequence(output))),
     )
+
+
+def _is_search(item: Json) -> bool:
+    """Whether an item is one that OpenAI bills: opening and reading a page is free. Source: OpenAI's guide to web
+    search (November 2026)."""
+    call = mapping(item)
+    return call.get("type") == "web_search_call" and mapping(call.get("action")).get("type") == "search"
 
 
 def write_usage(usage: Usage) -> dict[str, Json]:

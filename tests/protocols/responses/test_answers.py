@@ -392,3 +392,9 @@ def test_usage_is_read(wire: dict[str, Any], usage: Usage) -> None:
     assert (told["input_tokens"], told["output_tokens"]) == (usage.total_input, usage.total_output)
     assert told["total_tokens"] == usage.total
     assert read_usage(told).total == usage.total
+
+
+def test_searches_are_counted_but_not_pages_that_were_opened() -> None:
+    kinds = ("search", "open_page", "find_in_page", "search")
+    output = [{"type": "web_search_call", "action": {"type": kind}} for kind in kinds]
+    assert read_usage({"input_tokens": 1}, output=[*output, {"type": "message"}, "odd"]).searches == 2
