@@ -68,8 +68,8 @@ class Count(AnswerRelay):
             raise VendorError(VendorFailure(words, "upstream", 502))
         # Claude on Bedrock may be asked in the client's dialect and answer in Amazon's, or the reverse.
         total = answer.get("inputTokens", answer.get("input_tokens"))
-        asks_amazon = self._read is None or "inputTokens" in answer
-        counted = self._dialect.write_count(count(total) if asks_amazon or self._read is None else self._read(answer))
+        read = None if "inputTokens" in answer else self._read
+        counted = self._dialect.write_count(count(total) if read is None else read(answer))
         return raw if self._read is None and counted.keys() <= answer.keys() else encode(counted)
 
 

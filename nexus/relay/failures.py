@@ -37,16 +37,16 @@ GIVEN_UP = "given up"
 
 def log_attempt(state: CallState, error: BaseException | None, then: str) -> None:
     """Logs a failed attempt; ``then`` is what happens next. Logs nothing for errors that no attempt caused."""
-    if not isinstance(error, UpstreamError | Overloaded) or not state.attempts or state.call.cancel.reason is not None:
+    route = state.route if state.attempts and state.call.cancel.reason is None else None
+    if route is None or not isinstance(error, UpstreamError | Overloaded):
         return
-    provider = state.route.provider if state.route is not None else None
     host, phase, cause = (error.host, error.phase, error.cause) if isinstance(error, UpstreamError) else ("", "", "")
     if not phase:
-        host, phase = authority_of(provider.base_url) if provider is not None else "", "answer"
-    tries = provider.settings.retries.attempts if provider is not None else 1
+        host, phase = authority_of(route.provider.base_url), "answer"
+    tries = route.provider.settings.retries.attempts
     fields = {
         "id": state.call.id,
-        "route": str(state.route) if state.route else None,
+        "route": str(route),
         "host": host or None,
         "phase": phase,
         "error": error.kind,
