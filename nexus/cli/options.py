@@ -96,8 +96,9 @@ def _parse(parser: Parser, ours: list[str], arguments: list[str]) -> dict[str, A
 
 
 def _refuse(parser: Parser, word: str, command: str) -> None:
-    elsewhere = f"; arguments for {command} go after --" if command in AGENTS else ""
-    parser.error(f"unrecognized arguments: {word}{elsewhere}")
+    is_model = "/" in word and not word.startswith(("-", "/"))
+    meant = f"did you mean -m {word}?" if is_model else f"arguments for {command} go after --"
+    parser.error(f"unrecognized arguments: {word}" + (f"; {meant}" if command in AGENTS else ""))
 
 
 @dataclass(frozen=True, slots=True)

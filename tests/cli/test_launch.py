@@ -223,6 +223,7 @@ REFUSED: dict[str, tuple[str, list[str], str]] = {
     "no protocol": (DEMO + "[llm.protocols.openai]\nenabled = false\n", ["codex"], "disable llm.protocols.openai"),
     "variables for Codex, which would call OpenAI": (DEMO, ["env", "codex"], "'anthropic'); run nexus codex"),
     "words of the agent's": (DEMO, ["claude", "-p", "hi"], "arguments for claude go after --"),
+    "a model without its flag": (DEMO, ["claude", "demo/echo"], "demo/echo; did you mean -m demo/echo?"),
     "a flag of the agent's": (DEMO, ["claude", "--resume"], "--resume; arguments for claude go after --\n"),
 }
 
