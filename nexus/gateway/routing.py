@@ -6,10 +6,10 @@ alias of the same spelling. A caller who may use only the virtual name reaches i
 
 from __future__ import annotations
 
+import copy
 import difflib
-import heapq
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 
 from nexus.auth.identity import Identity, may_use
 from nexus.dataclasses import dataclass, replace
@@ -80,46 +80,50 @@ class Routes:
 
     def __init__(self, providers: Iterable[Provider], virtual: Mapping[str, VirtualModel] | None = None) -> None:
         known = list(providers)
+        self._viewer: Identity | None = None
         self._known = {provider.name: provider for provider in known}
-        self._views: dict[tuple[str, ...], Routes] = {}
         routes = [Route(one, alias, model) for one in known for alias, model in one.settings.models.items()]
-        by_name = {route.name: route for route in routes}
-        models = [_model(name, settings, by_name) for name, settings in (virtual or {}).items()]
-        self._index(routes, models, {provider.name for provider in known}, whose="")
+        self._routes = {route.name: route for route in routes}
+        self._virtual = {name: _model(name, settings, self._routes) for name, settings in (virtual or {}).items()}
+        models = self._virtual.values()
+        self._second = {name: model for model in models for name in model.names if name != model.name}
+        self._exposed = {name: route for route in routes for name in route.settings.expose_as}
+        self._aliases: dict[str, list[str]] = {}
+        for route in routes:
+            self._aliases.setdefault(route.alias, []).append(route.name)
+        self._claudes = _claudes(self.models)
+        self._spelled: dict[str, list[Model]] = {}
+        for model in self.models:
+            for name in (*model.names, *(route.alias for route in model.routes if model.virtual is None)):
+                self._spelled.setdefault(name.lower(), []).append(model)
 
     def seen_by(self, identity: Identity) -> Routes:
         """The models that a caller may use. Others do not exist for it, not even in error messages."""
         if identity.models is None:
             return self
-        if identity.models not in self._views:
-            # Bounded by the number of keys in the settings.
-            routes = [route for route in self if may_use(identity, route.name)]
-            virtual = [model for model in self._virtual.values() if may_use(identity, model.name)]
-            self._views[identity.models] = self._only(routes, virtual)
-        return self._views[identity.models]
-
-    def _only(self, routes: Sequence[Route], virtual: Sequence[Model]) -> Routes:
-        view = Routes(())
-        view._index(routes, virtual, {route.provider.name for route in routes}, whose=" for this gateway key")
+        # It shares all tables: there may be thousands of keys, and thousands of models for each.
+        view = copy.copy(self)
+        view._viewer = identity
         return view
 
-    def _index(self, routes: Sequence[Route], virtual: Sequence[Model], providers: Collection[str], whose: str) -> None:
-        self._providers, self._whose = providers, whose
-        self._virtual = {model.name: model for model in virtual}
-        self._second = {name: model for model in virtual for name in model.names if name != model.name}
-        self._routes = {route.name: route for route in routes}
-        self._exposed = {name: route for route in routes for name in route.settings.expose_as}
-        self._aliases: dict[str, list[str]] = {}
-        for route in routes:
-            self._aliases.setdefault(route.alias, []).append(route.name)
+    def _sees(self, name: str) -> bool:
+        return self._viewer is None or may_use(self._viewer, name)
+
+    def _aliased(self, alias: str) -> list[str]:
+        return [name for name in self._aliases.get(alias, ()) if self._sees(name)]
+
+    def _sees_provider(self, name: str) -> bool:
+        if self._viewer is None or name not in self._known:
+            return name in self._known
+        return any(self._sees(f"{name}/{alias}") for alias in self._known[name].settings.models)
 
     def __iter__(self) -> Iterator[Route]:
-        return iter(self._routes.values())
+        return (route for route in self._routes.values() if self._sees(route.name))
 
     @property
     def models(self) -> Iterator[Model]:
         """All callable models, virtual ones first."""
-        yield from self._virtual.values()
+        yield from (model for model in self._virtual.values() if self._sees(model.name))
         for route in self:
             yield Model(route.name, (route,))
 
@@ -128,14 +132,14 @@ class Routes:
         that only one provider has. With ``any_id`` also the only model that is the same Claude under another host's id.
         Raises ModelNotFound."""
         virtual = self._virtual.get(model) or self._second.get(model)
-        if virtual is not None:
+        if virtual is not None and self._sees(virtual.name):
             return virtual
         route = self._routes.get(model) or self._exposed.get(model)
-        if route is not None:
+        if route is not None and self._sees(route.name):
             return Model(route.name, (route,))
-        candidates = self._aliases.get(model, [])
+        candidates = self._aliased(model)
         if any_id and not candidates and model.startswith("arn:"):
-            candidates = self._aliases.get(model.rpartition("/")[2], [])
+            candidates = self._aliased(model.rpartition("/")[2])
         same = self._same_claude(model) if any_id and not candidates else []
         if len(same) == 1:
             return same[0]
@@ -147,18 +151,15 @@ class Routes:
     def _same_claude(self, model: str) -> list[Model]:
         """The models that are the same Claude as ``model``: of the same date if any, else of an unspecified date."""
         provider, slash, id = model.partition("/")
-        within = provider if slash and provider in self._providers else ""
+        within = provider if slash and self._sees_provider(provider) else ""
         wanted = anthropics_id(id if within else model) if len(model) <= LONGEST_ID else None
         if wanted is None:
             return []
         found: dict[str, list[Model]] = {}
-        for one in self.models:
-            if within and (one.virtual is not None or one.targets[0].provider.name != within):
-                continue
-            names = (one.name,) if one.virtual is not None else (one.targets[0].alias, one.targets[0].model)
-            for name, day in filter(None, map(anthropics_id, names)):
-                if name == wanted[0] and one not in found.get(day, []):
-                    found.setdefault(day, []).append(one)
+        for day, one in self._claudes.get(wanted[0], ()):
+            elsewhere = within and (one.virtual is not None or one.targets[0].provider.name != within)
+            if not elsewhere and self._sees(one.name) and one not in found.get(day, []):
+                found.setdefault(day, []).append(one)
         if wanted[1] in found:
             return found[wanted[1]]
         return list({one.name: one for day in found if "" in (day, wanted[1]) for one in found[day]}.values())
@@ -191,18 +192,26 @@ class Routes:
 
     def storing(self, dialect: str) -> dict[str, Route]:
         """The providers that store answers for clients of ``dialect``, by name."""
-        return {
-            route.provider.name: Route(route.provider, "*", ModelSettings())
-            for route in self
-            if route.provider.stores(dialect) and dialect in route.provider.dialects_of(route.model, route.settings)
-        }
+        found: dict[str, Route] = {}
+        for route in self._routes.values():
+            provider = route.provider
+            stores = provider.name not in found and provider.stores(dialect)
+            if stores and dialect in provider.dialects_of(route.model, route.settings) and self._sees(route.name):
+                found[provider.name] = Route(provider, "*", ModelSettings())
+        return found
+
+    @property
+    def _whose(self) -> str:
+        return "" if self._viewer is None else " for this gateway key"
 
     def _why_not(self, model: str, candidates: list[str]) -> str:
         shown = model if len(model) <= 200 else model[:200] + "..."
         if candidates:
             return f"model {shown!r} is ambiguous; candidates: {', '.join(candidates)}"
         provider, slash, _ = model.partition("/")
-        what = f"provider {provider[:64]!r} (of model {shown!r})" if slash and provider not in self._providers else None
+        what = (
+            f"provider {provider[:64]!r} (of model {shown!r})" if slash and not self._sees_provider(provider) else None
+        )
         nearest = self._nearest(model[:200])
         hint = f"; did you mean {nearest!r}?" if nearest else ""
         return f"{what or f'model {shown!r}'} does not exist{self._whose}{hint}"
@@ -210,15 +219,23 @@ class Routes:
     def _nearest(self, model: str) -> str | None:
         """The closest configured name or alias, ignoring case."""
         model = model.lower()
-        names = {name.lower(): name for name in (*self._virtual, *self._second, *self._routes, *self._exposed)}
-        names |= {alias.lower(): all_[0] for alias, all_ in self._aliases.items()}
         pairs = _pairs(model)
-        likely = heapq.nlargest(MOST_COMPARED, names, key=lambda name: len(pairs & _pairs(name)))
+        ranked = sorted(self._spelled, key=lambda name: len(pairs & _pairs(name)), reverse=True)
+        likely = list(islice((name for name in ranked if self._spelling(name)), MOST_COMPARED))
         found = difflib.get_close_matches(model, likely, 1, 0.5)
         if not found:
             found = difflib.get_close_matches(model.rpartition("/")[2], likely, 1, 0.5)
-        containing = (name for key, name in names.items() if model in key)
-        return names[found[0]] if found else next(chain(containing, self._virtual, self._routes), None)
+        if found:
+            return self._spelling(found[0])
+        containing = filter(None, (self._spelling(name) for name in self._spelled if model in name))
+        return next(chain(containing, (one.name for one in self.models)), None)
+
+    def _spelling(self, name: str) -> str | None:
+        """The name of a model that the caller sees, given a name or alias in lower case."""
+        for model in self._spelled[name]:
+            if self._sees(model.name):
+                return next((known for known in model.names if known.lower() == name), model.name)
+        return None
 
 
 def _pairs(name: str) -> set[str]:
@@ -233,6 +250,16 @@ def _begins(path: str, provider: Provider) -> bool:
 
 def _has(route: Route, endpoint: str) -> bool:
     return route.provider.has(endpoint, route.model, route.settings)
+
+
+def _claudes(models: Iterable[Model]) -> dict[str, list[tuple[str, Model]]]:
+    """The Claudes among the models by Anthropic's id without a date, each with its date."""
+    found: dict[str, list[tuple[str, Model]]] = {}
+    for one in models:
+        names = (one.name,) if one.virtual is not None else (one.targets[0].alias, one.targets[0].model)
+        for name, day in filter(None, map(anthropics_id, names)):
+            found.setdefault(name, []).append((day, one))
+    return found
 
 
 def _model(name: str, settings: VirtualModel, routes: Mapping[str, Route]) -> Model:

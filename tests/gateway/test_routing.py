@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from nexus.auth.identity import Identity, may_use
 from nexus.errors import ModelNotFound
 from nexus.gateway.routing import MOST_COMPARED, Routes
 from nexus.models.names import anthropics_id
@@ -154,6 +155,28 @@ def test_an_unknown_name_is_compared_closely_with_few_of_many_models(monkeypatch
     with pytest.raises(ModelNotFound, match="did you mean 'many/gpt-4o-mini'"):
         routes.find("gpt-4o-mni")
     assert len(compared) <= MOST_COMPARED
+
+
+def test_a_name_is_found_without_a_look_at_every_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway can have thousands of keys, each with models of its own."""
+    looked: list[str] = []
+
+    def looks(identity: Identity, model: str) -> bool:
+        looked.append(model)
+        return may_use(identity, model)
+
+    def reads(id: str) -> tuple[str, str] | None:
+        looked.append(id)
+        return anthropics_id(id)
+
+    routes = Routes([vendor("many", **{f"claude_opus_4_{number}": None for number in range(100)})])
+    monkeypatch.setattr("nexus.gateway.routing.may_use", looks)
+    monkeypatch.setattr("nexus.gateway.routing.anthropics_id", reads)
+    caller = Identity("a", None, ("many/*",), "key", "a", "a", frozenset())
+    for asked in ("many/claude-opus-4-7", "claude-opus-4-7", "us.anthropic.claude-opus-4-7-v1:0"):
+        looked.clear()
+        assert routes.seen_by(caller).find(asked, any_id=True).name == "many/claude-opus-4-7"
+        assert len(looked) < 5
 
 
 def test_without_models_there_is_no_hint() -> None:
