@@ -189,12 +189,12 @@ def _priced(name: str, price: Price | None) -> Sequence[str]:
 
 def budget_lines(settings: Settings, prices: Mapping[str, Price | None]) -> Iterator[str]:
     """Each budget, and its models without a known price."""
-    for name, budget in settings.budgets.items() if settings.llm.enabled else ():
-        models = covered(budget, settings.llm)
-        what = "all models" if budget.models is None else ", ".join(sorted(models))
+    for name, counted in covered(settings.budgets, settings.llm).items() if settings.llm.enabled else ():
+        budget = settings.budgets[name]
+        what = "all models" if budget.models is None else ", ".join(sorted(counted))
         limit = f"{in_dollars(budget.limit_usd)} a {budget.period} ({budget.time_zone}) for each {budget.per}"
         yield f"budget {name}: {limit}, on {what}"
-        unknown = [route for route, price in prices.items() if price is None and route in models]
+        unknown = [route for route, price in prices.items() if price is None and route in counted]
         if unknown:
             fate = "refuses" if budget.unknown == "deny" else "does not count"
             yield f"budget {name}: {fate} calls of {', '.join(unknown)}, whose price is unknown"

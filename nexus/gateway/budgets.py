@@ -41,8 +41,8 @@ class Budgets:
         self._clock = clock
         self._settings = settings
         self._by_route: dict[str, list[str]] = {}
-        for name, budget in settings.items():
-            for route in covered(budget, llm):
+        for name, routes in covered(settings, llm).items():
+            for route in routes:
                 self._by_route.setdefault(route, []).append(name)
         self._warned: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()

@@ -1,6 +1,6 @@
 """``[budgets.NAME]``: spending limits per user, group, key, session or tag value and calendar period."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, tzinfo
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -9,10 +9,11 @@ from pydantic import AfterValidator, Field
 
 from nexus.headers.tags import TAG, is_tag
 from nexus.settings.attribution import lacks
-from nexus.settings.keys import matches
+from nexus.settings.keys import matching
 from nexus.settings.llm import LlmSettings
 from nexus.settings.price import Dollars
-from nexus.settings.targets import model_tables
+from nexus.settings.problems import MOST_SHOWN
+from nexus.settings.targets import NOT_CONFIGURED, model_tables
 from nexus.settings.types import Label, Location, Table, did_you_mean, no_longer_than
 
 Period = Literal["day", "week", "month"]
@@ -80,11 +81,13 @@ class Budget(Table):
             yield ("models",), "names no model; omit it for all models"
 
 
-def covered(budget: Budget, llm: LlmSettings) -> frozenset[str]:
-    """The models, as provider/model, that count against a budget."""
-    if budget.models is None:
-        return frozenset(model_tables(llm))
-    return frozenset(name for written in budget.models for name in _named(written, llm))
+def covered(budgets: Mapping[str, Budget], llm: LlmSettings) -> dict[str, frozenset[str]]:
+    """The models, as provider/model, that count against each budget."""
+    named, every = Named(llm), frozenset(model_tables(llm))
+    return {
+        name: every if budget.models is None else frozenset[str]().union(*map(named.by, budget.models))
+        for name, budget in budgets.items()
+    }
 
 
 def budget_problems(
@@ -92,26 +95,36 @@ def budget_problems(
 ) -> Iterator[Location]:
     """Conflicts between budgets and other tables, as arguments for ``fail_at``: unknown models, and callers that the
     settings do not identify."""
+    named, known = Named(llm), [*model_tables(llm), *llm.models]
+    unknown = 0
     for name, budget in budgets.items():
         at = ("budgets", name)
         for place, written in enumerate(budget.models or ()) if llm.enabled else ():
-            if not _named(written, llm):
-                hint = did_you_mean(written, [*model_tables(llm), *llm.models], 0.5)
-                yield (*at, "models", place), f"is not a configured model{hint}"
+            if not named.by(written):
+                unknown += 1
+                hint = did_you_mean(written, known, 0.5) if unknown <= MOST_SHOWN else ""
+                yield (*at, "models", place), f"{NOT_CONFIGURED}{hint}"
         if lacking := lacks(budget.per, tags, keys=keys, groups=groups):
             yield (*at, "per"), lacking
 
 
-def _named(written: str, llm: LlmSettings) -> frozenset[str]:
-    """The models that a name or pattern means, by any name that clients can use."""
-    found = {
-        name
-        for name, model in model_tables(llm).items()
-        if matches(written, name) or written in (name.partition("/")[2], *model.expose_as)
-    }
-    for name, virtual in llm.models.items():
-        if matches(written, name) or written in virtual.expose_as:
-            found.update(virtual.ordered)
-            if virtual.on_overflow is not None:
-                found.add(virtual.on_overflow)
-    return frozenset(found)
+class Named:
+    """The models that a name or pattern means, by any name that clients can use. Patterns match full names."""
+
+    def __init__(self, llm: LlmSettings) -> None:
+        self._full: dict[str, set[str]] = {}
+        self._second: dict[str, set[str]] = {}
+        for name, model in model_tables(llm).items():
+            self._add(name, (name.partition("/")[2], *model.expose_as), {name})
+        for name, virtual in llm.models.items():
+            overflow = [virtual.on_overflow] if virtual.on_overflow is not None else []
+            self._add(name, virtual.expose_as, {*virtual.ordered, *overflow})
+        self._names = sorted(self._full)
+
+    def _add(self, name: str, seconds: Iterable[str], models: set[str]) -> None:
+        self._full[name] = models
+        for second in seconds:
+            self._second.setdefault(second, set()).update(models)
+
+    def by(self, written: str) -> set[str]:
+        return self._second.get(written, set()).union(*map(self._full.__getitem__, matching(written, self._names)))

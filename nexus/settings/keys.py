@@ -1,8 +1,10 @@
 """``[server.keys.NAME]``: gateway keys, and the patterns of model names that they may use."""
 
 import hashlib
+import itertools
 import re
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
@@ -191,3 +193,14 @@ def matches(pattern: str, name: str) -> bool:
             return False
         at += len(part)
     return True
+
+
+def matching(pattern: str, names: Sequence[str]) -> Iterator[str]:
+    """Those of the sorted names that match. Looks only at names that begin like the pattern: there may be thousands of
+    patterns, and thousands of names."""
+    beginning = pattern.partition("*")[0]
+    alike = itertools.takewhile(
+        lambda name: name.startswith(beginning),
+        map(names.__getitem__, range(bisect_left(names, beginning), len(names))),
+    )
+    return (name for name in alike if matches(pattern, name))

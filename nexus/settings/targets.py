@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from nexus.settings.keys import GatewayKey
 from nexus.settings.llm import LlmSettings
 from nexus.settings.model import ModelSettings
+from nexus.settings.problems import MOST_SHOWN
 from nexus.settings.types import Location, did_you_mean
 
+NOT_CONFIGURED = "is not a configured model"
 NO_MODEL_NAME = 'matches no model; write "provider/model", a virtual model, or a pattern such as "anthropic/*"'
 
 
@@ -20,11 +22,13 @@ def target_problems(llm: LlmSettings) -> Iterator[Location]:
     """Conflicts between virtual models and other models, as arguments for ``fail_at``."""
     if not llm.enabled:
         return
-    known = model_tables(llm)
+    known, unknown = model_tables(llm), 0
     for name, virtual in llm.models.items():
         for place, target in virtual.named:
             if target not in known:
-                yield ("llm", "models", name, *place), _unknown(target, known, llm)
+                unknown += 1
+                words = _unknown(target, known, llm) if unknown <= MOST_SHOWN else NOT_CONFIGURED
+                yield ("llm", "models", name, *place), words
     yield from _taken(llm, known)
 
 
@@ -47,7 +51,7 @@ def _unknown(target: str, known: Mapping[str, ModelSettings], llm: LlmSettings) 
         return "is a virtual model; a target must be a model of a provider"
     same = next((f'; did you mean "{name}"?' for name in known if name.partition("/")[2] == target), "")
     hint = did_you_mean(target, known, 0.5) or same or '; write targets as "provider/model"'
-    return f"is not a configured model{hint}"
+    return f"{NOT_CONFIGURED}{hint}"
 
 
 def _taken(llm: LlmSettings, known: Mapping[str, ModelSettings]) -> Iterator[Location]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from nexus.settings.guards import TlsSettings
 from nexus.settings.hints import hints
-from nexus.settings.keys import matches
+from nexus.settings.keys import matching
 from nexus.settings.oauth import oauth_warnings
 from nexus.settings.root import Settings, limit_tables
 
@@ -109,10 +109,11 @@ def _callers(settings: Settings) -> Iterator[str]:
 def _models(settings: Settings) -> Iterator[str]:
     """About names without a model, providers without one, and aliases that a virtual model hides."""
     served, virtual = settings.llm.served, settings.llm.models
-    names = [*(f"{name}/{alias}" for name, provider in served.items() for alias in provider.models), *virtual]
+    models = (f"{name}/{alias}" for name, provider in served.items() for alias in provider.models)
+    names = sorted([*models, *virtual])
     for name, key in settings.server.keys.items() if names else ():
         for pattern in key.models or ():
-            if not any(matches(pattern, model) for model in names):
+            if next(matching(pattern, names), None) is None:
                 yield f"server.keys.{name}.models: {pattern} is not a configured model"
     for name, provider in served.items():
         if not provider.models:

@@ -1,11 +1,15 @@
 """``[llm.models.NAME]`` and related settings: which load, and which are rejected on which line."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from nexus.cli.check import check
 from nexus.settings import Settings, SettingsError, load
+from nexus.settings.budgets import covered
+from nexus.settings.keys import matches
+from nexus.settings.problems import MOST_SHOWN
 from nexus.settings.warnings import warnings
 
 PROVIDERS = """\
@@ -151,3 +155,47 @@ def test_a_key_may_list_a_virtual_model(tmp_path: Path) -> None:
     assert not [
         text for text in warnings(read(tmp_path, LOADED["a key's list"])) if "is not a configured model" in text
     ]
+
+
+def test_many_keys_and_models_cost_no_comparison_of_each_with_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start or a reload would take seconds with thousands of both."""
+    many, hex_digits = 200, "0123456789abcdef" * 4
+    keys = "".join(
+        f'[server.keys.k{at}]\nsha256 = "{at:04}{hex_digits[4:]}"\nmodels = ["z/m{at}*", "c/m{at}"]\n'
+        f'[budgets.b{at}]\nper = "key"\nlimit_usd = 1\nperiod = "day"\nmodels = ["z/m{at}*", "c/m{at}"]\n'
+        for at in range(many)
+    )
+    models = "".join(f'[llm.providers.{name}.models."m{at}"]\n' for name in "cz" for at in range(many))
+    vendors = '[llm.providers.c]\ntype = "echo"\n[llm.providers.z]\ntype = "echo"\n'
+    compared: list[str] = []
+
+    def counted(pattern: str, name: str) -> bool:
+        compared.append(name)
+        return matches(pattern, name)
+
+    monkeypatch.setattr("nexus.settings.keys.matches", counted)
+    settings = read(tmp_path, f'targets = ["a/x"]\n{vendors}{models}{keys}')
+    assert not [text for text in warnings(settings) if "is not a configured model" in text]
+    assert covered(settings.budgets, settings.llm)["b7"] == {"c/m7", "z/m7", *(f"z/m{at}" for at in range(70, 80))}
+    assert len(compared) < 20 * many
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(lambda at: f'[llm.models.v{at}]\ntargets = ["x/y{at}"]\n', id="targets"),
+        pytest.param(
+            lambda at: f'[budgets.b{at}]\nper = "session"\nlimit_usd = 1\nperiod = "day"\nmodels = ["x/y{at}"]\n',
+            id="budgets",
+        ),
+    ],
+)
+def test_of_many_unknown_models_the_first_get_a_suggestion(tmp_path: Path, wrong: Callable[[int], str]) -> None:
+    """Each is compared with every model."""
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path, 'targets = ["a/x"]\n' + "".join(map(wrong, range(MOST_SHOWN + 5))))
+    unknown = [str(problem) for problem in caught.value.problems]
+    assert len(unknown) == MOST_SHOWN + 5
+    assert ["did you mean" in problem for problem in unknown] == [True] * MOST_SHOWN + [False] * 5

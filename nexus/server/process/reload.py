@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from functools import partial
 
 from nexus.auth.jwks import MissingPyJwt
 from nexus.server.process.running import Running, restore
@@ -114,4 +115,4 @@ class Reloader:
         if refused is not None:
             log_rejected(refused)
         elif isinstance(found, Good):
-            log_adopted(before, found)
+            await self._adopter.aside.work(partial(log_adopted, before, found))
