@@ -133,7 +133,7 @@ class Authenticator:
 
     def _prove_token(self, credential: Credential, *, last: bool) -> _Proof | Pending:
         if self._tokens is None:
-            raise Unidentified("invalid gateway key", sent=True)
+            raise Unidentified(f"invalid gateway key in {credential.header}", sent=True)
         claims = self._tokens.verify(credential.text, last=last)
         return claims if isinstance(claims, Pending) else _Proof("token", None, claims, credential.credential_headers)
 

@@ -41,38 +41,40 @@ LONGEST = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """``text`` is the credential, which must not be shown; ``credential_headers`` are the headers that contain it in
-    any form."""
+    """``text`` is the credential, which must not be shown; it was read from ``header``, and ``credential_headers`` are
+    the headers that contain it in any form."""
 
     text: str = field(repr=False)
+    header: str
     credential_headers: frozenset[str]
 
 
 def credential_in(headers: HeaderLines) -> Credential | None:
     """The caller's credential, or None. Raises ClientError if the header is malformed."""
     own = next((name for name in OWN if headers.get(name)), None)
-    text = _read(own, headers[own]) if own is not None else _shared(headers)
-    if text is None:
+    found = (own, _read(own, headers[own])) if own is not None else _shared(headers)
+    if found is None:
         return None
+    name, text = found
     if len(text) > LONGEST:
         raise Unidentified("the key or token is too long", sent=True)
     holding = [name for name, lines in headers.items() for line in lines if text in line]
-    return Credential(text, frozenset([*holding, *OWN]))
+    return Credential(text, name, frozenset([*holding, *OWN]))
 
 
-def _shared(headers: HeaderLines) -> str | None:
-    """The credential in the shared headers, or None. A malformed header raises Unidentified only if no other header has
+def _shared(headers: HeaderLines) -> tuple[str, str] | None:
+    """The header and the credential in it, or None. A malformed header raises Unidentified only if no other header has
     a credential."""
-    found: list[str] = []
+    found: list[tuple[str, str]] = []
     failure: Unidentified | None = None
     for name in SHARED:
         try:
-            found += [_read(name, headers[name])] if headers.get(name) else []
+            found += [(name, _read(name, headers[name]))] if headers.get(name) else []
         except Unidentified as error:
             failure = failure or error
     if not found and failure is not None:
         raise failure
-    marked = [text for text in found if text.startswith(PREFIX)]
+    marked = [one for one in found if one[1].startswith(PREFIX)]
     return next(iter([*marked, *found]), None)
 
 

@@ -111,10 +111,10 @@ KEPT_OUT: dict[str, tuple[dict[str, Any], Headers, str]] = {
     "nothing": (ONLY_KEYS, {}, "no gateway key was sent"),
     "nothing, tokens": (ONLY_TOKENS, {}, "no token was sent"),
     "nothing, both": (BOTH, {}, "no gateway key or token was sent"),
-    "unknown key": (ONLY_KEYS, auth(ALICE + "x"), "invalid gateway key"),
-    "hash of a key": (ONLY_KEYS, auth(digest_of(BOB).hex()), "invalid gateway key"),
-    "example key": (ONLY_KEYS, auth("sk-1234"), "invalid gateway key"),
-    "token where there are keys only": (ONLY_KEYS, auth(TOKEN), "invalid gateway key"),
+    "unknown key": (ONLY_KEYS, auth(ALICE + "x"), "invalid gateway key in authorization"),
+    "hash of a key": (ONLY_KEYS, auth(digest_of(BOB).hex()), "invalid gateway key in authorization"),
+    "example key": (ONLY_KEYS, auth("sk-1234"), "invalid gateway key in authorization"),
+    "token where there are keys only": (ONLY_KEYS, auth(TOKEN), "invalid gateway key in authorization"),
     "key where there are tokens only": (ONLY_TOKENS, auth(ALICE), "invalid credential"),
     "forged token": (ONLY_TOKENS, auth(FORGED), "the token's signature is not valid"),
     "forged token beside a good key": (BOTH, {"x-nexus-key": FORGED, "x-api-key": ALICE}, "the token's signature"),
@@ -235,7 +235,7 @@ UNKNOWN: dict[str, tuple[dict[str, Any], Headers, int, str]] = {
     "no known group": (TOKENS, claimed(org={"user": "u"}, groups=["staff"]), 400, "unknown group"),
     "surrogate in a claim": (TOKENS, claimed(org={"user": "\ud800"}), 400, "control characters"),
     "no key": (GROUPS, {}, 401, "no gateway key"),
-    "bad key comes before a missing id": (KEYS_AND_HEADER, auth("nx-no"), 401, "invalid gateway key"),
+    "bad key comes before a missing id": (KEYS_AND_HEADER, auth("nx-no"), 401, "invalid gateway key in authorization"),
 }
 
 
