@@ -18,9 +18,9 @@ from nexus.conversation.usage import Usage
 from nexus.errors import ClientError, ContextTooLong, NexusError, Overloaded, PermissionDenied
 from nexus.gateway.budgets import Budgets
 from nexus.late import pattern
-from nexus.limits.admission import Limits
 from nexus.limits.call_limits import CallLimits, caller_account
 from nexus.limits.demands import Ask, Spending, output_asked
+from nexus.limits.limiter import Limits
 from nexus.limits.quota import Demand
 from nexus.limits.rules import LimitKey
 from nexus.protocols.loader import client

@@ -10,7 +10,7 @@ import functools
 import ipaddress
 
 from nexus.auth.identity import Identity, joined
-from nexus.limits.admission import Limits, tell_decision
+from nexus.limits.limiter import Limits, tell_decision
 from nexus.limits.quota import Demand, Loop, Quota, Refused
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.rules import microseconds

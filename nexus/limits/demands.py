@@ -36,7 +36,7 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A call as admission sees it.
+    """A call as the limiter sees it.
 
     ``estimate`` estimates the input tokens, and is called only if input or money is limited. ``max_output`` is the
     client's maximum over all choices, None if it states none.

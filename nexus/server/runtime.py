@@ -23,7 +23,7 @@ from nexus.gateway.budgets import Budgets
 from nexus.gateway.candidates import Router
 from nexus.gateway.routing import Routes
 from nexus.gateway.stages import Gateway
-from nexus.limits.admission import Limits
+from nexus.limits.limiter import Limits
 from nexus.limits.quota import Store
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_shared import SharedStore

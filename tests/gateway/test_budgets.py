@@ -16,8 +16,8 @@ from nexus.conversation.usage import Usage
 from nexus.errors import Cancelled, InvalidRequest, PermissionDenied, VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.gateway.budgets import Budgets, subject_of
-from nexus.limits.admission import Limits
 from nexus.limits.demands import DEFAULT_OUTPUT, Ask
+from nexus.limits.limiter import Limits
 from nexus.limits.quota import SECOND
 from nexus.limits.refusal import BudgetExceeded
 from nexus.limits.reservation import Reservation

@@ -13,8 +13,8 @@ import pytest
 
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
-from nexus.limits.admission import Limits
 from nexus.limits.demands import Ask
+from nexus.limits.limiter import Limits
 from nexus.limits.quota import SECOND, Store
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.reservation import Reservation

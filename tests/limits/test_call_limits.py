@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from nexus.limits.admission import Limits
 from nexus.limits.call_limits import CallLimits, network_of
+from nexus.limits.limiter import Limits
 from nexus.limits.quota import Result
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.store_memory import MemoryStore

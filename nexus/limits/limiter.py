@@ -32,7 +32,7 @@ Decided = Callable[[Quota, bool], None]
 
 
 class Limits:
-    """Admission by spending limits. ``decided`` is called with every decision."""
+    """The spending limits of all callers. ``decided`` is called with every decision."""
 
     def __init__(self, store: Store, learned: Learned | None = None) -> None:
         self.store = store

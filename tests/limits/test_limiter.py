@@ -11,10 +11,10 @@ from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
 from nexus.errors import Cancelled, StreamInterrupted, Unreachable, VendorError
 from nexus.errors.failure import VendorFailure
-from nexus.limits.admission import Limits
 from nexus.limits.calibration import UNKNOWN
 from nexus.limits.demands import LARGEST, Ask, output_asked
 from nexus.limits.learned import Learned
+from nexus.limits.limiter import Limits
 from nexus.limits.quota import Demand, Granted
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.reservation import Reservation
