@@ -1,15 +1,13 @@
 """Patterns match what ``re`` matches, in linear time even for names and patterns on which ``re`` backtracks."""
 
 import re
-import sys
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nexus.headers.pattern import LONGEST_NAME, MOST_MOMENTS, Pattern
+from tests.steps import steps
 
 FOUND = {
     "literal anywhere": ("team", "x-team-id", True),
@@ -93,24 +91,6 @@ def test_random_patterns_match_like_re(pattern: str, name: str) -> None:
     assert Pattern(pattern).matches(name) is bool(re.search(pattern, name, re.IGNORECASE | re.ASCII))
 
 
-def _steps(function: Callable[[], object]) -> int:
-    """Number of lines of our code that a function runs: a measure that a busy machine cannot distort."""
-    count = 0
-
-    def trace(frame: Any, event: str, argument: object) -> Any:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        function()
-    finally:
-        sys.settrace(before)
-    return count
-
-
 HOSTILE = ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "(a*)*b", "^(.*a){12}$", "a*a*a*a*a*a*a*b", "(x+x+)+y", r"^(\w+-?)*$"]
 
 
@@ -119,13 +99,13 @@ def test_time_is_linear_in_the_name(pattern: str) -> None:
     def cost(length: int) -> int:
         fresh = Pattern(pattern)
         name = "a" * (length - 1) + "!"
-        return _steps(lambda: fresh.matches(name))
+        return steps(lambda: fresh.matches(name))
 
     short, long = cost(60), cost(240)
     assert long < 6 * short
     again = Pattern(pattern)
     again.matches("a" * 239 + "!")
-    assert _steps(lambda: again.matches("a" * 239 + "!")) < 240 * 8
+    assert steps(lambda: again.matches("a" * 239 + "!")) < 240 * 8
 
 
 def test_names_cannot_grow_the_cache_of_a_pattern() -> None:

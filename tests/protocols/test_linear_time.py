@@ -7,19 +7,22 @@ from typing import Any
 
 import pytest
 
-from nexus.conversation.parts import Text, ToolCall
+from nexus.conversation.parts import Message, Request, Text, ToolCall
 from nexus.errors import ClientError, InvalidRequest
+from nexus.models import bedrock
 from nexus.models.names import anthropics_id
 from nexus.protocols import loader
 from nexus.protocols.chat.call_ids import plain_id
 from nexus.protocols.chat.read_stream import StreamReader as ChatReader
 from nexus.protocols.chat.think_tags import ThinkTags
 from nexus.protocols.codec import Target
+from nexus.protocols.gemini.grounding import Grounding
 from nexus.protocols.multipart import boundary_of, read_form
 from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.pairing import paired
 from nexus.wire import encode
 from tests.protocols.kit import origin
+from tests.steps import steps
 
 MANY = 200_000
 
@@ -56,6 +59,24 @@ def interleaved() -> None:
         parts.extend("call", '{"a":[', ToolCall("", "", ""))
         parts.start("text", Text(""))
         parts.end("text")
+
+
+def grounded(many: int) -> None:
+    """A source for each piece of a text."""
+    grounding = Grounding()
+    for _ in range(many):
+        grounding.hear(0, 0, "a")
+    supports = [{"segment": {"startIndex": at, "endIndex": at + 1}, "groundingChunkIndices": [0]} for at in range(many)]
+    source = {"web": {"uri": "https://example.com", "title": "a"}}
+    cited = list(grounding.read({"groundingMetadata": {"groundingChunks": [source], "groundingSupports": supports}}))
+    assert len(cited) == many
+
+
+def cached(many: int) -> None:
+    """More cache points than Bedrock accepts."""
+    target = Target("amazon.nova-pro-v1:0", converse=bedrock.profile("amazon.nova-pro-v1:0"))
+    request = Request((Message("user", (Text("a", cache="5m"),) * many),))
+    assert loader.vendor("converse").write_request(request, target).dropped == ("cache",)
 
 
 CASES: Mapping[str, Callable[[], object]] = {
@@ -139,3 +160,10 @@ def test_hostile_requests_take_linear_time(case: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_hostile_text_takes_linear_time(case: str) -> None:
     CASES[case]()
+
+
+@pytest.mark.parametrize("case", [grounded, cached])
+def test_four_times_as_much_takes_four_times_the_steps(case: Callable[[int], None]) -> None:
+    case(9)  # Patterns are compiled on first use.
+    few, many = steps(lambda: case(200)), steps(lambda: case(800))
+    assert many < 6 * few

@@ -144,7 +144,8 @@ def _tidy(blocks: list[Json]) -> list[Json]:
 
 def _limit_cache_points(contents: list[list[Json]], draft: Draft) -> None:
     """Removes the first ones if there are more than Bedrock accepts."""
-    found = [(blocks, block) for blocks in contents for block in blocks if "cachePoint" in block]
-    for blocks, block in found[:-MOST_CACHE_POINTS]:
-        blocks[:] = [other for other in blocks if other is not block]
+    found = [id(block) for blocks in contents for block in blocks if "cachePoint" in block]
+    if first := frozenset(found[:-MOST_CACHE_POINTS]):
         draft.drops.add("cache")
+        for blocks in contents:
+            blocks[:] = [block for block in blocks if id(block) not in first]

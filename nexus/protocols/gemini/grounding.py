@@ -9,6 +9,7 @@ CitationMetadata; the same of Vertex AI.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 
 from nexus.conversation.events import Cited
@@ -37,6 +38,7 @@ class Grounding:
 
     def __init__(self) -> None:
         self._pieces: list[_Piece] = []
+        self._spans: dict[int, tuple[int, int]] = {}
         self._whole = bytearray()
         self._emitted: set[Cited] = set()
         self._chunks: list[Mapping[str, Json]] = []
@@ -44,8 +46,10 @@ class Grounding:
 
     def hear(self, part: int, wire: int, words: str) -> None:
         """Text of the answer's part ``part``, the vendor's part number ``wire``."""
-        self._pieces.append(_Piece(part, wire, len(self._whole), words))
+        start = len(self._whole)
+        self._pieces.append(_Piece(part, wire, start, words))
         self._whole += encoded(words)
+        self._spans[part] = self._spans.get(part, (start, 0))[0], len(self._whole)
 
     def read(self, candidate: Mapping[str, Json]) -> Iterator[Cited | str]:
         if not (candidate.get("groundingMetadata") or candidate.get("citationMetadata")):
@@ -107,7 +111,7 @@ class Grounding:
         """The answer's part in which a segment begins, and its character range there."""
         start, end = count(segment.get("startIndex")), count(segment.get("endIndex"))
         number = count(segment.get("partIndex"))
-        bases = [piece.start for piece in self._pieces if number and piece.wire == number]
+        bases = [piece.start for piece in self._pieces if piece.wire == number] if number else []
         for base in (*bases, 0):
             if not words or self._whole[base + start : base + end] == encoded(words):
                 return self._within(base + start, base + end)
@@ -117,9 +121,8 @@ class Grounding:
     def _within(self, start: int, end: int) -> tuple[int, int, int] | None:
         if not start < end <= len(self._whole):
             return None
-        part = next(piece.part for piece in reversed(self._pieces) if piece.start <= start)
-        inside = [piece for piece in self._pieces if piece.part == part]
-        first, last = inside[0].start, inside[-1].start + len(encoded(inside[-1].words))
+        part = self._pieces[bisect_right(self._pieces, start, key=lambda piece: piece.start) - 1].part
+        first, last = self._spans[part]
         return part, _characters(self._whole[first:start]), _characters(self._whole[first : min(end, last)])
 
 
