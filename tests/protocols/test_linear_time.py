@@ -72,6 +72,11 @@ def grounded(many: int) -> None:
     assert len(cited) == many
 
 
+def called(many: int) -> None:
+    """Calls of tools, each complete before the next."""
+    streamed(*(piece("{}", index=at, id=f"c{at}") for at in range(many)))
+
+
 def cached(many: int) -> None:
     """More cache points than Bedrock accepts."""
     target = Target("amazon.nova-pro-v1:0", converse=bedrock.profile("amazon.nova-pro-v1:0"))
@@ -162,7 +167,7 @@ def test_hostile_text_takes_linear_time(case: str) -> None:
     CASES[case]()
 
 
-@pytest.mark.parametrize("case", [grounded, cached])
+@pytest.mark.parametrize("case", [grounded, called, cached])
 def test_four_times_as_much_takes_four_times_the_steps(case: Callable[[int], None]) -> None:
     case(9)  # Patterns are compiled on first use.
     few, many = steps(lambda: case(200)), steps(lambda: case(800))

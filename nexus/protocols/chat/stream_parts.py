@@ -15,7 +15,7 @@ chunk).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, StreamPart, Text, ToolCall
@@ -124,11 +124,13 @@ def _may_follow(known: str, piece: str) -> bool:
 
 
 class StreamedCalls:
-    """Takes the deltas of one answer; returns the updated call of each."""
+    """Takes the deltas of one answer; returns the updated call of each. ``open`` are the calls that have not ended."""
 
     def __init__(self) -> None:
         self.all: list[StreamedCall] = []
+        self.open: list[StreamedCall] = []
         self._at: dict[int, StreamedCall] = {}
+        self._by_id: dict[str, list[StreamedCall]] = {}
 
     @property
     def nameless(self) -> bool:
@@ -143,10 +145,13 @@ class StreamedCalls:
         index = index if isinstance(index, int) else None
         if (call := self._find(index, call_id, name, piece)) is None:
             self.all.append(call := StreamedCall())
+            self.open.append(call)
         if index is not None:
             self._at[index] = call
             call.index = index
-        call.id = call.id or call_id
+        if call_id and not call.id:
+            call.id = call_id
+            self._by_id.setdefault(call_id, []).append(call)
         call.name = call.name or name
         if piece:
             call.add(piece)
@@ -159,7 +164,7 @@ class StreamedCalls:
             return None if here is not None and _again(here, name, piece) else here
         if here is not None and (here.id in ("", call_id) or (index is not None and here.goes_on(name, piece))):
             return here
-        same = [call for call in self.all if call.id == call_id]
+        same = self._by_id.get(call_id, ())
         # The same id at another index is another call, from a careless server.
         return next((call for call in same if index is None or call.index in (None, index)), None)
 
@@ -239,12 +244,12 @@ class StreamParts:
 
     def end_all(self) -> None:
         self._end_prose()
-        self._end_calls(self.calls.all)
+        self._end_calls(self.calls.open)
 
     def _start(self, part: StreamPart) -> int:
         """Starts a part, after the ends of those that are certainly finished; returns its index."""
         self._end_prose()
-        self._end_calls(call for call in self.calls.all if not call.ended and call.whole)
+        self._end_calls([call for call in self.calls.open if call.whole])
         self._out.append(PartStart(self._started, part))
         self._started += 1
         return self._started - 1
@@ -254,9 +259,11 @@ class StreamParts:
             self._out.append(PartEnd(self.prose.index, self.prose.signature))
             self.prose = None
 
-    def _end_calls(self, calls: Iterable[StreamedCall]) -> None:
+    def _end_calls(self, calls: Sequence[StreamedCall]) -> None:
         for call in calls:
             if call.part is not None and not call.ended:
                 self._send(call, call.part)
                 call.ended = True
                 self._out.append(PartEnd(call.part, call.signature))
+        if calls:
+            self.calls.open = [call for call in self.calls.open if not call.ended]
