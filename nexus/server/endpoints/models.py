@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
+from nexus.dataclasses import replace
 from nexus.errors import NotFound
 from nexus.gateway.routing import Model
 from nexus.models.efforts import PLAIN
@@ -16,17 +17,16 @@ from nexus.models.released import released
 from nexus.protocols.dialect import ModelCard
 from nexus.provider.route import Route
 from nexus.server.endpoints.base import ReadHandler
-from nexus.settings import Settings
 from nexus.wire import Json, encode
 
 
-def card(model: Model, name: str, settings: Settings) -> ModelCard:
+def card(model: Model, written_at: float) -> ModelCard:
     """Returns a model's card. It is created on its release day, or, if that is unknown or the model is virtual, at
-    the time when the configuration was written."""
+    ``written_at``, when the configuration was written."""
     day = released(model.targets[0].model) if model.virtual is None else None
-    created = settings.origin.written_at if day is None else datetime.combine(day, datetime.min.time(), UTC).timestamp()
+    created = written_at if day is None else datetime.combine(day, datetime.min.time(), UTC).timestamp()
     return ModelCard(
-        name,
+        model.name,
         model.owner,
         int(created),
         display_name=model.settings.display_name,
@@ -59,7 +59,9 @@ class _Reader(ReadHandler):
 class ModelListHandler(_Reader):
     def get(self) -> None:
         models = self.runtime.gateway.routes.seen_by(self.identity).models
-        cards = [card(model, name, self.runtime.settings) for model in models for name in model.names]
+        written_at = self.runtime.settings.origin.written_at
+        made = ((card(model, written_at), model.names) for model in models)
+        cards = [replace(one, id=name) for one, names in made for name in names]
         self.answer(self.dialect.write_models(cards, self.query()))
 
 
@@ -74,4 +76,5 @@ class ModelHandler(_Reader):
         asked = unquote(name)
         model = self.runtime.gateway.routes.seen_by(self.identity).find(asked)
         name = asked if asked in model.names else model.name
-        self.answer(self.dialect.write_model(card(model, name, self.runtime.settings)))
+        one = card(model, self.runtime.settings.origin.written_at)
+        self.answer(self.dialect.write_model(replace(one, id=name)))
