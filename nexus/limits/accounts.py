@@ -7,6 +7,7 @@ if midnight is skipped or occurs twice.
 
 from __future__ import annotations
 
+import functools
 from datetime import date, datetime, timedelta, tzinfo
 
 from nexus.dataclasses import dataclass
@@ -40,6 +41,12 @@ def span_of(period: Period, zone: tzinfo, now: float) -> BudgetPeriod:
     return BudgetPeriod(name, _begins(first, zone), _begins(after, zone))
 
 
+@functools.lru_cache(256)
+def _in_minute(period: Period, time_zone: str, minute: int) -> BudgetPeriod:
+    """The period of a minute since 1970, which all budgets of its kind share; days begin at whole minutes."""
+    return span_of(period, zone_of(time_zone), minute * 60)
+
+
 def _begins(day: date, zone: tzinfo) -> float:
     return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()
 
@@ -57,7 +64,7 @@ class BudgetAccount:
     @classmethod
     def of(cls, name: str, budget: Budget, subject: str, now: float) -> BudgetAccount:
         """The current account of ``subject``. ``now`` is in Unix seconds."""
-        span = span_of(budget.period, zone_of(budget.time_zone), now)
+        span = _in_minute(budget.period, budget.time_zone, int(now // 60))
         return cls(name, budget, subject, span, max(0, round((now - span.begins) * SECOND)))
 
     @property

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from nexus.limits.accounts import span_of
-from nexus.settings.budgets import Period, read_zone, zone_of
+from nexus.limits import accounts
+from nexus.limits.accounts import BudgetAccount, span_of
+from nexus.settings.budgets import Budget, Period, read_zone, zone_of
 
 SPANS: dict[str, tuple[Period, str, str, tuple[str, str, str]]] = {
     "a day": ("day", "UTC", "2026-11-28T12:00", ("2026-11-28", "2026-11-28T00:00", "2026-11-29T00:00")),
@@ -97,3 +98,11 @@ def test_a_system_without_time_zones_is_named(monkeypatch: pytest.MonkeyPatch) -
         assert read_zone("UTC") == "UTC"
     finally:
         zoneinfo.reset_tzpath(before)
+
+
+def test_budgets_of_one_period_compute_it_together() -> None:
+    """A call may count against hundreds of budgets."""
+    budget = Budget(per="user", limit_usd=1, period="week", time_zone="Asia/Kathmandu")
+    before = accounts._in_minute.cache_info().misses
+    spans = {BudgetAccount.of(f"b{at}", budget, "alice", 60 * 28_000_000 + at).span for at in range(50)}
+    assert len(spans) == 1 and accounts._in_minute.cache_info().misses == before + 1
