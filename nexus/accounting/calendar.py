@@ -72,11 +72,12 @@ def spent(database: Database, periods: Mapping[str, str]) -> list[tuple[str, str
     """
     if not periods:
         return []
-    either = " OR ".join(["(budget = ? AND period = ?)"] * len(periods))
+    # SQLite takes at most a thousand conditions joined by OR.
+    pairs = ", ".join(["(?, ?)"] * len(periods))
     values = [text for pair in periods.items() for text in pair]
     with database.transaction(write=False) as transaction:
         rows = transaction.query(
-            f"SELECT budget, subject, spent_nano FROM budgets WHERE {either} "
+            f"SELECT budget, subject, spent_nano FROM budgets WHERE (budget, period) IN (VALUES {pairs}) "
             f"ORDER BY spent_nano DESC LIMIT {MOST_SPENT}",
             values,
         )

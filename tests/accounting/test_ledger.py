@@ -14,7 +14,7 @@ import pytest
 
 from nexus.accounting import earlier
 from nexus.accounting.books import Books
-from nexus.accounting.calendar import Calendar
+from nexus.accounting.calendar import Calendar, spent
 from nexus.accounting.database import Database, DatabaseError, NewerTables, Transaction, migrate
 from nexus.accounting.ledger import BATCH, ROOM, Ledger
 from nexus.accounting.record import Charge
@@ -151,6 +151,13 @@ def test_charges_add_up_per_budget_period(ledger: Ledger) -> None:
     assert rows(ledger.database, "SELECT budget, subject, period, spent_nano FROM budgets") == [
         ("team", "ann", "2026-09", 60)
     ]
+
+
+def test_the_highest_spenders_of_thousands_of_budgets_are_found(ledger: Ledger) -> None:
+    put(ledger, *(Item(call(number), (Charge(f"b{number}", "ann", "2026-11", number),)) for number in range(3)))
+    assert ledger.flush(60)
+    periods = {f"b{number}": "2026-11" if number != 2 else "2026-12" for number in range(3000)}
+    assert spent(ledger.database, periods) == [("b1", "ann", 1), ("b0", "ann", 0)]
 
 
 def test_earlier_activity_is_read_back(ledger: Ledger) -> None:
