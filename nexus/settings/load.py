@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +71,22 @@ def located(path: Path | None, places: Iterable[Location]) -> list[Problem]:
 
 def _located(places: Iterable[Location], text: str, file: str) -> list[Problem]:
     spans, lines = Spans(text), text.split("\n")
-    found = (_at_its_line(at, message, file, spans, lines) for at, message in places)
-    return sorted(found, key=lambda problem: problem.line or 0)
+    found = [(at, message, spans.find(at, key=message.startswith(problems.ABOUT_A_KEY))) for at, message in places]
+    found.sort(key=lambda one: one[2][0].line if one[2] is not None else 0)
+    # Thousands may be in one line, which may be as long as the file.
+    return [
+        Problem(at, None, message, file)
+        if place is None
+        else _at_its_line(at, message, file, *place, lines if number < problems.MOST_SHOWN else None)
+        for number, (at, message, place) in enumerate(found)
+    ]
 
 
-def _at_its_line(at: KeyPath, message: str, file: str, spans: Spans, lines: list[str]) -> Problem:
-    unknown = message.startswith(problems.ABOUT_A_KEY)
-    found = spans.find(at, key=unknown)
-    if found is None:
-        return Problem(at, None, message, file)
-    span, depth = found
+def _at_its_line(at: KeyPath, message: str, file: str, span: Span, depth: int, lines: Sequence[str] | None) -> Problem:
+    if lines is None:
+        return Problem(at, span.line, message, file)
     name = next((part for part in reversed(at[:depth]) if isinstance(part, str)), "")
-    shown = excerpt(lines[span.line - 1], span, name=name, strict=unknown)
+    shown = excerpt(lines[span.line - 1], span, name=name, strict=message.startswith(problems.ABOUT_A_KEY))
     return Problem(at, span.line, message, file, shown)
 
 

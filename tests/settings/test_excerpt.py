@@ -153,9 +153,16 @@ def test_problems_are_coloured(stream: io.StringIO, when: str, environ: dict[str
 
 
 def test_of_many_problems_the_first_are_shown(tmp_path: Path) -> None:
-    lines = shown(tmp_path, "[server]\n" + "".join(f"wrong{number} = 1\n" for number in range(300)))
-    assert len([line for line in lines if ": unknown key" in line]) == MOST_SHOWN
+    file = tmp_path / "nexus.toml"
+    file.write_text(f"usage.readers = [{'1, ' * 300}]\n[llm.providers.demo]\ntype = 'echo'\nmodels.echo = {{}}\n")
+    with pytest.raises(SettingsError) as caught:
+        load(file, {})
+    found = caught.value.problems
+    # An excerpt takes as long as its line.
+    assert [problem.excerpt is not None for problem in found] == [True] * MOST_SHOWN + [False] * (300 - MOST_SHOWN)
+    lines = render(found, coloured=False).splitlines()
     assert lines[-1] == f"and {300 - MOST_SHOWN} more problems"
+    assert len([line for line in lines if ": usage.readers[" in line]) == MOST_SHOWN
 
 
 def test_coloured_text_is_the_plain_text_plus_colours(tmp_path: Path) -> None:
