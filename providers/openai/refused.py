@@ -11,7 +11,7 @@ earlier arguments that are broken (vllm #43995, llama.cpp #22948, autolith #56);
 (CLIProxyAPI #1119, claude-code-router #1730); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi
 #1745), SGLang, Kimi and CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184), Copilot
 (copilot-cli #3080); OpenRouter's thinking that cannot be off (claude-code-router #1215; with Gemini 3.7 in August 2026
-rakazo #114).
+rakazo #114); ``strict`` on tools: Cerebras (Roo-Code #10334, livekit/agents #3134), Cohere (openrouter-examples #71).
 """
 
 from __future__ import annotations
@@ -110,6 +110,11 @@ _ROWS = (
             f'"{name}":'.encode(),
         )
         for name in _OPTIONAL
+    ),
+    _row(
+        "no_strict",
+        r"tools with (mixed values for \W?strict|strict=true)|parameter \W?strict\W is not a valid",
+        b'"strict":',
     ),
     _row("no_json_schema", r"response_format type is unavailable|json_schema\W.{0,40}not support", b'"json_schema"'),
 )

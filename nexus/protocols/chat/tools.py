@@ -167,11 +167,12 @@ def _read_call(entry: Mapping[str, Json], path: str) -> ToolCall:
 
 
 def write_functions(tools: tuple[Tool, ...], server: ChatServer) -> list[dict[str, Json]]:
-    return [_write_tool(tool) | cache_fields(tool.cache, server, of_tool=True) for tool in tools]
+    return [_write_tool(tool, server) | cache_fields(tool.cache, server, of_tool=True) for tool in tools]
 
 
-def _write_tool(tool: Tool) -> dict[str, Json]:
-    given = only({"description": tool.description, "parameters": tool.parameters, "strict": tool.strict})
+def _write_tool(tool: Tool, server: ChatServer) -> dict[str, Json]:
+    strict = None if server.no_strict else tool.strict
+    given = only({"description": tool.description, "parameters": tool.parameters, "strict": strict})
     return {"type": "function", "function": {"name": tool.name, **given}}
 
 

@@ -67,6 +67,8 @@ def _write_tools(request: Request, server: ChatServer, body: dict[str, Json], dr
     body["tools"] = write_functions(request.tools, server)
     if any(tool.cache for tool in request.tools) and not server.cache_control:
         drops.add("cache")
+    if any(tool.strict for tool in request.tools) and server.no_strict:
+        drops.add("tools.strict")
     if request.tool_choice is not None:
         body["tool_choice"] = write_choice(request.tool_choice)
     if request.parallel_tools is not None:

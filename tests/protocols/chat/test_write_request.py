@@ -127,6 +127,16 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
     "no_stop": (Request((HI,), stop=("x",)), ("no_stop",), "stop", None, ()),
     "no_metadata": (Request((HI,), metadata={"a": "b"}), ("no_metadata",), "metadata", None, ("metadata",)),
     "no_user": (Request((HI,), user="u"), ("no_user",), "user", None, ("user",)),
+    "no_strict": (
+        Request((HI,), tools=(Tool("f", parameters=CLOSED, strict=True), Tool("g", strict=False))),
+        ("no_strict",),
+        "tools",
+        [
+            {"type": "function", "function": {"name": "f", "parameters": CLOSED}},
+            {"type": "function", "function": {"name": "g"}},
+        ],
+        ("tools.strict",),
+    ),
     "no_seed": (Request((HI,), seed=1), ("no_seed",), "seed", None, ("seed",)),
     "prompt_cache_key": (
         Request((HI,), prompt_cache_key="k", user="u"),
