@@ -271,7 +271,7 @@ class VendorError(ErrorAnswer):
 
     def __init__(self, failure: VendorFailure) -> None:
         super().__init__(failure.message, failure)
-        self.param, self.kind, self.status = failure.param, failure.kind, failure.status
+        self.param, self.kind, self.status = failure.param, failure.kind, failure.told
 
     def reply_headers(self, dialect: str) -> dict[str, str]:
         # The vendor chose the id: remove what a header cannot hold.

@@ -26,9 +26,9 @@ FailureKind = Literal[
 """The kinds of vendors' errors."""
 
 
-_ALSO_FAILURES = frozenset({409, 424, 499})
-"""Statuses below 500 with which Google (ABORTED, CANCELLED) and Bedrock (ModelErrorException) report their own
-failures."""
+_ALSO_FAILURES = frozenset({400, 409, 424, 499})
+"""Statuses below 500 with which Groq (what its model wrote), Google (ABORTED, CANCELLED) and Bedrock
+(ModelErrorException) report their own failures."""
 
 
 def has_failed(kind: FailureKind, status: int) -> bool:
@@ -61,3 +61,13 @@ class VendorFailure:
     wish: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     verbatim: bytes = b""
+
+    @property
+    def is_miswritten(self) -> bool:
+        """Whether the vendor rejects what its own model wrote, as Groq does."""
+        return (self.kind, self.status) == ("upstream", 400)
+
+    @property
+    def told(self) -> int:
+        """The status for clients of other dialects; their SDKs retry no 400."""
+        return 502 if self.is_miswritten else self.status

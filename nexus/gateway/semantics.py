@@ -39,6 +39,7 @@ Failure = Literal[
     "no_connection",
     "silence",
     "breakdown",
+    "miswritten",
     "overloaded",
     "rate_limited",
     "key_refused",
@@ -55,10 +56,11 @@ Failure = Literal[
 """Nothing was sent: the target cannot express the request, its context is too small, a limit of ours or
 ``max_concurrency`` is reached, or it cannot be reached.
 
-Sent, no content yet: nothing arrived in time, the vendor failed (408, 5xx, Bedrock's 424, a cut connection), is
-overloaded (529, or an event that says so), rate-limits us, rejects the configured key (401, 402, quota), forbids it the
-operation (403), rejects the caller's own key, does not know the model or speaks no known protocol (404), does not have
-what the request names (403, 404), rejects the request as invalid (400, 413, 422), as too long, or for its content.
+Sent, no content yet: nothing arrived in time, the vendor failed (408, 5xx, Bedrock's 424, a cut connection), rejects
+what its own model wrote (Groq's 400), is overloaded (529, or an event that says so), rate-limits us, rejects the
+configured key (401, 402, quota), forbids it the operation (403), rejects the caller's own key, does not know the model
+or speaks no known protocol (404), does not have what the request names (403, 404), rejects the request as invalid (400,
+413, 422), as too long, or for its content.
 
 Content was passed on; or the call is over: the client disconnected, the gateway is stopping, the deadline has passed.
 """
@@ -96,6 +98,8 @@ VERDICTS: Mapping[Failure, Verdict] = {
     # The vendor may bill it all the same, so it is never sent twice.
     "silence": Verdict("sent", next="yes", cooldown="model"),
     "breakdown": Verdict("sent", again="after a pause", next="yes", cooldown="model"),
+    # The model is up, and answers other requests.
+    "miswritten": Verdict("sent", again="after a pause", next="yes"),
     "overloaded": Verdict("sent", again="if nothing else is left", next="yes", cooldown="model"),
     "rate_limited": Verdict(
         "sent", again="if nothing else is left", other_key=True, next="yes", cooldown="key_model", count=False
@@ -116,7 +120,7 @@ VERDICTS: Mapping[Failure, Verdict] = {
 }
 
 
-DOUBTFUL = frozenset({"silence", "breakdown"})
+DOUBTFUL = frozenset({"silence", "breakdown", "miswritten"})
 """Failures after which the vendor may have done what it was asked, unless it answers 503."""
 
 _KINDS: Mapping[str, Failure] = {
@@ -172,6 +176,8 @@ def failure_of(error: NexusError, *, own: bool) -> Failure:
             return "silence"
         case ProtocolError():
             return "missing"
+        case ErrorAnswer() if error.failure.is_miswritten:
+            return "miswritten"
         case ErrorAnswer():
             return _answered(error.failure.kind, error.status, own=own)
         case _:

@@ -1,7 +1,7 @@
 """A vendor's error in either of OpenAI's dialects, read into neutral terms: by its code, its type, its status. Sources:
 OpenAI's error codes guide and openai.types.responses.ResponseError; Azure's content filter and error codes; llama.cpp's
 ``exceed_context_size_error``; OpenRouter's numeric codes; Mistral's ``invalid_model`` (mistralai/mistral-vibe
-issue 617, 2026-04).
+issue 617, 2026-04); Groq's 400s about a call or JSON that its model wrote (pydantic-ai #2759, litellm #40566, 2026-09).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ CODES: Mapping[str, FailureKind] = by_code(
         "request_too_large": "request_too_large",
         "overloaded": "server_is_overloaded server_overloaded engine_overloaded engine_overloaded_error "
         "overloaded_error service_unavailable unavailable_error slow_down UNAVAILABLE",
+        "upstream": "tool_use_failed json_validate_failed",
         "timeout": "timeout vector_store_timeout DEADLINE_EXCEEDED",
         "not_found": "not_found not_found_error",
     }

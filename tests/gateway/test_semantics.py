@@ -88,6 +88,7 @@ def test_which_failures_stop_a_call_and_which_move_to_the_next_target() -> None:
     assert {name for name, verdict in VERDICTS.items() if verdict.again != "no"} == {
         "no_connection",
         "breakdown",
+        "miswritten",
         "overloaded",
         "rate_limited",
     }

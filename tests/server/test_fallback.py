@@ -113,6 +113,7 @@ ROWS: dict[str, Row] = {
 
 ELSEWHERE: dict[Failure, str] = {
     "not_expressible": "test_a_target_that_does_not_support_the_request_is_skipped",
+    "miswritten": "test_what_a_model_miswrote_is_the_vendors_failure",
     "not_here": "tests/server/test_not_there.py",
     "over": "test_no_target_is_called_after_the_deadline",
 }
@@ -180,6 +181,37 @@ def test_a_failure_of_the_first_target(
     rested(nexus, row.failure)
     assert nexus.runtime.gateway.admission.limits.open == 0
     assert nexus.server.kept.router.rooms.running("v2") == 0
+
+
+MISWRITTEN = Behaviour(status=400, error_code="tool_use_failed", message="Failed to call a function.")
+IN_BAND = (
+    b'data: {"error":{"message":"Failed to call a function.","type":"invalid_request_error",'
+    b'"code":"tool_use_failed","failed_generation":"<function=f>","status_code":400}}\n\n'
+)
+"""Source: langchain4j #2585."""
+
+
+@pytest.mark.parametrize(
+    ("client", "lane", "stream", "behaviour", "shown"),
+    [
+        ("chat", "passthrough", False, MISWRITTEN, 400),
+        ("responses", "passthrough", True, MISWRITTEN, 400),
+        ("messages", "translated", False, MISWRITTEN, 502),
+        ("messages", "translated", True, Behaviour(events=(IN_BAND,)), 502),
+    ],
+)
+def test_what_a_model_miswrote_is_the_vendors_failure(
+    serve: Serve, fakes: list[FakeUpstream], client: str, lane: str, stream: bool, behaviour: Behaviour, shown: int
+) -> None:
+    kind, model, more = LANES[client, lane]
+    text = providers(*((f"v{number}", kind, fake, more, model) for number, fake in enumerate(fakes[:2], 1)))
+    nexus = serve(f'{text}{ONCE}[llm.models.smart]\ntargets = ["v1/m", "v2/m"]\n')
+    fakes[0].default = behaviour
+    whole(client, nexus.post(PATHS[client], {"model": "smart", "stream": stream, **BODIES[client]}), stream=stream)
+    alone = nexus.post(PATHS[client], {"model": "v1/m", "stream": stream, **BODIES[client]})
+    assert alone.status == shown and b"Failed to call a function." in alone.body
+    assert len(fakes[0].requests) == 3, "one attempt if another target is left, else two"
+    rested(nexus, "miswritten")
 
 
 def whole(client: str, reply: Reply, *, stream: bool) -> None:

@@ -293,8 +293,8 @@ ERRORS = {
     "rate": ('{"error":{"message":"slow","code":"429"}}', "rate_limit", 429),
     "Groq": (
         '{"error":{"message":"no","type":"invalid_request_error","code":"tool_use_failed","status_code":400}}',
-        "invalid_request",
-        400,
+        "upstream",
+        502,
     ),
 }
 

@@ -138,6 +138,8 @@ FAILURES: dict[str, tuple[int, Json, str]] = {
     "overloaded": (503, _openai(None, "server_error"), "overloaded"),
     "busy by code": (500, _openai("server_overloaded", "server_error"), "overloaded"),
     "server": (500, _openai(None, "server_error"), "upstream"),
+    "Groq, tool call": (400, _openai("tool_use_failed"), "upstream"),
+    "Groq, JSON": (400, _openai("json_validate_failed"), "upstream"),
     "timeout": (504, _openai(None), "timeout"),
     "Google": (429, [{"error": {"code": 429, "message": "said", "status": "RESOURCE_EXHAUSTED"}}], "rate_limit"),
     "vLLM": (400, {"object": "error", "message": "said", "type": "BadRequestError", "code": 400}, "invalid_request"),
