@@ -29,9 +29,9 @@ SUMMARY = "reasoning.summary"
 """The parameter that OpenAI names if an organization is not verified."""
 
 EFFORT, HISTORY, NEW_LIMIT = "no_reasoning_effort", "no_reasoning_history", "max_completion_tokens"
-ARGUMENTS = "json_arguments"
+ARGUMENTS, STRICT = "json_arguments", "no_strict"
 
-IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT})
+IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT, STRICT})
 """The quirks to which requests that pass through are adapted too."""
 
 _IN_BOTH = (EFFORT, "no_effort_none", ARGUMENTS, "thinking_type", "enable_thinking", "no_user", "no_metadata")
@@ -112,7 +112,7 @@ _ROWS = (
         for name in _OPTIONAL
     ),
     _row(
-        "no_strict",
+        STRICT,
         r"tools with (mixed values for \W?strict|strict=true)|parameter \W?strict\W is not a valid",
         b'"strict":',
     ),

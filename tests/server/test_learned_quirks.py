@@ -185,6 +185,19 @@ def test_a_server_that_wants_the_new_name_of_the_output_limit_gets_it_in_passthr
     assert ["max_tokens" in request.json for request in openai_upstream.requests] == [True, False, False]
 
 
+def test_a_server_that_refuses_strict_gets_tools_without_it_in_passthrough_too(
+    nexus: Nexus, openai_upstream: FakeUpstream
+) -> None:
+    """Cerebras's refusal; OpenAI accepts a mixture."""
+    named = {"name": "f", "parameters": {"type": "object", "properties": {}, "additionalProperties": False}}
+    tools = [{"type": "function", "function": one} for one in (named | {"strict": True}, named | {"name": "g"})]
+    openai_upstream.next(Behaviour(status=422, message="Tools with mixed values for 'strict' are not allowed."))
+    replies = [nexus.chat({"model": "house/qwen", "messages": ASKED["messages"], "tools": tools}) for _ in range(2)]
+    assert [reply.headers["x-nexus-dropped"] for reply in replies] == ["tools.strict"] * 2
+    strict = [["strict" in tool["function"] for tool in request.json["tools"]] for request in openai_upstream.requests]
+    assert strict == [[True, False], [False, False], [False, False]]
+
+
 def test_broken_arguments_in_a_history_that_passes_through_are_wrapped(
     nexus: Nexus, openai_upstream: FakeUpstream
 ) -> None:

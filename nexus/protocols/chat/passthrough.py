@@ -2,8 +2,8 @@
 
 The only addition is the request for usage on streams, and the only removals are the chunk that answers it, if the
 client did not ask, and another vendor's reasoning: what comes in fields of ours, and all of it for a server that
-rejects such history. The output limit is renamed for a server that rejects its old name, and broken arguments in the
-history are wrapped in an object for a server that rejects them.
+rejects such history, and ``strict`` of tools for a server that rejects it. The output limit is renamed for a server
+that rejects its old name, and broken arguments in the history are wrapped in an object for a server that rejects them.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
     if MARK in renamed or limits_ids(target):
         renamed = _with_ids(renamed, document, target)
     edited = without_foreign(Edited(renamed), {"messages": {ANY: _judge_message}}, "messages.reasoning")
+    if target.chat.no_strict:
+        edited = edited.without(_WITHOUT_STRICT, "tools.strict")
     if target.chat.no_reasoning_history and _has_history(document):
         return edited.without({"messages": {ANY: _WITHOUT_HISTORY}}, "messages.reasoning")
     return edited
@@ -62,6 +64,8 @@ def _with_new_limit(raw: bytes, document: Mapping[str, Json]) -> bytes:
 _HISTORY = frozenset({"reasoning_content", "reasoning_details", "thinking_blocks", "extra_content"})
 _WITHOUT_HISTORY = removing([*((name,) for name in _HISTORY), ("tool_calls", ANY, "extra_content")])
 """Reasoning and thought signatures as compatible servers and Google return them, without a tag of ours."""
+
+_WITHOUT_STRICT = removing([("tools", ANY, "function", "strict")])
 
 
 def _has_history(document: Mapping[str, Json]) -> bool:
