@@ -83,6 +83,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX holdings_by_owner ON holdings (owner, provider, kind, made_seconds)",
         "CREATE INDEX holdings_by_id ON holdings (object_id)",
     ),
+    ("CREATE INDEX budgets_by_period ON budgets (period, budget)",),
 )
 """Statements that migrate each version to the next; version 0 is an empty database."""
 

@@ -14,7 +14,7 @@ import pytest
 
 from nexus.accounting import earlier
 from nexus.accounting.books import Books
-from nexus.accounting.calendar import Calendar, spent
+from nexus.accounting.calendar import _SPENT, Calendar, spent
 from nexus.accounting.database import Database, DatabaseError, NewerTables, Transaction, migrate
 from nexus.accounting.ledger import BATCH, ROOM, Ledger
 from nexus.accounting.record import Charge
@@ -22,7 +22,7 @@ from nexus.accounting.report import Sums, usage
 from nexus.accounting.retention import Cleanup, Retention
 from nexus.accounting.rows import COLUMNS, Row
 from nexus.accounting.sqlite import SqliteDatabase
-from nexus.accounting.tables import VERSION
+from nexus.accounting.tables import FORGET_BUDGETS, VERSION
 from nexus.accounting.writing import Item
 from nexus.settings.usage import MEMORY
 from tests.accounting.rows import row
@@ -426,3 +426,13 @@ def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DatabaseError, match="file"):
         migrate(SqliteDatabase(tmp_path / "file" / "usage.sqlite3"))
+
+
+@pytest.mark.parametrize(("statement", "values"), [(_SPENT, ("team", "2026-09")), (FORGET_BUDGETS, ("2026-09",))])
+def test_the_periods_of_budgets_are_found_without_reading_all(statement: str, values: tuple[str, ...]) -> None:
+    """A budget per user has a row for each user and day, for more than a year."""
+    with closing(SqliteDatabase(None)) as database:
+        migrate(database)
+        with database.transaction(write=False) as transaction:
+            plan = [str(line) for *_, line in transaction.query(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert any("budgets_by_period (period" in line for line in plan), plan
