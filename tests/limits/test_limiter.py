@@ -61,7 +61,7 @@ def counts(tokens: int, output: int, requests: int) -> dict[str, int]:
 
 
 def _refusing(status: int) -> Callable[[Reservation], None]:
-    error = VendorError(VendorFailure("x", "upstream", status))
+    error = VendorError(VendorFailure("x", "invalid_request" if status < 500 else "upstream", status))
     return lambda held: held.finish(error, billed=False, usage=None)
 
 
