@@ -22,7 +22,8 @@ Step = Callable[[Bench, Kind, Subject], Iterator[Figure]]
 
 def _start(bench: Bench, kind: Kind, _: Subject) -> Iterator[Figure]:
     with bench.running(kind) as (subject, start):
-        yield rows.START, start
+        if not kind.runs:
+            yield rows.START, start
         yield rows.IDLE, memory(subject.process)
 
 

@@ -38,12 +38,13 @@ Start = Callable[[Path, str], AbstractContextManager[Subject]]
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of subject. ``start`` takes a folder and the vendor's URL; ``calls_vendor`` and ``translates`` tell what
-    it can do."""
+    it can do, ``runs`` that it is running already."""
 
     name: str
     start: Start = field(repr=False)
     calls_vendor: bool = True
     translates: bool = False
+    runs: bool = False
 
 
 @contextmanager
@@ -96,4 +97,4 @@ BARE = Kind("bare Tornado", lambda _, vendor: _prototype("bare", vendor), calls_
 def peer(name: str, url: str, headers: Mapping[str, str]) -> Kind:
     """A gateway that runs on this machine. ``url`` is its OpenAI base URL; it must forward the benchmark's model names
     to the benchmark's vendor."""
-    return Kind(name, lambda _, __: _peer(name, url, headers))
+    return Kind(name, lambda _, __: _peer(name, url, headers), runs=True)
