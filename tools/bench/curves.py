@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tools.bench.measure import Bench
 from tools.bench.plots import plot
+from tools.bench.steps import PACE
 from tools.bench.subjects import FLOOR, NEXUS, Kind
 
 SIZES = (1000, 4000, 16_000, 64_000, 256_000, 1_000_000, 5_000_000)
@@ -16,7 +17,6 @@ STREAMS = (1, 10, 20, 50, 100, 200, 500, 1000)
 SHORTEST = 0.1
 """Minimum wait to plot, in ms: a delta that arrives with the one before has none, and the axis is logarithmic."""
 
-PACE = "stream-100-20"
 FEW = 8
 """Concurrent clients for each body size."""
 
