@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 from tools.bench.measure import Bench
 from tools.bench.plots import plot
-from tools.bench.steps import PACE
-from tools.bench.subjects import FLOOR, NEXUS, Kind
+from tools.bench.subjects import FLOOR, NEXUS, PACE, Kind
 
 SIZES = (1000, 4000, 16_000, 64_000, 256_000, 1_000_000, 5_000_000)
 STREAMS = (1, 10, 20, 50, 100, 200, 500, 1000)

@@ -11,9 +11,7 @@ from tools.bench import rows
 from tools.bench.machine import memory
 from tools.bench.measure import Bench, MeasurementFailed
 from tools.bench.rows import Figures, Row
-from tools.bench.subjects import BOOKS, NEXUS, TWO_WORKERS, WITH_REDIS, Kind, Subject
-
-PACE = "stream-100-20"
+from tools.bench.subjects import BOOKS, NEXUS, PACE, TWO_WORKERS, WITH_REDIS, Kind, Subject
 
 Figure = tuple[Row, float]
 Step = Callable[[Bench, Kind, Subject], Iterator[Figure]]

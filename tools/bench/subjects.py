@@ -14,7 +14,8 @@ from tools.bench.nexus_toml import HEADERS, PATHS, config
 from tools.ports import free_port
 
 GLANCE = "stream-5-5"
-PACES = (GLANCE, "stream-100-20")
+PACE = "stream-100-20"
+PACES = (GLANCE, PACE)
 """Models that stream; see ``tools.bench.vendor``."""
 
 
