@@ -23,7 +23,10 @@ INTERVAL = 1.0
 """Seconds between two ticks."""
 
 BUSY, IDLE = 0.25, 0.05
-"""Shares of a core: a process that uses more than BUSY is kept on one, one that uses less than IDLE is let go."""
+"""Shares of a core: a process that uses more than BUSY is kept on one, one that uses less than IDLE is idle."""
+
+REST = 10.0
+"""Seconds after which an idle process is let go; one that is kept pays nothing to be busy again."""
 
 CROWDED = 0.25
 """Share of the time that the main thread may wait for other programs on its core."""
@@ -93,6 +96,7 @@ class Affinity:
         self._last = cores.sample()
         self._free_until = self._last.at
         self._crowded = 0
+        self._busy_at = self._last.at
 
     def tick(self) -> None:
         """Keeps the process on a core, or lets it go. Raises what ``cores`` raises."""
@@ -110,10 +114,10 @@ class Affinity:
             self.core, self._free_until = None, float("inf")
         elif of_others > CROWDED * span:
             self._leave(now.at)
-        elif used < IDLE * span:
+        elif used >= IDLE * span:
+            self._busy_at, self._crowded = now.at, 0
+        elif now.at - self._busy_at >= REST:
             self.release()
-        else:
-            self._crowded = 0
 
     def release(self) -> None:
         """Lets the process run on all its cores again."""
@@ -136,7 +140,7 @@ class Affinity:
             self._keep_on(self._best())
 
     def _keep_on(self, core: int) -> None:
-        self.core, self._crowded = core, 0
+        self.core, self._crowded, self._busy_at = core, 0, self._last.at
         self._cores.allow(frozenset({core}))
 
     def _best(self) -> int:

@@ -64,12 +64,13 @@ def test_an_idle_process_is_not_pinned() -> None:
     assert affinity.core is None and cores.set == [ALL]
 
 
-def test_a_busy_process_is_pinned_until_it_is_idle() -> None:
+def test_a_busy_process_is_pinned_until_it_was_idle_for_a_while() -> None:
     cores = FakeCores()
     affinity = kept(cores)
-    cores.after(used=0.3)
-    affinity.tick()
-    assert affinity.core == 1
+    for used in (0.3, 0.1, 0.1, 0.3, 0.1, 0.1):
+        cores.after(used=used)
+        affinity.tick()
+        assert affinity.core == 1
     cores.after(used=0.1)
     affinity.tick()
     assert affinity.core is None and cores.set == [ALL, {1}, ALL]
@@ -137,8 +138,9 @@ def test_of_two_workers_that_chose_the_same_core_one_moves_at_once() -> None:
     affinity.tick()
     assert affinity.core == 2 and cores.set[-1] == {2}
     cores.on = 2
-    cores.after(used=0.1)
-    affinity.tick()
+    for _ in range(3):
+        cores.after(used=0.1)
+        affinity.tick()
     assert affinity.core is None and cores.allowed() == ALL
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,7 +28,7 @@ ALL_CORES = set(_CORES)
 _PATIENCE = 60.0
 
 
-def pin(process: int, cores: set[int]) -> None:
+def pin(process: int, cores: Set[int]) -> None:
     """Pins a process and its children to cores: all their threads, and those that they start later."""
     for member in family(process):
         for thread in os.listdir(f"/proc/{member}/task"):

@@ -18,7 +18,7 @@ from pathlib import Path
 import nexus
 from tools.bench.bodies import body
 from tools.bench.load import Load, Seen
-from tools.bench.machine import LOAD_CORES, cpu, memory, pin, vendor
+from tools.bench.machine import cpu, listener, memory, pin, vendor
 from tools.bench.subjects import Kind, Subject
 from tools.ports import free_port
 
@@ -45,10 +45,6 @@ class Taken:
     def per_call(self) -> float:
         """ms of CPU per call."""
         return self.cpu * 1000 / self.seen.calls if self.seen.calls else float("nan")
-
-    @property
-    def per_second(self) -> float:
-        return self.seen.calls / self.seen.wall if self.seen.wall else float("nan")
 
     @property
     def per_10k(self) -> float:
@@ -148,8 +144,9 @@ class Bench:
         """Runs the load against the subject. Raises MeasurementFailed if more than 1 % of the calls fail."""
         before, stored, most = cpu(subject.process), cpu(subject.store), 0.0
         command = [sys.executable, "-m", "tools.bench.load", json.dumps(asdict(load))]
+        pin(listener(self.vendor), subject.load_cores)
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as clients:
-            pin(clients.pid, LOAD_CORES)
+            pin(clients.pid, subject.load_cores)
             while clients.poll() is None:
                 most = max(most, memory(subject.process))
                 time.sleep(min(LOOK, load.seconds / 10))

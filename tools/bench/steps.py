@@ -81,7 +81,7 @@ def _workers(bench: Bench, kind: Kind, subject: Subject) -> Iterator[Figure]:
     if kind is NEXUS:
         with bench.running(TWO_WORKERS) as (two, _start):
             alone, together = bench.in_turns((subject, two), 2000, clients=32)
-        yield rows.WORKERS, together.per_second / alone.per_second
+        yield rows.WORKERS, 2 * alone.per_call / together.per_call
         yield rows.WORKERS_COST, together.per_call
 
 

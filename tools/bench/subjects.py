@@ -32,6 +32,9 @@ class Subject:
     store: int = 0
     """Process id of its Redis, 0 without one."""
 
+    load_cores: frozenset[int] = frozenset(LOAD_CORES)
+    """Cores for its clients and the vendor."""
+
 
 Start = Callable[[Path, str], AbstractContextManager[Subject]]
 
@@ -54,9 +57,10 @@ def _nexus(folder: Path, vendor: str, *, workers: int = 1, books: bool = False, 
         file = folder / f"nexus-{port}.toml"
         file.write_text(config(port, vendor, models=PACES, workers=workers, books=books, redis=redis))
         command = [sys.executable, "-m", "nexus", "-c", str(file)]
-        cores = ALL_CORES if workers > 1 else GATEWAY_CORES
+        cores, load_cores = (ALL_CORES, ALL_CORES) if workers > 1 else (GATEWAY_CORES, LOAD_CORES)
         with Program(command, port, cores, {"XDG_STATE_HOME": str(folder)}) as program:
-            yield Subject("Nexus", port, program.pid, PATHS, HEADERS, lambda dialect, name: f"{dialect}/{name}")
+            subject = Subject("Nexus", port, program.pid, PATHS, HEADERS, lambda dialect, name: f"{dialect}/{name}")
+            yield replace(subject, load_cores=frozenset(load_cores))
 
 
 @contextmanager
