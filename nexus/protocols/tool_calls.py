@@ -67,8 +67,9 @@ def read_arguments(value: Json) -> str:
     return encode(value).decode() if value else ""
 
 
-def spelled_arguments(value: Json) -> str:
-    """The same where the dialect has JSON text, and some servers send the object. Source: cc-switch #5100."""
+def spelled_json(value: Json) -> str:
+    """The same where the dialect has JSON text, and some servers send the object: arguments (cc-switch #5100), or the
+    content of structured output (Cloudflare, recorded in chatlas 0.23)."""
     return encode(value).decode() if isinstance(value, dict) else text(value)
 
 

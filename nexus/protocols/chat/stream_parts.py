@@ -23,15 +23,15 @@ from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
 from nexus.protocols.chat.reasoning import BARE, vendor_signature
 from nexus.protocols.growing_json import GrowingJson
-from nexus.protocols.tool_calls import NO_ARGUMENTS, read_called, spelled_arguments
+from nexus.protocols.tool_calls import NO_ARGUMENTS, read_called, spelled_json
 from nexus.wire import Json, mapping, sequence, text
 
 
 def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     """The content of a message or delta as ("text" | "reasoning" | "refusal" | "dropped", words), in order."""
     content = message.get("content")
-    if isinstance(content, str):
-        yield "text", content
+    if isinstance(content, (str, dict)):
+        yield "text", spelled_json(content)
     for part in map(mapping, sequence(content)):
         yield from _read_piece(part)
     # A spoken answer includes its transcript.
@@ -140,7 +140,7 @@ class StreamedCalls:
     def feed(self, delta: Mapping[str, Json]) -> StreamedCall:
         function = mapping(delta.get("function"))
         call_id, name = text(delta.get("id")), read_called(function.get("name"))
-        piece = spelled_arguments(function.get("arguments"))
+        piece = spelled_json(function.get("arguments"))
         index = delta.get("index")
         index = index if isinstance(index, int) else None
         if (call := self._find(index, call_id, name, piece)) is None:

@@ -27,6 +27,7 @@ from nexus.conversation.parts import (
 from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_bool, maybe_string, objects_in, wrong
+from nexus.protocols.converse.read_response import CLIENTS_CALL
 from nexus.protocols.converse.signatures import OWN, read_redacted
 from nexus.protocols.media import OFFICE, PDF
 from nexus.protocols.signatures import CarriedSignature, Neighbours, unpack_neighbours, unpack_thinking
@@ -169,7 +170,7 @@ def _read_search_result(value: Json, path: str, drops: Drops) -> Document:
 
 def _read_call(value: Json, path: str, drops: Drops) -> ToolCall:
     wire = an_object(value, path)
-    if wire.get("type") is not None:
+    if wire.get("type") not in CLIENTS_CALL:
         raise UnsupportedFeature.about(
             path, f"a toolUse of type {text(wire['type'])} can be sent only to Bedrock's models"
         )

@@ -22,6 +22,10 @@ from nexus.protocols.media import is_web
 from nexus.protocols.tool_calls import read_arguments, read_called
 from nexus.wire import Json, mapping, sequence, text
 
+CLIENTS_CALL = (None, "tool_use")
+"""The ``type`` of a call of a client's tool. Claude Sonnet 5 has one, which the service model does not list (recorded
+in langchain-aws 1.9)."""
+
 
 def read_response(body: Mapping[str, Json], origin: AnswerOrigin) -> ReadResponse:
     if not is_answer(body):
@@ -49,7 +53,7 @@ def _read_block(block: Mapping[str, Json], drops: Drops) -> StreamPart | None:
         match kind:
             case "text":
                 return Text(text(value))
-            case "toolUse" if mapping(value).get("type") is None:
+            case "toolUse" if mapping(value).get("type") in CLIENTS_CALL:
                 call = mapping(value)
                 name, arguments = read_called(call.get("name")), read_arguments(call.get("input"))
                 return ToolCall(text(call.get("toolUseId")), name, arguments)

@@ -17,7 +17,7 @@ from nexus.errors import VendorError
 from nexus.protocols.checks import Body, Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.converse.read_error import is_failure, read_stream_error
-from nexus.protocols.converse.read_response import read_citation, read_image
+from nexus.protocols.converse.read_response import CLIENTS_CALL, read_citation, read_image
 from nexus.protocols.converse.signatures import OWN
 from nexus.protocols.converse.stops import BROKEN, read_stop
 from nexus.protocols.converse.usage import read_usage
@@ -68,7 +68,7 @@ class StreamReader:
         block = _block(wire)
         for kind, value in mapping(wire.get("start")).items():
             inner = mapping(value)
-            if kind == "toolUse" and inner.get("type") is None:
+            if kind == "toolUse" and inner.get("type") in CLIENTS_CALL:
                 self._foreign.discard(block)
                 call = ToolCall(text(inner.get("toolUseId")), read_called(inner.get("name")), "")
                 events += self._content(self._parts.start(block, call))

@@ -21,7 +21,7 @@ from nexus.late import pattern
 from nexus.protocols import tool_calls
 from nexus.protocols.checks import Drops, a_name, an_object, maybe_bool, maybe_string, objects_in, wrong
 from nexus.protocols.responses.client_tools import KINDS, ClientRun, description_of, run_of
-from nexus.protocols.tool_calls import ToolIds, read_input, spelled_arguments, with_grammar, write_input
+from nexus.protocols.tool_calls import ToolIds, read_input, spelled_json, with_grammar, write_input
 from nexus.wire import Json, decode_object, digest, mapping, sequence, text
 
 _LONGEST = 64
@@ -104,7 +104,7 @@ def call_words(item: Mapping[str, Json]) -> str:
     """The arguments of a call in a vendor's answer."""
     if item.get("type") == "custom_tool_call":
         return write_input(text(item.get("input")))
-    return spelled_arguments(item.get("arguments"))
+    return spelled_json(item.get("arguments"))
 
 
 def write_found(tools: Json) -> str:

@@ -220,6 +220,11 @@ def test_a_name_ends_before_the_models_control_tokens(name: str, read: str) -> N
     assert arguments_of({"index": 0, "id": "c", "function": {"name": name, "arguments": "{}"}}) == [("c", read, "{}")]
 
 
+def test_structured_output_may_be_an_object() -> None:
+    choice = {"message": {"content": {"title": "Apples"}}, "finish_reason": "stop"}
+    assert read_response({"choices": [choice]}, origin()).response.parts == (Text('{"title":"Apples"}'),)
+
+
 @pytest.mark.parametrize("word", ["tool_use", "TOOL_CALLS", "STOP"])
 def test_calls_are_not_cut_by_other_words(word: str) -> None:
     calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]

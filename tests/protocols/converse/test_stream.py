@@ -28,6 +28,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.models.bedrock import profile
 from nexus.protocols.codec import Target
+from nexus.protocols.converse.codec import CLIENT
 from nexus.protocols.converse.read_response import read_response
 from nexus.protocols.converse.read_stream import StreamReader
 from nexus.protocols.converse.stops import READ, read_stop
@@ -350,6 +351,16 @@ def test_a_name_ends_before_the_models_control_tokens() -> None:
     events, _ = feed_all([("contentBlockStart", {"contentBlockIndex": 0, "start": call}), ("messageStop", stop)])
     whole = read_response({"output": {"message": {"content": [call]}}, **stop}, origin())
     assert fold(events).parts == whole.response.parts == (ToolCall("t", "time", ""),)
+
+
+def test_a_call_that_names_its_type_is_the_clients() -> None:
+    call = {"toolUse": {"toolUseId": "t", "name": "time", "type": "tool_use"}}
+    stop = {"stopReason": "tool_use"}
+    events, _ = feed_all([("contentBlockStart", {"contentBlockIndex": 0, "start": call}), ("messageStop", stop)])
+    message = {"role": "assistant", "content": [call]}
+    answered = read_response({"output": {"message": message}, **stop}, origin()).response
+    sent_back = CLIENT.read_request({"messages": [message]}).request.messages[0]
+    assert fold(events).parts == answered.parts == sent_back.parts == (ToolCall("t", "time", ""),)
 
 
 def test_malformed_blocks_are_read_leniently() -> None:
