@@ -1,178 +1,94 @@
-"""The smoke test's readers of each format: they accept complete answers and reject incomplete ones with a reason."""
+"""The smoke test's formats: complete answers are read, incomplete ones are rejected with a reason."""
 
 import base64
 import itertools
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from nexus.cli.smoke.chat import EmbeddingsClient
-from nexus.cli.smoke.converse import ConverseClient
-from nexus.cli.smoke.dialect import Answer, DialectClient
-from nexus.cli.smoke.hosted import InvokeClient, VertexClient
+from nexus.cli.smoke.formats import FORMATS
 from nexus.cli.smoke.http import CheckFailed, ServerUnderTest
-from nexus.cli.smoke.messages import MessagesClient
-from nexus.cli.smoke.probe import Endpoint
-from nexus.cli.smoke.responses import ResponsesClient
+from nexus.cli.smoke.probe import Endpoint, said
 from nexus.cli.smoke.site import model_names
+from nexus.conversation.parts import Message, Request, Response, Text
+from nexus.models.chat_server import PLAIN
 from nexus.protocols.sse import Frame
 
-Events = list[dict[str, Any]]
+Events = list[tuple[str, Any]]
+HELLO = Request((Message("user", (Text("Hello!"),)),))
+BY_NAME = {format.name: format for format in FORMATS}
 
 
-def frame(event: dict[str, Any], kind: str) -> Frame:
-    return Frame(b"", kind, json.dumps(event))
+class Streamed:
+    """A reply whose events have these names and JSON data."""
 
-
-def responses(events: Events) -> Answer:
-    reader = ResponsesClient().reader()
-    for event in events:
-        reader.feed(frame(event, event["type"]))
-    return reader.finish()
-
-
-def converse(events: Events) -> Answer:
-    reader = ConverseClient().reader()
-    for event in events:
-        ((kind, said),) = event.items()
-        reader.feed(frame(said, kind))
-    return reader.finish()
-
-
-RESPONSE = {
-    "object": "response",
-    "status": "completed",
-    "model": "m",
-    "output": [
-        {"type": "reasoning", "id": "rs_1"},
-        {"type": "message", "content": [{"type": "output_text", "text": "Hello!"}]},
-        {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
-    ],
-    "usage": {"input_tokens": 3, "output_tokens": 2, "input_tokens_details": {"cached_tokens": 1}},
-}
-
-
-def numbered(*events: dict[str, Any]) -> Events:
-    return [{**event, "sequence_number": number} for number, event in enumerate(events)]
-
-
-CREATED, DELTA = {"type": "response.created"}, {"type": "response.output_text.delta", "delta": "Hello!"}
-COMPLETED = {"type": "response.completed", "response": RESPONSE}
-START, STOP = {"messageStart": {"role": "assistant"}}, {"messageStop": {"stopReason": "tool_use"}}
-WORDS = {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "Hello!"}}}
-TOOL: Events = [
-    {"contentBlockStart": {"contentBlockIndex": 1, "start": {"toolUse": {"toolUseId": "call_1", "name": "f"}}}},
-    {"contentBlockDelta": {"contentBlockIndex": 1, "delta": {"toolUse": {"input": '{"a": '}}}},
-    {"contentBlockDelta": {"contentBlockIndex": 1, "delta": {"toolUse": {"input": "1}"}}}},
-]
-METADATA = {"metadata": {"usage": {"inputTokens": 2, "outputTokens": 2, "cacheReadInputTokens": 1}}}
-
-
-def test_a_complete_responses_stream_is_read() -> None:
-    answer = responses(numbered(CREATED, DELTA, COMPLETED))
-    assert (answer.model, answer.text, answer.reasoned) == ("m", "Hello!", True)
-    assert [(call.id, call.name) for call in answer.calls] == [("call_1", "f")]
-    assert answer.spent is not None and (answer.spent.input, answer.spent.cached) == (3, 1)
-
-
-def test_a_complete_converse_stream_is_read() -> None:
-    answer = converse([START, WORDS, *TOOL, STOP, METADATA])
-    assert (answer.text, answer.calls[0].arguments) == ("Hello!", '{"a": 1}')
-    assert answer.spent is not None and (answer.spent.input, answer.spent.output) == (3, 2)
-
-
-BROKEN: dict[str, tuple[Callable[[Events], Answer], Events, str]] = {
-    "responses: cut": (responses, numbered(CREATED, DELTA), "ended without response.completed"),
-    "responses: not opened": (responses, numbered(DELTA, COMPLETED), "out of order"),
-    "responses: a number is missing": (responses, [CREATED | {"sequence_number": 1}], "is not numbered 0"),
-    "responses: other words": (
-        responses,
-        numbered(CREATED, {**DELTA, "delta": "Hell"}, COMPLETED),
-        "the text of the deltas is not that of the response",
-    ),
-    "responses: failed": (
-        responses,
-        numbered(CREATED, {"type": "response.failed", "response": {"error": {"code": "x", "message": "no"}}}),
-        "in the stream: x: no",
-    ),
-    "responses: data after the end": (
-        responses,
-        numbered(CREATED, DELTA, COMPLETED, DELTA),
-        "behind response.completed",
-    ),
-    "responses: not completed": (
-        responses,
-        numbered(CREATED, DELTA, {**COMPLETED, "response": {**RESPONSE, "status": "in_progress"}}),
-        "the response is in_progress",
-    ),
-    "converse: cut": (converse, [START, WORDS], "ended without messageStop"),
-    "converse: not opened": (converse, [WORDS], "contentBlockDelta out of order"),
-    "converse: text after the end": (converse, [START, STOP, WORDS], "behind messageStop"),
-    "converse: usage before the end": (converse, [START, METADATA], "metadata before messageStop"),
-    "converse: incomplete input": (converse, [START, *TOOL[:2], STOP], "the input of a tool is not JSON"),
-    "converse: an exception": (
-        converse,
-        [START, {"throttlingException": {"message": "slow down"}}],
-        "in the stream: throttlingException: slow down",
-    ),
-}
-
-
-@pytest.mark.parametrize(("read", "events", "said"), BROKEN.values(), ids=BROKEN.keys())
-def test_broken_streams_are_rejected(read: Callable[[Events], Answer], events: Events, said: str) -> None:
-    with pytest.raises(CheckFailed, match=said):
-        read(events)
-
-
-LISTED = {"object": "list", "model": "m", "usage": {"prompt_tokens": 2}}
-WRONG: dict[str, tuple[DialectClient, dict[str, Any], str]] = {
-    "responses": (ResponsesClient(), {"object": "chat.completion"}, "is not a response"),
-    "converse without a stop": (
-        ConverseClient(),
-        {"output": {"message": {"role": "assistant", "content": []}}},
-        "has no stopReason",
-    ),
-    "converse without a message": (ConverseClient(), {"stopReason": "end_turn"}, "no assistant message"),
-    "embeddings: two": (EmbeddingsClient(), {**LISTED, "data": [{}, {}]}, "not a list of one embedding"),
-    "embeddings: base64": (EmbeddingsClient(), {**LISTED, "data": [{"embedding": "AAAA"}]}, "has no numbers"),
-}
-
-
-@pytest.mark.parametrize(("dialect", "document", "said"), WRONG.values(), ids=WRONG.keys())
-def test_unexpected_documents_are_rejected(dialect: DialectClient, document: dict[str, Any], said: str) -> None:
-    with pytest.raises(CheckFailed, match=said):
-        dialect.read(document)
-
-
-def test_the_model_is_escaped_in_the_path() -> None:
-    name = "google/gemini 3@1"
-    assert VertexClient().address(name, stream=True).endswith("/models/google%2Fgemini%203@1:streamRawPredict")
-    assert InvokeClient().address(name, stream=False) == "/model/google%2Fgemini%203%401/invoke"
-    assert ConverseClient().address(name, stream=True) == "/model/google%2Fgemini%203%401/converse-stream"
-    for dialect in (VertexClient(), InvokeClient()):
-        body = dialect.request(name, "Hello!", stream=False, usage=True)
-        assert "model" not in body and str(body["anthropic_version"]).startswith(("vertex-", "bedrock-"))
-
-
-class Frames:
-    """A reply in AWS event stream format."""
-
-    def __init__(self, *events: tuple[str, bytes]) -> None:
+    def __init__(self, events: Events) -> None:
         self._events = events
 
-    def events(self) -> Any:
-        return iter(self._events)
+    def frames(self) -> list[Frame]:
+        return [Frame(b"", name, json.dumps(data)) for name, data in self._events]
+
+    def events(self) -> Events:
+        return [(name, json.dumps(data)) for name, data in self._events]
 
 
-def test_a_chunk_with_invalid_json_is_rejected() -> None:
-    good = json.dumps({"bytes": base64.b64encode(b'{"type": "ping"}').decode()}).encode()
-    (event,) = InvokeClient().frames(Frames(("chunk", good)))  # type: ignore[arg-type]
-    assert (event.event, event.data) == ("ping", '{"type": "ping"}')
-    for bad in (b"{", b'{"bytes": "!"}', json.dumps({"bytes": base64.b64encode(b"{").decode()}).encode()):
-        with pytest.raises(CheckFailed, match="not JSON in base64"):
-            list(InvokeClient().frames(Frames(("chunk", bad))))  # type: ignore[arg-type]
+def read(format: str, events: Events) -> Response:
+    return BY_NAME[format].read_stream(Streamed(events), HELLO, "m", lambda: None)  # type: ignore[arg-type]
+
+
+def invoked(*events: dict[str, Any]) -> Events:
+    return [("chunk", {"bytes": base64.b64encode(json.dumps(event).encode()).decode()}) for event in events]
+
+
+MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [], "usage": {}}
+INVOKED = invoked(
+    {"type": "message_start", "message": MESSAGE},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hello!"}},
+    {"type": "content_block_stop", "index": 0},
+    {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}},
+    {"type": "message_stop"},
+)
+WORDS = ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Hello!"}})
+CONVERSED: Events = [("messageStart", {"role": "assistant"}), WORDS, ("messageStop", {"stopReason": "end_turn"})]
+
+
+@pytest.mark.parametrize(("format", "events"), [("invoke", INVOKED), ("converse", CONVERSED)])
+def test_a_complete_stream_of_aws_is_read(format: str, events: Events) -> None:
+    assert said(read(format, events)) == "Hello!"
+
+
+@pytest.mark.parametrize(
+    ("format", "events", "problem"),
+    [
+        ("invoke", INVOKED[:3], "the stream has no end"),
+        ("invoke", [("throttlingException", {"message": "slow down"})], "throttlingException.*slow down"),
+        ("invoke", [("chunk", {"bytes": "!"})], "in the stream"),
+        ("converse", CONVERSED[:2], "the stream has no end"),
+        ("converse", [("throttlingException", {"message": "slow down"})], "slow down"),
+        ("chat", [], "the stream has no start"),
+        ("gemini", [("", {"error": {"code": 429, "message": "slow down"}})], "slow down"),
+    ],
+)
+def test_broken_streams_are_rejected(format: str, events: Events, problem: str) -> None:
+    with pytest.raises(CheckFailed, match=problem):
+        read(format, events)
+
+
+@pytest.mark.parametrize("format", [format.name for format in FORMATS])
+def test_unexpected_documents_are_rejected(format: str) -> None:
+    with pytest.raises(CheckFailed, match="the answer is invalid"):
+        BY_NAME[format].read({"object": "list", "data": [{"embedding": "AAAA"}]}, HELLO, "m")
+
+
+def test_the_model_is_in_the_path_or_in_the_body() -> None:
+    for format in FORMATS:
+        body, address = (
+            format.write(HELLO, "google/gemini 3@1", PLAIN),
+            format.address("google/gemini 3@1", stream=True),
+        )
+        assert ("google%2Fgemini%203%401" in address) is not ("model" in body)
 
 
 def test_a_list_of_models_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,4 +99,4 @@ def test_a_list_of_models_without_an_end_is_an_error(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(ServerUnderTest, "get", page)
     with pytest.raises(CheckFailed, match="more than 50 pages"):
-        model_names(ServerUnderTest("http://127.0.0.1:9", 1.0), Endpoint(MessagesClient(), "/llm/anthropic", {}))
+        model_names(ServerUnderTest("http://127.0.0.1:9", 1.0), Endpoint(BY_NAME["messages"], "/llm/anthropic", {}))

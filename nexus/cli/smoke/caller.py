@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from nexus.cli.smoke.dialect import DialectClient
+from nexus.cli.smoke.formats import Format
 from nexus.dataclasses import dataclass, field
 from nexus.headers.names import OWN_CREDENTIALS, is_denied, is_secret, read_header_name
 from nexus.server.clients import KEY_VARIABLE
@@ -29,9 +29,9 @@ class Caller:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
-    def headers_for(self, dialect: DialectClient) -> dict[str, str]:
+    def headers_for(self, format: Format) -> dict[str, str]:
         """The headers of every request; custom headers override the others."""
-        return {**dialect.headers, **(dialect.carry(self.key) if self.key else {}), **self.headers}
+        return {**format.headers, **(format.carry(self.key) if self.key else {}), **self.headers}
 
 
 def read_caller(variable: str | None, headers: Sequence[str], environ: Mapping[str, str]) -> Caller:

@@ -55,6 +55,9 @@ class Timings:
     def elapsed(self) -> float:
         return time.monotonic() - self.began
 
+    def mark_first(self) -> None:
+        self.first = self.elapsed() if self.first is None else self.first
+
 
 @dataclass(frozen=True, slots=True)
 class ServerUnderTest:
@@ -147,7 +150,7 @@ class Reply:
         if decoder.rest.strip():
             raise CheckFailed("the stream ended within an event")
 
-    def events(self) -> Iterator[tuple[str, bytes]]:
+    def events(self) -> Iterator[tuple[str, str]]:
         """Name and payload of the events of an AWS event stream, with its checksums verified. Raises CheckFailed."""
         kind = self.response.headers.get("content-type", "")
         if kind != "application/vnd.amazon.eventstream":
@@ -156,8 +159,7 @@ class Reply:
         try:
             for piece in self._pieces():
                 for message in decoder.feed(piece):
-                    name, payload = named(message)
-                    yield name, payload.encode()
+                    yield named(message)
             decoder.finish()
         except CorruptMessage as error:
             raise CheckFailed(f"the event stream is broken: {error}") from error

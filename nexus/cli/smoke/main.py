@@ -23,11 +23,12 @@ from nexus.cli.output import put
 from nexus.cli.parser import typed
 from nexus.cli.smoke.caller import Caller, UsageError, read_caller
 from nexus.cli.smoke.capabilities import CHECKS
+from nexus.cli.smoke.formats import FORMATS
 from nexus.cli.smoke.http import CheckFailed
 from nexus.cli.smoke.probe import Site, TestedModel, probes
 from nexus.cli.smoke.report import SmokeReport
 from nexus.cli.smoke.run import MOST_SAID, ResultRow, row, without_secrets
-from nexus.cli.smoke.site import DIALECTS, LocalServer, remote
+from nexus.cli.smoke.site import LocalServer, remote
 from nexus.dataclasses import replace
 from nexus.server.clients import KEY_VARIABLE, missing_key
 from nexus.settings import Protocols, Settings, SettingsError, secrets
@@ -37,7 +38,7 @@ from nexus.telemetry import logs
 
 INTERRUPTED = 130
 EVERYTHING = "all"
-PROTOCOLS = tuple(dialect.name for dialect in DIALECTS)
+PROTOCOLS = tuple(format.name for format in FORMATS)
 
 
 def test(options: Options) -> int:
@@ -100,7 +101,7 @@ def try_all(options: argparse.Namespace, settings: Settings | None, caller: Call
             local = stack.enter_context(LocalServer(settings))
             site = local.site(options.timeout, caller)
         endpoints = tuple(
-            endpoint for endpoint in site.endpoints if not options.protocol or endpoint.dialect.name in options.protocol
+            endpoint for endpoint in site.endpoints if not options.protocol or endpoint.format.name in options.protocol
         )
         site = replace(site, endpoints=endpoints, models=choose(options.models, site.models))
         report = run(site, options, redact)
@@ -128,7 +129,7 @@ def run(site: Site, options: argparse.Namespace, redact: logs.Redact) -> SmokeRe
     interrupted = False
     try:
         for probe in probes(site):
-            progress(f"{probe.model.name} {probe.endpoint.dialect.name} {'stream' if probe.stream else 'whole'}")
+            progress(f"{probe.model.name} {probe.endpoint.format.name} {'stream' if probe.stream else 'whole'}")
             rows.append(without_secrets(row(probe, capabilities), redact))
     except KeyboardInterrupt:
         interrupted = True

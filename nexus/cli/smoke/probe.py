@@ -5,19 +5,21 @@ A probe returns a complete answer or raises ``CheckFailed``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from nexus.cli.smoke.dialect import Answer, Body, DialectClient, Spent, demand
+from nexus.cli.smoke.formats import Body, Format
 from nexus.cli.smoke.http import CheckFailed, ErrorStatus, ServerUnderTest, Timings
-from nexus.dataclasses import dataclass, field
-from nexus.wire import Json
+from nexus.conversation.parts import Image, Message, Request, Response, Text
+from nexus.conversation.usage import Usage
+from nexus.dataclasses import dataclass, field, replace
+from nexus.models.chat_server import PLAIN, ChatServer
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A dialect, its path prefix on the server, and the headers of each request."""
+    """A format, its path prefix on the server, and the headers of each request."""
 
-    dialect: DialectClient
+    format: Format
     path: str
     headers: Mapping[str, str] = field(repr=False)
 
@@ -35,7 +37,7 @@ class TestedModel:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The server, dialects and models to test."""
+    """The server, formats and models to test."""
 
     gateway: ServerUnderTest
     endpoints: tuple[Endpoint, ...]
@@ -51,57 +53,64 @@ class Probe:
     model: TestedModel
     stream: bool
 
-    def ask(self, content: str | Sequence[Json], *variants: Body, trace: Timings | None = None) -> Answer:
-        """Sends one user message. Tries the ``variants`` of its fields in order until one is not rejected with 400.
-        Raises CheckFailed."""
-        *early, last = variants or ({},)
-        body = self.body(content)
-        for variant in early:
-            try:
-                return self.send(body | variant, trace or Timings())
-            except ErrorStatus as error:
-                if error.status != 400:
-                    raise
-        return self.send(body | last, trace or Timings())
-
-    def body(self, content: str | Sequence[Json]) -> Body:
-        return self.endpoint.dialect.request(self.model.name, content, stream=self.stream, usage=self.model.usage)
-
-    def send(self, body: Body, trace: Timings) -> Answer:
-        """The complete answer to a request, with its model and token counts checked. Raises CheckFailed."""
-        dialect = self.endpoint.dialect
-        path = self.endpoint.path + dialect.address(self.model.name, stream=self.stream)
+    def send(
+        self, request: Request, more: Body | None = None, *, server: ChatServer = PLAIN, trace: Timings | None = None
+    ) -> Response:
+        """The complete answer to a request with ``more`` fields, written as for ``server``; its model and token counts
+        are checked. Raises CheckFailed."""
+        trace, format, name = trace or Timings(), self.endpoint.format, self.model.name
+        request = replace(request, stream=self.stream)
+        body = format.write(request, name, replace(server, no_stream_usage=not self.model.usage)) | (more or {})
+        path = self.endpoint.path + format.address(name, stream=self.stream)
         with self.gateway.post(path, body, self.endpoint.headers, trace) as reply:
             if self.stream:
-                reader = dialect.reader()
-                for frame in dialect.frames(reply):
-                    if frame.data is None:
-                        continue
-                    reader.feed(frame)
-                    if reader.begun and trace.first is None:
-                        trace.first = trace.elapsed()
-                answer = reader.finish()
+                answer = format.read_stream(reply, request, name, trace.mark_first)
             else:
-                answer = dialect.read(reply.document())
-        if dialect.names_model:
-            demand(answer.model == self.model.name, f"the answer says it is from {answer.model or 'no model'}")
+                answer = format.read(reply.document(), request, name)
+        if format.names_model:
+            demand(answer.model == name, f"the answer says it is from {answer.model or 'no model'}")
         if self.model.usage or not self.stream:
-            check_usage(answer.spent, words=dialect.talks)
+            check_usage(answer.usage, words=not format.embeds)
         return answer
 
 
-def check_usage(spent: Spent | None, *, words: bool) -> None:
+def first_accepted(attempts: Iterable[Callable[[], Response]]) -> Response:
+    """The answer of the first attempt that is not rejected with 400. Raises CheckFailed."""
+    *early, last = attempts
+    for attempt in early:
+        try:
+            return attempt()
+        except ErrorStatus as error:
+            if error.status != 400:
+                raise
+    return last()
+
+
+def user(*parts: Text | Image) -> Message:
+    return Message("user", parts)
+
+
+def said(answer: Response) -> str:
+    """The text of an answer."""
+    return "".join(part.text for part in answer.parts if isinstance(part, Text))
+
+
+def demand(holds: object, problem: str) -> None:
+    """Raises CheckFailed."""
+    if not holds:
+        raise CheckFailed(problem)
+
+
+def check_usage(usage: Usage, *, words: bool) -> None:
     """Raises CheckFailed unless there are input tokens, and output tokens exactly if the answer is ``words``."""
-    if spent is None:
-        raise CheckFailed("the answer has no usage")
-    plausible = spent.input and bool(spent.output) == words
-    demand(plausible, f"the usage is not plausible: {spent.input} in, {spent.output} out")
+    demand(usage.raw is not None, "the answer has no usage")
+    plausible = usage.total_input and bool(usage.total_output) == words
+    demand(plausible, f"the usage is not plausible: {usage.total_input} in, {usage.total_output} out")
 
 
 def probes(site: Site) -> Iterator[Probe]:
     for model in site.models:
         for endpoint in site.endpoints:
-            if endpoint.dialect.talks == model.embeds:
-                continue
-            for stream in (False, True) if endpoint.dialect.talks else (False,):
-                yield Probe(site.gateway, endpoint, model, stream)
+            if endpoint.format.embeds == model.embeds:
+                for stream in (False,) if model.embeds else (False, True):
+                    yield Probe(site.gateway, endpoint, model, stream)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from nexus.cli.smoke.capabilities import UNTRIED, Capability, capability
-from nexus.cli.smoke.dialect import demand
 from nexus.cli.smoke.http import CheckFailed, NotServed, Timings
-from nexus.cli.smoke.probe import Probe
+from nexus.cli.smoke.probe import Probe, demand, said, user
+from nexus.conversation.parts import Request, Text
 from nexus.dataclasses import dataclass, field, replace
 
 HELLO = "Say hello in one short sentence."
@@ -50,24 +50,24 @@ def row(probe: Probe, capabilities: Sequence[str]) -> ResultRow:
     trace, answer = Timings(), None
     result, error = OK, ""
     try:
-        answer = probe.ask(HELLO, trace=trace)
-        demand(answer.text.strip(), "the answer has no text")
+        answer = probe.send(Request((user(Text(HELLO)),)), trace=trace)
+        demand(said(answer).strip(), "the answer has no text")
     except NotServed as refusal:
         result, error = NOT_SERVED, str(refusal)
     except CheckFailed as failure:
         result, error = FAILED, str(failure)
-    spent = answer.spent if answer else None
+    usage = answer.usage if answer is not None and answer.usage.raw is not None else None
     untried = Capability(UNTRIED)
     return ResultRow(
         model=probe.model.name,
-        protocol=probe.endpoint.dialect.name,
+        protocol=probe.endpoint.format.name,
         mode="stream" if probe.stream else "whole",
         result=result,
         error=error,
         first_token=trace.first,
         total=trace.total,
-        tokens_in=spent.input if spent else None,
-        tokens_out=spent.output if spent else None,
+        tokens_in=usage.total_input if usage else None,
+        tokens_out=usage.total_output if usage else None,
         route=trace.route,
         capabilities={name: capability(name, probe) if result == OK else untried for name in capabilities},
     )

@@ -13,15 +13,9 @@ from typing import Self
 from urllib.parse import quote
 
 from nexus.cli.smoke.caller import Caller
-from nexus.cli.smoke.chat import ChatClient, EmbeddingsClient
-from nexus.cli.smoke.converse import ConverseClient
-from nexus.cli.smoke.dialect import DialectClient
-from nexus.cli.smoke.gemini import GeminiClient
-from nexus.cli.smoke.hosted import InvokeClient, VertexClient
+from nexus.cli.smoke.formats import FORMATS
 from nexus.cli.smoke.http import CheckFailed, ErrorStatus, ServerUnderTest
-from nexus.cli.smoke.messages import MessagesClient
 from nexus.cli.smoke.probe import Endpoint, Site, TestedModel
-from nexus.cli.smoke.responses import ResponsesClient
 from nexus.late import pattern
 from nexus.provider.route import Route
 from nexus.server.process.running import Running, start
@@ -30,16 +24,6 @@ from nexus.server.sockets.listening import base_url, bind
 from nexus.settings import ListenAddress, Protocols, Settings
 from nexus.wire import Json, mapping, sequence, text
 
-DIALECTS: tuple[DialectClient, ...] = (
-    ChatClient(),
-    ResponsesClient(),
-    MessagesClient(),
-    VertexClient(),
-    InvokeClient(),
-    ConverseClient(),
-    GeminiClient(),
-    EmbeddingsClient(),
-)
 EMBEDS = pattern(r"embed|gecko", re.IGNORECASE)
 """Matches the names of embedding models."""
 DRAIN = 1.0
@@ -77,8 +61,8 @@ class LocalServer:
 
     def site(self, timeout: float, caller: Caller) -> Site:
         paths = self._settings.llm.protocols.enabled_paths()
-        served = (dialect for dialect in DIALECTS if dialect.protocol in paths)
-        endpoints = (Endpoint(dialect, paths[dialect.protocol], caller.headers_for(dialect)) for dialect in served)
+        served = (format for format in FORMATS if format.protocol in paths)
+        endpoints = (Endpoint(format, paths[format.protocol], caller.headers_for(format)) for format in served)
         models = (
             TestedModel(route.name, _counts_streams(route), embeds=_embeds(route.model))
             for route in self.running.runtime.gateway.routes
@@ -106,20 +90,20 @@ class LocalServer:
 
 
 def remote(url: str, protocols: Protocols, timeout: float, caller: Caller) -> Site:
-    """The dialects and models that a running server lists. Raises CheckFailed."""
+    """The formats and models that a running server lists. Raises CheckFailed."""
     gateway = ServerUnderTest(url.rstrip("/"), timeout)
     names: dict[str, None] = {}
     endpoints: list[Endpoint] = []
-    for dialect in DIALECTS:
-        path = protocols.enabled_paths().get(dialect.protocol)
+    for format in FORMATS:
+        path = protocols.enabled_paths().get(format.protocol)
         if path is None:
             continue
-        endpoint = Endpoint(dialect, path, caller.headers_for(dialect))
-        listed = model_names(gateway, endpoint) if dialect.lists_models else []
+        endpoint = Endpoint(format, path, caller.headers_for(format))
+        listed = model_names(gateway, endpoint) if format.lists_models else []
         if listed is not None:
             endpoints.append(endpoint)
             names |= dict.fromkeys(listed)
-    if not any(endpoint.dialect.lists_models for endpoint in endpoints):
+    if not any(endpoint.format.lists_models for endpoint in endpoints):
         raise CheckFailed("the server lists no models in any protocol; are the paths right?")
     return Site(gateway, tuple(endpoints), tuple(TestedModel(name, embeds=_embeds(name)) for name in names))
 
@@ -135,7 +119,7 @@ def _embeds(model: str) -> bool:
 def model_names(gateway: ServerUnderTest, endpoint: Endpoint) -> list[str] | None:
     """All models on all pages of the list; None if the protocol is not served. Raises CheckFailed."""
     names: list[str] = []
-    query = f"?limit={PAGE}" if endpoint.dialect.pages else ""
+    query = f"?limit={PAGE}"
     for _ in range(MOST_PAGES):
         try:
             page: Json = mapping(gateway.get(f"{endpoint.path}/v1/models{query}", endpoint.headers))
