@@ -1,4 +1,4 @@
-"""One HTTP exchange with a deadline.
+"""One HTTP exchange with the server under test, with a deadline.
 
 Every error is raised as ``CheckFailed`` with a message that users can act on. The deadline applies to the whole
 exchange, with or without pings. ``Timings`` holds the timings even if the exchange fails.
@@ -7,24 +7,26 @@ exchange, with or without pings. ``Timings`` holds the timings even if the excha
 from __future__ import annotations
 
 import json
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from typing import TypeVar
-from urllib.parse import urlsplit
 
+from nexus.cancel import Cancel
 from nexus.dataclasses import dataclass
+from nexus.errors import UNSENT, UpstreamError, UpstreamTimeout
+from nexus.headers import own
+from nexus.protocols.error_words import decode_error, error_words
 from nexus.protocols.eventstream import CorruptMessage, Decoder, named
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge
-from nexus.wire import Json, mapping, text
+from nexus.upstream.request import STREAM, Timeouts, UpstreamReply, UpstreamRequest, media_type
+from nexus.upstream.transport import Transport
+from nexus.wire import Json, decode, mapping, text
 
 NOT_SERVED = "is not served through this protocol"
-MOST_READ = 64 * 1024
-"""Maximum bytes to show of an error that is not JSON."""
+MOST_READ = 64 * 2**20
+"""Maximum bytes of an answer that is not a stream."""
 
-T = TypeVar("T")
+_AWS = "application/vnd.amazon.eventstream"
 
 
 class CheckFailed(Exception):
@@ -59,140 +61,91 @@ class Timings:
         self.first = self.elapsed() if self.first is None else self.first
 
 
-@dataclass(frozen=True, slots=True)
 class ServerUnderTest:
-    """The server under test; ``url`` has no trailing slash."""
+    """The server under test; ``url`` has no trailing slash, ``timeout`` is for each exchange."""
 
-    url: str
-    timeout: float
+    def __init__(self, url: str, timeout: float) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._transport = Transport("the server", Timeouts(timeout, timeout, timeout))
 
     def get(self, path: str, headers: Mapping[str, str]) -> Json:
-        with self._exchange("GET", path, None, headers, Timings()) as reply:
+        with self._exchange(UpstreamRequest(self._url + path, dict(headers), b"", "GET"), Timings()) as reply:
             return reply.document()
 
     @contextmanager
     def post(self, path: str, body: Json, headers: Mapping[str, str], trace: Timings) -> Iterator[Reply]:
-        raw = json.dumps(body).encode()
-        with self._exchange("POST", path, raw, {"Content-Type": "application/json", **headers}, trace) as reply:
+        sent = {"content-type": "application/json", **{name.lower(): value for name, value in headers.items()}}
+        with self._exchange(UpstreamRequest(self._url + path, sent, json.dumps(body).encode()), trace) as reply:
             yield reply
 
     @contextmanager
-    def _exchange(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], trace: Timings
-    ) -> Iterator[Reply]:
-        parts = urlsplit(self.url)
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.netloc, timeout=self.timeout)
-        trace.began = time.monotonic()
+    def _exchange(self, request: UpstreamRequest, trace: Timings) -> Iterator[Reply]:
+        trace.began, cancel = time.monotonic(), Cancel()
+        late = UpstreamTimeout(f"no complete answer within {self._timeout:g}s", provider="")
         try:
-            self._guarded(connection.connect, "cannot connect")
-            # Keep the socket for the deadline: the connection drops it if the response closes the connection.
-            sock: socket.socket = connection.sock
-            self._guarded(lambda: connection.request(method, parts.path + path, body, dict(headers)))
-            response = self._guarded(connection.getresponse)
-            trace.route = response.headers.get("x-nexus-route", "")
-            reply = Reply(self, response, sock, trace)
-            if response.status >= 400:
-                raise reply.refusal()
-            yield reply
+            with cancel.within(self._timeout, late), self._transport.send(request, cancel) as reply:
+                trace.route = reply.headers.get(own.ROUTE, "")
+                if reply.status >= 400:
+                    raise _refusal(reply)
+                yield Reply(reply)
+        except UpstreamTimeout as error:
+            raise CheckFailed(str(late)) from error
+        except UpstreamError as error:
+            problem = "cannot connect" if error.phase in UNSENT else "the connection was lost"
+            raise CheckFailed(f"{problem}: {error.cause or error}") from error
         finally:
             trace.total = trace.elapsed()
-            connection.close()
-
-    def _guarded(self, action: Callable[[], T], problem: str = "the connection was lost") -> T:
-        try:
-            return action()
-        except TimeoutError as error:
-            raise CheckFailed(f"no complete answer within {self.timeout:g}s") from error
-        except (OSError, HTTPException) as error:
-            raise CheckFailed(f"{problem}: {error or type(error).__name__}") from error
-
-    def read(self, response: HTTPResponse, sock: socket.socket, trace: Timings) -> bytes:
-        """The bytes available; b"" at the end of the body. Raises CheckFailed."""
-
-        def receive() -> bytes:
-            left = self.timeout - trace.elapsed()
-            if left <= 0:
-                raise TimeoutError
-            sock.settimeout(left)
-            return response.read1()
-
-        return self._guarded(receive)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A response whose headers have arrived."""
 
-    gateway: ServerUnderTest
-    response: HTTPResponse
-    sock: socket.socket
-    trace: Timings
+    reply: UpstreamReply
 
     def document(self) -> Json:
         """The body as JSON. Raises CheckFailed."""
         try:
-            return json.loads(b"".join(self._pieces()))
+            return decode(self.reply.whole(MOST_READ) or b"")
         except ValueError as error:
             raise CheckFailed("the body is not JSON") from error
 
     def frames(self) -> Iterator[Frame]:
         """The frames of an event stream as they arrive. Raises CheckFailed."""
-        kind = self.response.headers.get("content-type", "")
-        if not kind.startswith("text/event-stream"):
-            raise CheckFailed(f"asked for a stream and got {kind or 'no content type'}")
         decoder = FrameDecoder()
-        for piece in self._pieces():
-            try:
+        try:
+            for piece in self._pieces(STREAM):
                 yield from decoder.feed(piece)
-            except FrameTooLarge as error:
-                raise CheckFailed(str(error)) from error
+        except FrameTooLarge as error:
+            raise CheckFailed(str(error)) from error
         if decoder.rest.strip():
             raise CheckFailed("the stream ended within an event")
 
     def events(self) -> Iterator[tuple[str, str]]:
         """Name and payload of the events of an AWS event stream, with its checksums verified. Raises CheckFailed."""
-        kind = self.response.headers.get("content-type", "")
-        if kind != "application/vnd.amazon.eventstream":
-            raise CheckFailed(f"asked for an event stream and got {kind or 'no content type'}")
         decoder = Decoder()
         try:
-            for piece in self._pieces():
-                for message in decoder.feed(piece):
-                    yield named(message)
+            for piece in self._pieces(_AWS):
+                yield from map(named, decoder.feed(piece))
             decoder.finish()
         except CorruptMessage as error:
             raise CheckFailed(f"the event stream is broken: {error}") from error
 
-    def refusal(self) -> ErrorStatus:
-        """This error response as an exception."""
-        status, body = self.response.status, b"".join(self._pieces())
-        try:
-            document = json.loads(body)
-        except ValueError:
-            document = None
-        message = error_text(document) or body[:MOST_READ].decode("utf-8", "replace") or "no error body"
-        unsupported = self.response.headers.get("x-nexus-error") == "unsupported_feature"
-        kind = NotServed if status == 400 and unsupported and NOT_SERVED in message else ErrorStatus
-        return kind(f"{status} {message}", status)
-
-    def _pieces(self) -> Iterator[bytes]:
-        declared = self.response.headers.get("content-length", "")
-        missing = int(declared) if declared.isdigit() else None
-        while missing != 0 and (piece := self.gateway.read(self.response, self.sock, self.trace)):
-            missing = missing - len(piece) if missing is not None else None
-            yield piece
-        if missing:
-            raise CheckFailed(f"the body ended {missing} bytes early")
+    def _pieces(self, wanted: str) -> Iterator[bytes]:
+        kind = self.reply.headers.get("content-type", "")
+        if media_type(kind) != wanted:
+            raise CheckFailed(f"asked for {wanted} and got {kind or 'no content type'}")
+        yield from iter(self.reply.read, b"")
 
 
-def error_text(document: object) -> str:
-    """Code and message of an error in any dialect, or ""."""
-    error = mapping(mapping(document).get("error")) or _of_aws(mapping(document))
+def _refusal(reply: UpstreamReply) -> ErrorStatus:
+    """An error response as an exception."""
+    body = reply.whole(MOST_READ) or b""
+    document = decode_error(body)
+    error = mapping(mapping(document).get("error"))
     code = text(error.get("code")) or text(error.get("type"))
-    return ": ".join(part for part in (code, text(error.get("message"))) if part)
-
-
-def _of_aws(document: Mapping[str, Json]) -> Mapping[str, Json]:
-    """An AWS error: the message is at the top level, and the kind is in a header."""
-    return document if isinstance(document.get("message"), str) and "type" not in document else {}
+    message = ": ".join(filter(None, (code, error_words(document, body)))) or "no error body"
+    unsupported = reply.headers.get(own.ERROR) == "unsupported_feature"
+    kind = NotServed if reply.status == 400 and unsupported and NOT_SERVED in message else ErrorStatus
+    return kind(f"{reply.status} {message}", reply.status)
