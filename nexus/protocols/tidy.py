@@ -1,8 +1,10 @@
 """What is guaranteed for every vendor's answer after its reader: order, distinct ids, complete characters, a fitting
 stop reason; and what the client's dialect supports.
 
-Nothing is lost. An id made by the gateway replaces a repeated or missing one, and is permanent, because the client
-sends it back; a stop reason that conflicts with the content is replaced by the right one.
+Nothing is lost. An id made by the gateway replaces a missing one, and one that the answer or the conversation already
+has, and is permanent, because the client sends it back; a stop reason that conflicts with the content is replaced by
+the right one. Kimi K3 numbers the calls of each answer from 0 (vllm #50295); Claude Code 2.1.332 then loses the results
+("[Tool use interrupted]"), and the model repeats its calls (NVIDIA-NeMo/Switchyard #502).
 """
 
 from __future__ import annotations
@@ -10,7 +12,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from nexus.conversation.events import Cited, ContentDropped, Event, Order, PartDelta, PartEnd, PartStart, ResponseEnd
-from nexus.conversation.parts import Image, Inline, Link, Part, Refusal, Request, Stop, Text, ToolCall, ToolResult
+from nexus.conversation.parts import (
+    NOTHING_ASKED,
+    Image,
+    Inline,
+    Link,
+    Part,
+    Refusal,
+    Request,
+    Stop,
+    Text,
+    ToolCall,
+    ToolResult,
+)
 from nexus.dataclasses import dataclass, field, replace
 from nexus.protocols.codec import NewId
 from nexus.protocols.media import placeholder
@@ -53,11 +67,12 @@ class Fitted:
 
 
 class Tidy:
-    """One answer's events on their way to the writer."""
+    """One answer's events on their way to the writer; ``request`` is what it answers."""
 
-    def __init__(self, new_id: NewId) -> None:
+    def __init__(self, new_id: NewId, request: Request = NOTHING_ASKED) -> None:
         self._new_id = new_id
-        self._ids: set[str] = set()
+        self._request = request
+        self._ids: set[str] | None = None
         self._refused = False
         self._halves: dict[int, str] = {}
         self._order = Order()
@@ -76,11 +91,13 @@ class Tidy:
                 self._refused = True
                 return (event,)
             case ResponseEnd(stop=stop):
-                return (ResponseEnd(fitting(stop, calls=bool(self._ids), refused=self._refused)),)
+                return (ResponseEnd(fitting(stop, calls=self._ids is not None, refused=self._refused)),)
             case _:
                 return (event,)
 
     def _distinct(self, call: ToolCall) -> ToolCall:
+        if self._ids is None:
+            self._ids = set(_call_ids(self._request))
         call_id = call.id if call.id and call.id not in self._ids else self._new_id()
         self._ids.add(call_id)
         return call if call_id == call.id else replace(call, id=call_id)
@@ -120,11 +137,15 @@ def fitting(stop: Stop, *, calls: bool, refused: bool) -> Stop:
             return stop
 
 
+def _call_ids(request: Request) -> list[str]:
+    return [part.id for message in request.messages for part in message.parts if isinstance(part, ToolCall)]
+
+
 def with_distinct_calls(request: Request) -> Request:
     """The same history, with distinct ids for calls that share one: the nth result of an id answers its nth call."""
     called: dict[str, int] = {}
     answered: dict[str, int] = {}
-    ids = [part.id for message in request.messages for part in message.parts if isinstance(part, ToolCall)]
+    ids = _call_ids(request)
     if len(taken := set(ids)) == len(ids):
         return request
 

@@ -78,7 +78,7 @@ class Translation(AnswerRelay):
         call_of_answer = AnswerCall(written.answer_call, origin.new_id) if written.answer_call else None
         self.unsure = not may_be_empty
         filled = None if may_be_empty else Filled(attempt.route.provider.name)
-        self._first = _present(filled, Tidy(origin.new_id), self._cutter, call_of_answer)
+        self._first = _present(filled, Tidy(origin.new_id, request), self._cutter, call_of_answer)
         names = NamesBack(written.renaming) if written.renaming else None
         carrier = self._client.carrier(written.wants_thinking) if self._client.carrier is not None else None
         answer_tool = ForcedAnswer(written.answer_tool) if written.answer_tool else None

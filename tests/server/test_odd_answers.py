@@ -169,3 +169,14 @@ def test_a_tool_call_without_a_finish_reason_is_accepted(nexus: Nexus, openai_up
     openai_upstream.default = labelled(chunks({"tool_calls": [call]}), "text/event-stream")
     reply = nexus.messages({**TRANSLATED, "stream": True})
     assert b'"stop_reason":"tool_use"' in reply.body
+
+
+def test_a_call_with_the_id_of_an_earlier_one_gets_another(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
+    """Kimi K3 numbers the calls of each answer from 0; Claude Code loses the results of repeated ids."""
+    call = {"index": 0, "id": "t:0", "type": "function", "function": {"name": "t", "arguments": "{}"}}
+    openai_upstream.default = labelled(chunks({"tool_calls": [call]}), "text/event-stream")
+    used = {"role": "assistant", "content": [{"type": "tool_use", "id": "t:0", "name": "t", "input": {}}]}
+    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t:0", "content": "done"}]}
+    asked = [{"role": "user", "content": "Hi"}, used, result]
+    assert b'"id":"call_' in nexus.messages({**TRANSLATED, "messages": asked, "stream": True}).body
+    assert b'"id":"t:0"' in nexus.messages({**TRANSLATED, "stream": True}).body
