@@ -126,13 +126,32 @@ def right_table(path: KeyPath) -> str:
     return next((f"{name}.{path[0]}" for name, keys in tables.items() if path[0] in keys), "")
 
 
+def unnamed_table(data: Any, path: KeyPath) -> str:
+    """The path of the table, with NAME, that a key without one belongs in; "" if it belongs in none."""
+    table = (*path[:-1], "NAME")
+    return dotted(table) if path and path[-1] in known_keys(Settings, data, table) else ""
+
+
 _ASSIGNED_VALUE = pattern(r"\s*[\w.\"'-]+\s*=\s*(\S.*)")
 _VALUE = pattern(r"[\"'\[]|\{(?!\{)|(?:true|false|[\d_.:+TZ-]+)\s*(?:#.*)?$")
 
 
-def of_syntax(line: str) -> str:
+_REASONS = {
+    "Cannot declare": "; there is such a table above: put the keys of both into one",
+    "Cannot overwrite": "; the same key is above",
+    "Illegal character '\\n'": "; a closing quote is missing",
+    "Expected '='": '; the file is TOML: write key = "value"',
+}
+"""Hints by the beginning of what ``tomllib`` says."""
+
+
+def of_syntax(line: str, reason: str) -> str:
     """What is probably wrong with a line that is not TOML, as the end of a message; "" if nothing is known."""
+    if (hint := next((said for start, said in _REASONS.items() if reason.startswith(start)), "")) or line[:1] == "{":
+        return hint or "; the file is TOML, not JSON"
     match = _ASSIGNED_VALUE.match(line)
     if match is None or _VALUE.match(match[1]):
         return ""
+    if match[1].lower().startswith(("true", "false")):
+        return "; true and false are in lower case"
     return "; write straight quotes" if match[1][0] in "\u201c\u201d\u2018\u2019" else "; a text needs quotes"

@@ -12,11 +12,12 @@ from nexus.settings.urls import ProxyUrl
 from nexus.settings.virtual import VirtualModel, VirtualName, read_unslashed
 
 NO_MODEL = """\
-no provider with a model is configured; the shortest useful file is
+no provider is configured; the shortest useful file is
     [llm.providers.openai]
     type = "openai"
     api_key = "{{ env.OPENAI_API_KEY }}"
     models."gpt-5.5" = {}"""
+NO_MODELS = 'is missing or empty: list the models to serve, such as ["NAME"]'
 
 
 class ProtocolSettings(Table):
@@ -190,8 +191,10 @@ class LlmSettings(Table):
     @field_validator("providers")
     @classmethod
     def _serving(cls, value: dict[str, ProviderSettings], info: ValidationInfo) -> dict[str, ProviderSettings]:
-        if info.data.get("enabled") and not any(provider.models for provider in value.values()):
+        if info.data.get("enabled") and not value:
             raise ValueError(NO_MODEL)
+        if info.data.get("enabled") and not any(provider.models for provider in value.values()):
+            fail_at(*(((name, "models"), NO_MODELS) for name in value))
         if taken := list(_taken_names(value)):
             fail_at(*taken)
         return value

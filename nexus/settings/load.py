@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from nexus.settings import problems
 from nexus.settings.excerpt import excerpt
 from nexus.settings.files import Stamps, stamp
 from nexus.settings.former import translate
-from nexus.settings.hints import dotted_name, of_syntax, right_table
+from nexus.settings.hints import dotted_name, of_syntax, right_table, unnamed_table
 from nexus.settings.leaves import named_files
 from nexus.settings.llm import NO_MODEL
 from nexus.settings.problems import Problem, SettingsError
@@ -111,10 +111,24 @@ def _places(error: ValidationError, data: Any) -> list[Location]:
         unknown = detail["type"] == "extra_forbidden" and not did_you_mean(str(path[-1]), known)
         name = dotted_name(data, path) if unknown else None
         words = f"{problems.DOTTED}: {name}" if name else problems.wording(detail, known)
+        if words == problems.NO_TABLE and (table := unnamed_table(data, path)):
+            words = f"belongs in a table with a name: [{table}]"
+            if words in (said for _, said in found):
+                continue
         found[path, words] = None
-    above = [path for path, words in found if words.startswith(problems.ABOUT_A_KEY) and len(path) <= 2]
-    # A provider below a misspelt table is no missing one.
-    return [(path, words) for path, words in found if not (above and words == NO_MODEL)]
+    return _causes(found)
+
+
+def _causes(found: Collection[Location]) -> list[Location]:
+    """The problems without those that only follow from a misspelt name: what stands under one is not missing."""
+    misspelt = {(path[:-1], words) for path, words in found if words.startswith(problems.ABOUT_A_KEY)}
+    above = any(len(table) <= 1 for table, _ in misspelt)
+    return [
+        (path, words)
+        for path, words in found
+        if not (above and words == NO_MODEL)
+        and (path[:-1], f'{problems.ABOUT_A_KEY[0]}; did you mean "{path[-1] if path else ""}"?') not in misspelt
+    ]
 
 
 def _merge(templates: list[Location], validation: list[Location]) -> list[Location]:
@@ -165,5 +179,5 @@ def _parse(text: str, file: str) -> dict[str, Any]:
         start = int(match[2]) - 1 if match else len(lines[-1])
         there = text.split("\n")[line - 1]
         shown = excerpt(there, Span(line, start, start + 1), name="", strict=True)
-        words = f"is not valid TOML: {reason}{column}{of_syntax(there)}"
+        words = f"is not valid TOML: {reason}{column}{of_syntax(there, reason)}"
         raise SettingsError([Problem((), line, words, file, shown)]) from None

@@ -20,6 +20,8 @@ from nexus.settings.types import KeyPath, Table, did_you_mean
 
 _BARE = pattern(r"[A-Za-z0-9_-]+")
 
+NO_TABLE = "must be a table"
+
 WORDS: Mapping[str, str] = {
     "literal_error": "must be {expected}",
     "float_type": "must be a number",
@@ -37,9 +39,9 @@ WORDS: Mapping[str, str] = {
     "greater_than_equal": "must be at least {ge:g}",
     "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be at most {le:g}",
-    "model_type": "must be a table",
-    "model_attributes_type": "must be a table",
-    "dict_type": "must be a table",
+    "model_type": NO_TABLE,
+    "model_attributes_type": NO_TABLE,
+    "dict_type": NO_TABLE,
     "list_type": "must be an array, in brackets",
     "tuple_type": "must be an array, in brackets",
     "path_type": "must be a path",

@@ -175,10 +175,10 @@ class ProviderSettings(Tagged):
     @classmethod
     def _named_only(cls, value: object) -> object:
         """Accepts a list of names as the short form of the table."""
-        if isinstance(value, str):
-            raise ValueError('must be a list of names, such as ["NAME"], or a table')
-        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        if isinstance(value, dict):
             return value
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            raise ValueError('must be a list of names, such as ["NAME"], or a table')
         if len(set(value)) < len(value):
             raise ValueError("names a model twice")
         return {name: {} for name in value}

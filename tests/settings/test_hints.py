@@ -182,7 +182,7 @@ def test_models_may_be_a_list_of_names(tmp_path: Path) -> None:
 
 BAD_LISTS = {
     "one twice": ('["a", "a"]', "names a model twice"),
-    "no name": ("[1]", "must be a table"),
+    "no name": ("[1]", "must be a list of names"),
     "an empty name": ('[""]', "must not be empty"),
 }
 
