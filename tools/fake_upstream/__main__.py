@@ -56,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except OSError as error:
                 sys.stderr.write(f"cannot listen on {options.host}:{port}: {error.strerror}\n")
                 return 1
+            except ModuleNotFoundError as error:
+                sys.stderr.write(f"{error}; pip install -e '.[dev]' installs all that the fakes need\n")
+                return 1
             if name == "vertex" and options.service_account is not None:
                 options.service_account.write_text(json.dumps(service_account(upstream.origin)))
             _say(f"fake {name} listens on {upstream.base_url}")
