@@ -114,7 +114,7 @@ def test_candidates_are_listed_in_order_with_reasons(explain: Explain) -> None:
         "session    named in the request\n",
         "at most 100 of output\n",
         "target 1; account ",
-        "   asks      https://api.anthropic.com/v1/messages\n",
+        "   url       https://api.anthropic.com/v1/messages\n",
         "   lane      chat to messages\n",
         "   headers   anthropic-version, content-type, user-agent, x-api-key, x-request-id, x-team\n",
         "   limit     500 requests in any 1h (provider anthropic, group staff)\n",

@@ -103,8 +103,11 @@ def _usable(found: Iterable[Offered]) -> list[Offered]:
 
 
 def _reason(error: NexusError) -> str:
-    why = error.why if isinstance(error, UpstreamError) else ""
-    return f"{error} ({why})" if why and why not in str(error) else str(error)
+    if not isinstance(error, UpstreamError):
+        return str(error)
+    said = str(error).removeprefix(f"{error.provider}: ")
+    # With a host, it says all that the message does.
+    return error.why if error.host else f"{said} ({error.why})" if error.why else said
 
 
 def report(settings: Settings, answers: Mapping[str, ModelList]) -> Iterator[str]:

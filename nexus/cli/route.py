@@ -163,7 +163,7 @@ def _step(number: int, step: Step) -> Iterator[str]:
     if step.refused:
         yield f"   refused   {step.refused}"
     else:
-        yield f"   asks      {step.url}"
+        yield f"   url       {step.url}"
         yield f"   lane      {step.lane}"
         yield f"   headers   {', '.join(step.headers)}"
     for limit in step.limits or ("none",):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, islice
+from itertools import islice
 
 from nexus.auth.identity import Identity, may_use
 from nexus.dataclasses import dataclass, replace
@@ -20,8 +20,8 @@ from nexus.provider.route import Route
 from nexus.settings.model import ModelSettings
 from nexus.settings.virtual import VirtualModel
 
-MOST_NAMED = 20
-"""Maximum number of models to suggest in place of one that lacks an endpoint."""
+MOST_NAMED = 10
+"""Models that an error lists in place of one that does not exist or lacks an endpoint."""
 
 MOST_COMPARED = 20
 """Maximum number of names to compare closely with an unknown one: each takes 0.1 ms, on the loop."""
@@ -177,10 +177,9 @@ class Routes:
         )
         if able.routes:
             return able
-        others = [one.name for one in self.models if any(_has(route, endpoint) for route in one.routes)]
-        shown = ", ".join(others[:MOST_NAMED]) + (", ..." if len(others) > MOST_NAMED else "")
-        advice = f"models that have it: {shown}" if others else f"no model{self._whose or ' here'} has"
-        raise ModelNotFound(f"model {model.name!r} has no {endpoint}; {advice}", param="model")
+        others = (one.name for one in self.models if any(_has(route, endpoint) for route in one.routes))
+        advice = _listed("; models that have it", others) or f"; no model{self._whose or ' here'} has it"
+        raise ModelNotFound(f"model {model.name!r} has no {endpoint}{advice}", param="model")
 
     def raw_provider(self, name: str, path: str, identity: Identity) -> Route:
         """The provider whose passthrough paths a caller may reach. Raises NotFound, which does not reveal why."""
@@ -213,7 +212,9 @@ class Routes:
             f"provider {provider[:64]!r} (of model {shown!r})" if slash and not self._sees_provider(provider) else None
         )
         nearest = self._nearest(model[:200])
-        hint = f"; did you mean {nearest!r}?" if nearest else ""
+        hint = (
+            f"; did you mean {nearest!r}?" if nearest else _listed("; models here", (one.name for one in self.models))
+        )
         return f"{what or f'model {shown!r}'} does not exist{self._whose}{hint}"
 
     def _nearest(self, model: str) -> str | None:
@@ -227,8 +228,7 @@ class Routes:
             found = difflib.get_close_matches(model.rpartition("/")[2], likely, 1, 0.5)
         if found:
             return self._spelling(found[0])
-        containing = filter(None, (self._spelling(name) for name in self._spelled if model in name))
-        return next(chain(containing, (one.name for one in self.models)), None)
+        return next(filter(None, (self._spelling(name) for name in self._spelled if model in name)), None)
 
     def _spelling(self, name: str) -> str | None:
         """The name of a model that the caller sees, given a name or alias in lower case."""
@@ -236,6 +236,12 @@ class Routes:
             if self._sees(model.name):
                 return next((known for known in model.names if known.lower() == name), model.name)
         return None
+
+
+def _listed(what: str, names: Iterable[str]) -> str:
+    """The first ``MOST_NAMED`` names as the end of a message; "" if there is none."""
+    shown = list(islice(names, MOST_NAMED + 1))
+    return f"{what}: {', '.join([*shown[:MOST_NAMED], *('...' for _ in shown[MOST_NAMED:])])}" if shown else ""
 
 
 def _pairs(name: str) -> set[str]:

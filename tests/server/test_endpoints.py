@@ -244,7 +244,7 @@ def test_a_model_whose_provider_lacks_the_endpoint_is_rejected(serve: Serve, ope
         "model 'openai/smart' has no rerank; models that have it: other/gpt-4, other/smart"
     )
     nobody = nexus.post("/llm/openai/v1/moderations", BODIES["moderations"])
-    assert nobody.json["error"]["message"] == "model 'openai/smart' has no moderations; no model here has"
+    assert nobody.json["error"]["message"] == "model 'openai/smart' has no moderations; no model here has it"
     assert nexus.post("/llm/openai/v1/embeddings", BODIES["embeddings"]).status == 200, "servers have it by default"
     assert nexus.post("/llm/openai/v1/embeddings", {"model": "other/gpt-4", "input": "x"}).status == 404
 

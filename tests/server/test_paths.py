@@ -84,6 +84,10 @@ def test_the_nearest_path_and_the_base_url_are_named(
     assert (reply.json.get("type") == "error") is base.startswith((ANTHROPIC, VERTEX)), "as the client reads it"
 
 
+def test_a_misspelt_path_of_health_gets_the_right_one(demo: Nexus) -> None:
+    assert demo.request("GET", "/healthz").json["error"]["message"] == "/healthz does not exist; did you mean /health?"
+
+
 CLAUDE_CODE = {"User-Agent": "claude-cli/2.1.332 (external, cli)"}
 CODEX = {"User-Agent": "codex_exec/0.171.0 (Linux; x86_64)", "originator": "codex_exec"}
 AGENTS = {

@@ -153,7 +153,8 @@ def choose(wanted: Sequence[str], models: Sequence[TestedModel]) -> tuple[Tested
             raise UsageError(f"model {name!r} is ambiguous; candidates: {names}")
         if not found:
             nearest = difflib.get_close_matches(name, known, 1, 0.5)
-            raise UsageError(f"model {name!r} does not exist" + (f"; did you mean {nearest[0]!r}?" if nearest else ""))
+            hint = f"did you mean {nearest[0]!r}?" if nearest else "nexus check lists the models"
+            raise UsageError(f"model {name!r} does not exist; {hint}")
         chosen[name] = replace(found[0], name=name)
     return tuple(chosen.values()) if wanted else tuple(models)
 

@@ -168,6 +168,10 @@ def describe(settings: Settings, path: str, headers: Mapping[str, str], origin: 
         without = found.path == base.versioned + path.removeprefix(base.url_path)
         wanted = origin + (base.versioned if without else base.url_path) or "/"
         return f"{shown} does not exist; did you mean {found.path[:SHOWN]}? The base URL to set is {wanted}", True
+    health, metrics = settings.server.health, settings.server.metrics
+    own = [health.path, health.ready_path] * health.enabled + [metrics.path] * metrics.enabled
+    if near := difflib.get_close_matches(path[:SHOWN], own, 1, 0.8):
+        return f"{shown} does not exist; did you mean {near[0]}?", False
     return f"{shown} does not exist{_base_urls(settings, origin)}", False
 
 
