@@ -110,10 +110,10 @@ WRITES: Mapping[str, Disposition] = {
     "thinking": converted(
         "",
         "adaptive with effort, or a budget (minimal 1024, low 4096, medium 10240, high 20480, xhigh "
-        "24576, max 27648) that stays below `max_tokens`; on adaptive models budgets become effort "
-        "(below 4096 low, below 16384 medium, otherwise high); an effort that the model lacks becomes "
-        "the nearest, which is reported; left out if a forced tool, a prefill or unsigned history "
-        "rules out a budget, or if the model rejects off",
+        "24576, max 27648) that stays below `max_tokens`; a smaller one becomes 1024, which is reported; "
+        "on adaptive models budgets become effort (below 4096 low, below 16384 medium, otherwise high); "
+        "an effort that the model lacks becomes the nearest, which is reported; left out if a forced tool, "
+        "a prefill or unsigned history rules out a budget, or if the model rejects off",
     ),
     "output_format": converted(
         "",

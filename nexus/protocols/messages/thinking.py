@@ -1,9 +1,9 @@
 """Thinking, and the ``max_tokens`` that includes it, for a Messages vendor.
 
-Claude counts thinking inside ``max_tokens``. The client's own settings are never changed, only refused if they are
-impossible; an effort becomes a budget that always fits, if necessary half the limit. If the API forbids a budget
-(forced tool, prefill, an open tool turn without its signed thinking), thinking is left out and reported. Source:
-platform.claude.com, pages on thinking, extended thinking and effort.
+Claude counts thinking inside ``max_tokens``. A client's budget that is not below that is refused, and one below the
+minimum becomes the minimum; an effort becomes a budget that always fits, if necessary half the limit. If the API
+forbids a budget (forced tool, prefill, an open tool turn without its signed thinking), or none fits, thinking is left
+out and reported. Source: platform.claude.com, pages on thinking, extended thinking and effort.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from nexus.wire import Json, only
 
 @dataclass(frozen=True, slots=True)
 class ThinkingPlan:
-    """What goes into the body; ``on`` says that the model will or may think, which restricts sampling, ``lost`` that
-    the effort differs from the requested one."""
+    """What goes into the body; ``on`` says that the model will or may think, which restricts sampling, ``lost`` names
+    what differs from the request."""
 
     max_tokens: int
     config: dict[str, Json] | None = None
     effort: str | None = None
     on: bool = False
     dropped: bool = False
-    lost: bool = False
+    lost: str = ""
 
     @property
     def budgeted(self) -> bool:
@@ -75,17 +75,17 @@ def _adaptive(thinking: Thinking, limit: int | None, default: int, claude: Claud
         config={"type": "adaptive", "display": "summarized" if thinking.visible else "omitted"},
         effort=word,
         on=True,
-        lost=word != effort,
+        lost="thinking.effort" if word != effort else "",
     )
 
 
 def _budgeted(thinking: Thinking, limit: int | None, default: int) -> ThinkingPlan:
-    budget = thinking.budget
-    if budget is None:
-        budget = claude_budget(thinking.effort or "medium", limit)
-        if not budget:
-            return ThinkingPlan(default if limit is None else limit, dropped=True)
-    elif budget < LEAST_BUDGET or (limit is not None and budget >= limit):
-        raise wrong("thinking", f"a budget of at least {LEAST_BUDGET} tokens that is less than max_tokens")
+    asked = thinking.budget
+    if asked is not None and limit is not None and asked >= limit:
+        raise wrong("thinking", "a budget that is less than max_tokens")
+    budget = claude_budget(thinking.effort or "medium", limit) if asked is None else max(asked, LEAST_BUDGET)
+    if not budget or (limit is not None and budget >= limit):
+        return ThinkingPlan(default if limit is None else limit, dropped=True)
     config = only({"type": "enabled", "budget_tokens": budget, "display": None if thinking.visible else "omitted"})
-    return ThinkingPlan(default + budget if limit is None else limit, config=config, on=True)
+    lost = "thinking.budget" if asked is not None and asked != budget else ""
+    return ThinkingPlan(default + budget if limit is None else limit, config=config, on=True, lost=lost)

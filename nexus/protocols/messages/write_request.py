@@ -44,7 +44,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     if plan.dropped:
         drops.add("thinking")
     if plan.lost:
-        drops.add("thinking.effort")
+        drops.add(plan.lost)
     # Arguments of calls are not searched for stop sequences; Claude refuses those of only white space.
     stops = () if form.call else request.stop
     cut = cut_for(request, tuple(stop for stop in stops if not stop.strip()), drops)

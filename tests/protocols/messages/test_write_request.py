@@ -284,6 +284,18 @@ THINKING: dict[str, tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]]
         {"thinking": {"type": "enabled", "budget_tokens": 2000}, "max_tokens": 6096},
         (),
     ),
+    "a budget below the least": (
+        FORTY_FIVE,
+        {"thinking": Thinking(True, budget=512)},
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 5120},
+        ("thinking.budget",),
+    ),
+    "no budget fits": (
+        FORTY_FIVE,
+        {"thinking": Thinking(True, budget=200), "max_tokens": 500},
+        {"thinking": None, "max_tokens": 500},
+        ("thinking",),
+    ),
     "a budget on adaptive only": (
         ADAPTIVE,
         {"thinking": Thinking(True, budget=31999)},
@@ -584,14 +596,12 @@ REFUSED: dict[str, tuple[Request, type[NexusError], str]] = {
     "array answer": (ask(output_format=OutputFormat({"type": "array"})), Unsupported, "output_format.schema"),
     "parameters": (ask(tools=(Tool("f", parameters=[]),)), Invalid, "tools.0.parameters"),
     "array tool": (ask(tools=(Tool("f", parameters={"type": "array"}),)), Unsupported, "tools.0.parameters"),
-    "small budget": (ask(thinking=Thinking(True, budget=1000)), Invalid, "thinking"),
     "budget over the limit": (ask(thinking=Thinking(True, budget=2000), max_tokens=2000), Invalid, "thinking"),
 }
 OTHER_MODELS = {
     "hot": COMPATIBLE,
     "array answer": COMPATIBLE,
     "one of several tools that cannot be forced": NEWEST,
-    "small budget": FORTY_FIVE,
     "budget over the limit": FORTY_FIVE,
 }
 
