@@ -11,7 +11,7 @@ import functools
 from typing import Final
 
 from nexus.dataclasses import dataclass, replace
-from nexus.models.names import Version, gemini_name
+from nexus.models.names import Version, gemini_name, model_name
 from nexus.models.tool_rules import NameRule
 
 TOOL_NAMES = NameRule("a-zA-Z0-9_.-", 64, first="a-zA-Z_")
@@ -90,6 +90,8 @@ _NEWEST: Version = (3, 8)
 """The version assumed for an unversioned alias such as ``gemini-flash-latest``."""
 
 _OTHER = Gemini(openapi_schemas=True)
+_GEMMA_4 = replace(_OTHER, levels=("MINIMAL", "HIGH"))
+"""ai.google.dev/gemma/docs/core/gemma_on_gemini_api: thinking is either on or off."""
 _SECOND = Gemini(openapi_schemas=True, format_beside_tools=False)
 _SECOND_AND_A_HALF = Gemini(format_beside_tools=False, web_links=True, penalties=False)
 _THIRD = Gemini(function_ids=True, thought_signatures=True, media_in_results=True, web_links=True, penalties=False)
@@ -100,7 +102,7 @@ def profile(model: str) -> Gemini:
     """The facts about a model by its id, with or without a resource path."""
     name = gemini_name(model)
     if name is None:
-        return _OTHER
+        return _GEMMA_4 if model_name(model).name.startswith("gemma-4-") else _OTHER
     version, variant = name.version or _NEWEST, name.variant
     if version < (2, 5):
         own = _SECOND

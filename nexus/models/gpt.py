@@ -8,6 +8,7 @@ row has no effort above ``high``. For other compatible servers see chat_server.p
   (gpt-5.6), Aether #1026 (gpt-5.5); `max` of gpt-5.6: big-AGI #1159, which tested each model, opencode #36135 and
   #48195, AntSeed #1040 by its pages; `xhigh` since gpt-5.2: its announcement (stdapi.ai #8), pr-agent #3271, ChatMock
   #101 (5.2 and 5.3 with Codex's), the capability table of meerkat-core 0.6 (5.3-codex)
+- GPT-6.1 Terra, as GPT-6 Sol and Luna: the model catalogue and the page of @ai-sdk/openai 4.0.118
 - efforts of the pro models: models.dev #2296 and #2351, from their pages; the chat models of GPT-5.1 and later, which
   think at a fixed level, without sampling: pydantic-ai's profiles, tested in July 2026, and the service's 400 in
   chatwise-releases #1257; ``none`` as the default of GPT-5.1 to 5.4: the same profiles and the SDK's ReasoningEffort
@@ -117,9 +118,8 @@ _ROWS: Mapping[str, GPT] = {
     r"gpt-5\.4(-.*)?": _GPT_5_4,
     r"gpt-5\.5(-.*)?": _GPT_5_5,
     r"gpt-5\.6(-.*)?": _GPT_5_6,
-    r"gpt-6-astra.*|gpt-6\.1-sol.*|gpt-6\.2(-.*)?": _ALWAYS,
-    # Its guide lists no levels: it may or may not know ``none``, and accept tools on chat with it.
-    r"gpt-6\.1(-.*)?": replace(_ALWAYS, chat="with_none"),
+    r"gpt-6\.1-terra.*": _GPT_6,
+    r"gpt-6-astra.*|gpt-6\.[12](-.*)?": _ALWAYS,
     r"gpt-6(-.*)?": _GPT_6,
     r"gpt-\d.*": _LATER,
 }

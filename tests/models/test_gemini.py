@@ -39,6 +39,7 @@ MODELS = {
     "gemini-4-argon": NEWEST,
     "publishers/google/models/gemini-flash-latest": NEWEST,
     "gemma-3-27b-it": OTHER,
+    "models/gemma-4-31b-it": replace(OTHER, levels=("MINIMAL", "HIGH")),
 }
 
 

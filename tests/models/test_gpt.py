@@ -42,7 +42,7 @@ EFFORTS = {
     "gpt-6.1-sol": FIVE,
     "gpt-6.2-sol": FIVE,
     "gpt-6.2-astra": FIVE,
-    "gpt-6.1-terra": FIVE,
+    "gpt-6.1-terra": ("none", *FIVE),
     "gpt-7-sol": THREE,
     "us.openai.gpt-5.6-sol": ("none", *FIVE),
 }
