@@ -103,6 +103,9 @@ def read_choice(body: Mapping[str, Json], tools: tuple[Tool, ...]) -> tuple[Tool
             return None, tools
         case "auto" | "none" | "required":
             return ToolChoice(value), tools
+        case "any":
+            # Mistral's own word, which its SDK and clients made for it send.
+            return ToolChoice("required"), tools
         case {"type": "function" | "custom"}:
             name = _chosen(value, "tool_choice", {tool.name for tool in tools})
             return ToolChoice("tool", name), tools

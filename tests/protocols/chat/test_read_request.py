@@ -47,6 +47,7 @@ OPTIONS: dict[str, tuple[dict[str, Json], str, object]] = {
     ),
     "choice auto": ({"tools": [WEATHER], "tool_choice": "auto"}, "tool_choice", ToolChoice("auto")),
     "choice none": ({"tools": [WEATHER], "tool_choice": "none"}, "tool_choice", ToolChoice("none")),
+    "Mistral's choice": ({"tools": [WEATHER], "tool_choice": "any"}, "tool_choice", ToolChoice("required")),
     "choice required": ({"tools": [WEATHER], "tool_choice": "required"}, "tool_choice", ToolChoice("required")),
     "choice named": (
         {"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "weather"}}},
