@@ -140,12 +140,13 @@ class BedrockProvider(Provider):
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         known = _known_as(model, settings)
         if dialect == "messages":
-            return configured(Target(model, host=HOST, claude=profile(known)), settings)
-        target = Target(model, host=HOST, converse=models.profile(known))
+            target = Target(model, host=HOST, claude=profile(known))
+        else:
+            target = Target(model, host=HOST, converse=models.profile(known))
         return configured(with_quirks(target, self._learned.quirks(model)), settings)
 
     def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
-        quirk = quirk_of(refused) if request.dialect == "converse" else None
+        quirk = quirk_of(refused, request.dialect)
         if quirk is None:
             return super().do_without(refused, request)
         learn = partial(self._learned.keep_to, self.name, request.model, quirk)

@@ -1,9 +1,10 @@
-"""Recognizes what a model does not accept through Converse, by the service's error messages: models that are newer than
-the table of facts, and opaque ARNs that name no model.
+"""Recognizes what a model does not accept, by the service's error messages: models that are newer than the table of
+facts, opaque ARNs that name no model, and Claude's structured output, which accounts and regions differ in.
 
 Sources of the messages: stopSequences (dify-official-plugins #1767), temperature (hermes-agent #111043, activepieces
-#15261), Claude's temperature (hermes-agent #111438), forced tools (vercel/ai #4396), tools in streams (pi #3739), the
-minimum output (litellm #42470).
+#15261), Claude's temperature (hermes-agent #111438), Claude's structured output (hindsight #3300, lobehub #19876; Haiku
+4.5: the notes in @ai-sdk/amazon-bedrock 5.0), forced tools (vercel/ai #4396), tools in streams (pi #3739), the minimum
+output (litellm #42470).
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ _ROWS: Mapping[str, tuple[re.Pattern[str], Mapping[str, Any]]] = {
         pattern(rf"{_FIELD}(temperature|topP) field|`(temperature|top_p)` is deprecated"),
         {"sampling": False},
     ),
-    "outputConfig": (pattern(rf"{_FIELD}(outputConfig[\w.]*|strict) field"), {"structured_output": False}),
+    "outputConfig": (
+        pattern(rf"{_FIELD}(outputConfig[\w.]*|strict) field|\b(output_config\.format|strict): Extra inputs"),
+        {"structured_output": False},
+    ),
     "toolChoice.tool": (pattern(rf"{_FIELD}toolChoice\.tool field"), {"tool_choice": "any"}),
     "toolConfig in a stream": (pattern("doesn't support tool use in streaming mode"), {"streams_tools": False}),
     "system": (pattern("doesn't support system messages"), {"system": False}),
@@ -33,14 +37,24 @@ _ROWS: Mapping[str, tuple[re.Pattern[str], Mapping[str, Any]]] = {
 }
 """By the part of a request: the message that rejects it, and what is then known about the model."""
 
+_CLAUDE: Mapping[str, Mapping[str, Any]] = {
+    "temperature": {"sampling": "none"},
+    "outputConfig": {"structured_output": False, "strict_tools": False},
+}
+"""What is then known about a Claude in its own dialect."""
 
-def quirk_of(refused: VendorFailure) -> str | None:
+
+def quirk_of(refused: VendorFailure, dialect: str) -> str | None:
     """The part of a request that the error rejects, or None."""
     if refused.status != 400:
         return None
-    return next((name for name, (words, _) in _ROWS.items() if words.search(refused.message)), None)
+    rows = _ROWS if dialect == "converse" else _CLAUDE
+    return next((name for name in rows if _ROWS[name][0].search(refused.message)), None)
 
 
 def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
+    if not quirks:
+        return target
     known = {name: value for quirk in quirks for name, value in _ROWS[quirk][1].items()}
-    return replace(target, converse=replace(target.converse, **known)) if known else target
+    claudes = {name: value for quirk in quirks for name, value in _CLAUDE.get(quirk, {}).items()}
+    return replace(target, converse=replace(target.converse, **known), claude=replace(target.claude, **claudes))

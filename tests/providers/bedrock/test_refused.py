@@ -62,9 +62,23 @@ def test_the_request_is_adapted_from_then_on(stand: Stand, message: str) -> None
     assert [sent.get(where) for sent in adapted] == [value, value]
 
 
+@pytest.mark.parametrize("message", ["output_config.format: Extra inputs are not permitted"])
+def test_structured_output_that_claude_rejects_is_forced_by_a_tool(stand: Stand, message: str) -> None:
+    """Regions and accounts differ in Haiku 4.5 (hindsight #3300)."""
+    house = stand(Lane(message, "bedrock", "anthropic.claude-haiku-4-5-20251001-v1:0", None))
+    house.upstream.next(Behaviour(status=400, message=message))
+    schema = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "properties": {}}}}
+    asked = {"model": "v/m", "messages": [{"role": "user", "content": "Hi"}], "response_format": schema}
+    answers = [house.nexus.chat(asked), house.nexus.chat(asked)]
+    assert [answer.status for answer in answers] == [200, 200]
+    sent = [request.json for request in house.upstream.requests]
+    assert ["output_config" in body for body in sent] == [True, False, False]
+    assert [body.get("tool_choice", {}).get("type") for body in sent] == [None, "tool", "tool"]
+
+
 def test_other_refusals_reveal_nothing() -> None:
     failures = [read_error(400, {}, encode({"message": message})) for message in OTHERS]
-    assert [quirk_of(failure) for failure in failures] == [None] * len(OTHERS)
+    assert [quirk_of(failure, "converse") for failure in failures] == [None] * len(OTHERS)
     rejected = read_error(400, {}, encode({"message": FIELD.format("outputConfig.textFormat")}))
-    assert (quirk := quirk_of(rejected)) is not None
+    assert (quirk := quirk_of(rejected, "converse")) is not None
     assert with_quirks(Target("m", converse=PLAIN), frozenset({quirk})).converse == PLAIN
