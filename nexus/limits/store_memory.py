@@ -1,30 +1,25 @@
-"""The limit store in this process's memory.
+"""The limit store in memory, of one process or shared by several: exact without Redis.
 
-Any thread; one lock, never held while waiting; time is monotonic. A window that still counts something is never
-forgotten. Every decision checks a few windows in turn and drops those that no longer count anything. If ``max_keys``
-windows all still count, a caller that needs a new one gets a 503 until one of them is over; callers that have a window
-are not affected.
+Any thread of any process; one lock, never held while waiting; time is monotonic. A window that still counts something
+is never forgotten. If no place is left for a new one, its caller gets a 503; callers that have a window are not
+affected. What a process had reserved when it died stays counted until its interval is over, because what it spent is
+unknown.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from nexus.errors import Overloaded
 from nexus.limits.combining_lock import CombiningLock
-from nexus.limits.quota import Change, Demand, Granted, Loop, Refused
+from nexus.limits.quota import Change, Demand, Granted, Loop, Quota, Refused
 from nexus.limits.window import Window, at_least, book, reserve
+from nexus.limits.window_table import Place, WindowTable
 
-MAX_KEYS = 100_000
-"""At 1.6 kB per window."""
-
-SWEPT_FOR_NEW = 4
-"""Windows checked for each one that is added, so that expired ones never pile up; other decisions check one."""
-
-SWEPT_WHEN_FULL = 64
+_AT_ONCE = 100
+"""Windows restored per hold of the lock."""
 
 
 def monotonic() -> int:
@@ -33,14 +28,15 @@ def monotonic() -> int:
 
 
 class MemoryStore:
+    """``table`` is given if several processes share it."""
+
     blocks = False
     is_cut_off = False
 
-    def __init__(self, clock: Callable[[], int] = monotonic, max_keys: int = MAX_KEYS) -> None:
+    def __init__(self, clock: Callable[[], int] = monotonic, table: WindowTable | None = None) -> None:
+        self._table = table or WindowTable()
+        self._lock = CombiningLock(self._change, self._table.lock)
         self._clock = clock
-        self._max_keys = max_keys
-        self._lock = CombiningLock(self._change, threading.Lock())
-        self._windows: OrderedDict[str, Window] = OrderedDict()
 
     def ping(self) -> None:
         return None
@@ -48,11 +44,7 @@ class MemoryStore:
     def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
         with self._lock:
             now = self._clock()
-            windows = self._opened(now, demands)
-            decision = reserve(now, demands, windows)
-            if isinstance(decision, Granted):
-                self._keep(demands, windows)
-            return decision
+            return reserve(now, demands, self._opened(now, demands))
 
     async def reserve_on_loop(self, demands: Sequence[Demand], loop: Loop) -> Granted | Refused:
         return self.reserve(demands)
@@ -64,7 +56,6 @@ class MemoryStore:
             windows = self._opened(now, demands)
             for window in windows:
                 window.advance(now)
-            self._keep(demands, windows)
             return book(now, demands, windows)
 
     def settle(self, granted: Granted, amounts: Sequence[int]) -> None:
@@ -72,56 +63,37 @@ class MemoryStore:
             self._lock.change(changes)
 
     def restore(self, spent: Sequence[Demand]) -> None:
-        """Restores what counted before a restart, as far as there is room."""
-        with self._lock:
-            now = self._clock()
-            for demand in spent:
-                key = demand.quota.key
-                if key in self._windows or len(self._windows) < self._max_keys:
-                    at_least(now, demand, self._windows.setdefault(key, Window(demand.quota.interval)))
+        """Restores what counted before a restart. Raises Overloaded."""
+        for start in range(0, len(spent), _AT_ONCE):
+            with self._lock:
+                now = self._clock()
+                for demand in spent[start : start + _AT_ONCE]:
+                    _, window = self._table.find(demand.quota.key) or self._new(now, demand.quota, set())
+                    at_least(now, demand, window)
 
     def close(self) -> None:
         return None
 
-    def __len__(self) -> int:
-        return len(self._windows)
+    def _opened(self, now: int, demands: Sequence[Demand]) -> list[Window]:
+        """Raises Overloaded if there is no room for a new window."""
+        known = [self._table.find(demand.quota.key) for demand in demands]
+        if None not in known:
+            return [place[1] for place in known if place is not None]
+        # A place whose window is over still belongs to its key if this decision uses the key.
+        taken = {place[0] for place in known if place is not None}
+        return [(place or self._new(now, demand.quota, taken))[1] for demand, place in zip(demands, known, strict=True)]
+
+    def _new(self, now: int, quota: Quota, taken: set[int]) -> Place:
+        place = self._table.new(quota.key, quota.interval, now, taken)
+        taken.add(place[0])
+        return place
 
     def _change(self, changes: Sequence[Change]) -> None:
         now = self._clock()
         for demand, bucket, delta in changes:
-            window = self._windows.get(demand.quota.key)
-            if window is not None:
-                window.change(now, bucket, delta)
-            elif delta > 0 and len(self._windows) < self._max_keys:
-                window = self._windows[demand.quota.key] = Window(demand.quota.interval)
-                window.add(now, delta)
-
-    def _opened(self, now: int, demands: Sequence[Demand]) -> list[Window]:
-        """The windows of the demands; new ones are not stored yet. Raises Overloaded if there is no room for them."""
-        self._sweep(now, 1)
-        known = [self._windows.get(demand.quota.key) for demand in demands]
-        lacking = known.count(None)
-        if not lacking:
-            return known  # type: ignore[return-value]
-        self._sweep(now, SWEPT_FOR_NEW * lacking)
-        if len(self._windows) + lacking > self._max_keys:
-            self._sweep(now, SWEPT_WHEN_FULL)
-            if len(self._windows) + lacking > self._max_keys:
-                raise Overloaded("too many distinct callers to count; retry in a moment", retry_after=1)
-        # A window found before may have been swept: it counted nothing, and is stored again if this is granted.
-        return [
-            Window(demand.quota.interval) if window is None else window
-            for demand, window in zip(demands, known, strict=True)
-        ]
-
-    def _keep(self, demands: Sequence[Demand], windows: Sequence[Window]) -> None:
-        for demand, window in zip(demands, windows, strict=True):
-            self._windows.setdefault(demand.quota.key, window)
-
-    def _sweep(self, now: int, count: int) -> None:
-        for _ in range(min(count, len(self._windows))):
-            key = next(iter(self._windows))
-            if self._windows[key].reset(now) == 0:
-                del self._windows[key]
-            else:
-                self._windows.move_to_end(key)
+            found = self._table.find(demand.quota.key)
+            if found is None and delta > 0:
+                with suppress(Overloaded):
+                    found = self._new(now, demand.quota, set())
+            if found is not None:
+                found[1].change(now, bucket, delta)

@@ -29,8 +29,9 @@ from nexus.limits.breaker import Breaker
 from nexus.limits.quota import SECOND, Demand, Granted, Loop, Receipt, Refused, Standing
 from nexus.limits.redis_nodes import PAUSE, Redis
 from nexus.limits.script import RESERVE, SETTLE
-from nexus.limits.store_memory import MAX_KEYS, MemoryStore
+from nexus.limits.store_memory import MemoryStore
 from nexus.limits.window import longer, width_of
+from nexus.limits.window_table import PLACES
 from nexus.settings.limits import RedisStorage
 
 log = logging.getLogger("nexus.limits")
@@ -214,7 +215,7 @@ class RedisStore:
                 self._known[demand.quota.key] = generation, now
                 recent = now < at + demand.quota.interval / SECOND and standing.used > demand.amount
                 forgotten |= recent and generation != known
-            while len(self._known) > MAX_KEYS:
+            while len(self._known) > PLACES:
                 del self._known[next(iter(self._known))]
         return forgotten
 

@@ -6,7 +6,7 @@
   ``response_store.remote.services``, a class with the same methods that calls them, such as ``RemoteStore`` there, and
   a line in ``server.shared_state``.
 - ``lock``, for exact state that every call needs. It lives in shared memory, and each step takes the lock:
-  ``limits.shared_windows``.
+  ``limits.window_table``.
 - ``board``, for state that must never block. Each process has its own copy and tells the others what changed:
   ``gateway.cooldowns`` and ``gateway.affinity``.
 - ``cells``, for numbers in shared memory, such as connection counts (``server.sockets.shares``). ``counter_rows`` are

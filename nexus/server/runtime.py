@@ -26,7 +26,6 @@ from nexus.gateway.stages import Gateway
 from nexus.limits.limiter import Limits
 from nexus.limits.quota import Store
 from nexus.limits.store_memory import MemoryStore
-from nexus.limits.store_shared import SharedStore
 from nexus.provider import Provider
 from nexus.response_store.local import LocalStore
 from nexus.response_store.remote import RemoteStore
@@ -90,7 +89,9 @@ def stores_of(own: ServerSettings, member: Member | None = None) -> tuple[Store,
         }
     if member is None:
         return MemoryStore(), {name: LocalStore(bound) for name, bound in bounds.items()}
-    return SharedStore(member.windows), {name: RemoteStore(member.link, bound, name) for name, bound in bounds.items()}
+    return MemoryStore(table=member.windows), {
+        name: RemoteStore(member.link, bound, name) for name, bound in bounds.items()
+    }
 
 
 class Uses:

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from nexus.accounting import recorder
 from nexus.accounting.activity import Activity
 from nexus.dataclasses import dataclass
-from nexus.limits.shared_windows import SharedWindows
+from nexus.limits.window_table import WindowTable
 from nexus.processes.board import Board
 from nexus.processes.counter_rows import ProcessRows, Rows
 from nexus.processes.hub import Function
 from nexus.processes.link import SupervisorLink
+from nexus.processes.lock import Lock
 from nexus.processes.peer import Control
 from nexus.processes.tally import Tally, tallies
 from nexus.response_store import remote
@@ -38,7 +39,7 @@ class Member:
 
     share: Share
     control: Control
-    windows: SharedWindows
+    windows: WindowTable
     link: SupervisorLink
     board: Board
     tally: Tally
@@ -54,7 +55,7 @@ class SharedMemory:
     def __init__(self, count: int, counted: Sequence[str]) -> None:
         self._count = count
         self._shares = shares(count)
-        self._windows = SharedWindows()
+        self._windows = WindowTable(lock=Lock())
         self._tallies = tallies(count, counted)
         # One part per worker, and one for the supervisor.
         self._rows = Rows(count + 1)

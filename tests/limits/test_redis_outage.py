@@ -12,6 +12,7 @@ from nexus.limits.breaker import Breaker
 from nexus.limits.quota import Granted, Refused
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
+from nexus.limits.window_table import WindowTable
 from nexus.settings.limits import RedisStorage
 from tests.clock import Clock
 from tests.limits.conformance import granted, refused
@@ -143,7 +144,7 @@ class TestAllow:
         store.close()
 
     def test_a_full_local_fallback_does_not_block_what_redis_grants(self, mortal_redis: RedisServer) -> None:
-        store = RedisStore(storage(mortal_redis), local=MemoryStore(max_keys=1))
+        store = RedisStore(storage(mortal_redis), local=MemoryStore(table=WindowTable(1)))
         granted(store.reserve([demand(1, 100, 3600, "a")]))
         store.settle(granted(store.reserve([demand(50, 100, 3600, "b")])), [10])
         assert granted(store.reserve([demand(90, 100, 3600, "b")])).standings[0].used == 100

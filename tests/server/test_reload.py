@@ -329,7 +329,7 @@ def test_no_call_fails_while_the_file_keeps_changing(toml: str, tmp_path: Path) 
         limits = place.nexus.server.kept.limits
         assert limits.open == 0
         assert isinstance(limits.store, MemoryStore)
-        assert [window.total for window in limits.store._windows.values()] == [seen.total()]
+        assert [window.total for _, (_, window) in limits.store._table._known.values()] == [seen.total()]
 
 
 def test_threads_connections_and_memory_are_released(
