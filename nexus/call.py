@@ -53,6 +53,14 @@ class VendorIds(Protocol):
         """Stores the ids in the vendor's answer as the caller's."""
         ...
 
+    def owe(self, provider: str, id: str, counted: bytes) -> None:
+        """Stores how an answer was counted whose usage is not known yet."""
+        ...
+
+    def owed(self, provider: str, id: str) -> bytes | None:
+        """What was stored so, for one of those who ask. Raises ClientError."""
+        ...
+
 
 LONGEST_TAG = 128
 

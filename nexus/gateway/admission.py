@@ -5,7 +5,7 @@ Law: every reservation is concluded exactly once, before the client can see the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from nexus.accounting.price_book import PriceBook
@@ -18,6 +18,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import ClientError, ContextTooLong, NexusError, Overloaded, PermissionDenied
 from nexus.gateway.budgets import Budgets
 from nexus.late import pattern
+from nexus.limits.accounts import BudgetAccount
 from nexus.limits.call_limits import CallLimits, caller_account
 from nexus.limits.demands import Ask, Spending, output_asked
 from nexus.limits.limiter import Limits
@@ -33,7 +34,7 @@ from nexus.relay.lanes import passes
 from nexus.relay.reading import reading, refers
 from nexus.settings.limits import RequestLimits
 from nexus.settings.model import ModelSettings
-from nexus.wire import digest
+from nexus.wire import Json, count, digest, mapping, sequence, text
 
 LONGEST_WAIT = 30.0
 """Seconds to wait for the price list to be read."""
@@ -108,22 +109,50 @@ class Admission:
             with suppress(PermissionDenied):
                 budgets.spending(call, route, self._prices.price(route))
 
-    def in_batch(self, route: str) -> Price | None:
-        """The batch price of a model, waiting for the price list if necessary; None if unknown."""
+    def price(self, route: str) -> Price | None:
+        """The price of a model, waiting for the price list if necessary; None if unknown."""
         if not self._prices.is_known(route):
             self._prices.wait(LONGEST_WAIT)
-        price = self._prices.price(route)
+        return self._prices.price(route)
+
+    def in_batch(self, route: str) -> Price | None:
+        price = self.price(route)
         return None if price is None else price.in_batch
 
     def book(self, state: CallState, candidate: Candidate, usage: Usage, cost: int | None) -> None:
         """Counts the usage of batch requests, for which nothing was reserved."""
-        call, quotas = state.call, self.limits.quotas(_limit_key(state.call, candidate.route))
+        spending = self._spending(state.call, candidate) if cost else None
+        accounts = () if spending is None else spending.accounts
+        self._book(state, candidate, usage, {}, [(account, cost or 0) for account in accounts])
+
+    def book_rest(
+        self, state: CallState, candidate: Candidate, usage: Usage, cost: int | None, before: Mapping[str, Json]
+    ) -> None:
+        """Counts what an answer used beyond what it was counted as when it was made: ``before`` is that reservation's
+        ``counted_as``."""
+        charges: list[tuple[BudgetAccount, int]] = []
+        for name, subject, nano in map(sequence, sequence(before.get("charged"))):
+            account = None if self.budgets is None else self.budgets.account(text(name), text(subject))
+            if account is not None and cost is not None:
+                charges.append((account, cost - count(nano)))
+        self._book(state, candidate, usage, mapping(before.get("counted")), charges)
+
+    def _book(
+        self,
+        state: CallState,
+        candidate: Candidate,
+        usage: Usage,
+        counted: Mapping[str, Json],
+        charges: Iterable[tuple[BudgetAccount, int]],
+    ) -> None:
         used = {"input_tokens": usage.total_input, "output_tokens": usage.total_output}
-        self.limits.book(Demand(quota, used[quota.dimension]) for quota in quotas)
-        if cost and (spending := self._spending(call, candidate)) is not None:
-            for account in spending.accounts:
-                self.limits.book([Demand(account.quota, cost, ago=account.ago)])
-                state.charges.append(Charge(account.name, account.subject, account.span.name, cost))
+        quotas = self.limits.quotas(_limit_key(state.call, candidate.route))
+        rest = [Demand(quota, used[quota.dimension] - count(counted.get(quota.key))) for quota in quotas]
+        self.limits.book(demand for demand in rest if demand.amount > 0)
+        for account, nano in charges:
+            if nano > 0:
+                self.limits.book([Demand(account.quota, nano, ago=account.ago)])
+                state.charges.append(Charge(account.name, account.subject, account.span.name, nano))
 
     def _spending(self, call: Call, candidate: Candidate) -> Spending | None:
         """What budgets would pay for the call; None if no budget covers it."""

@@ -1,4 +1,5 @@
-"""Books the usage of batch requests as their results are read: each line once, no matter who reads them or how often.
+"""Books usage that vendors report after the call that caused it: of batch requests as their results are read, of an
+answer made in the background when it is fetched. Each once, no matter who reads it or how often.
 
 Worker thread only. Never raises: an answer must not fail because it could not be counted.
 """
@@ -6,33 +7,63 @@ Worker thread only. Never raises: an answer must not fail because it could not b
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from nexus.call import Call, VendorIds
 from nexus.conversation.usage import DEAREST, Usage
 from nexus.errors import ClientError
 from nexus.gateway.admission import Admission
 from nexus.provider.route import Route
-from nexus.relay.call_state import CallState
+from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.candidate import Candidate
-from nexus.relay.held_state import Booked, Used
+from nexus.relay.held_state import Booked, HeldState, Used
+from nexus.settings.model import ModelSettings
+from nexus.wire import decode_object, encode, text
 
 log = logging.getLogger("nexus.usage")
 
 
-def book(state: CallState, admission: Admission) -> None:
-    """Adds the usage to the call's record, for the ledger and metrics, and to limits and budgets."""
-    held, last = state.held, state.last
-    results = None if held is None else held.results
-    if held is None or results is None or last is None or not held.lines:
+def book(state: CallState, admission: Admission, ids_of: Callable[[Call], VendorIds | None]) -> None:
+    """Adds the usage to the call's record, for the ledger and metrics, and to limits and budgets. Call it after the
+    call was settled."""
+    last, held = state.last, state.held
+    if last is None:
         return
     try:
-        booked = held.holdings.claim(results, len(held.lines))
+        if held is not None:
+            _book_batch(state, held, last, admission)
+        elif last.tap.answer_id and (ids := ids_of(state.call)) is not None:
+            _book_answer(state, last, ids, admission)
     except ClientError as error:
-        log.error(
-            "could not record the usage of a batch",
-            extra={"fields": {"id": state.call.id, "object": results.id, "why": error.message}},
-        )
+        object = last.tap.answer_id if held is None or held.held is None else held.held.id
+        fields = {"id": state.call.id, "object": object, "why": error.message}
+        log.error("could not record usage that was reported later", extra={"fields": fields})
+
+
+def _book_answer(state: CallState, last: Attempt, ids: VendorIds, admission: Admission) -> None:
+    """Notes how an answer was counted that the vendor had not finished, or books what it used in the end."""
+    call, keeper, route, usage = state.call, last.candidate.keeper, last.route, last.usage
+    if call.operation.spends:
+        is_open = usage is None and last.tap.stop_reason is None
+        if is_open and call.document.get("store") is not False:
+            counted = {} if state.reservation is None else state.reservation.counted_as
+            ids.owe(keeper, last.tap.answer_id, encode({"alias": route.alias, **counted}))
+    elif usage is not None and (owed := ids.owed(keeper, last.tap.answer_id)) is not None:
+        before = decode_object(owed)
+        alias = text(before.get("alias"))
+        settings = route.provider.settings.models.get(alias, ModelSettings())
+        made_by = Candidate(Route(route.provider, alias, settings), last.candidate.account, last.candidate.own)
+        price = admission.price(made_by.route.name)
+        cost = None if price is None else price.cost(usage)
+        source = "" if price is None else price.source
+        state.booked = (Booked(made_by.route.name, last.tap.model or "", usage, cost, source, usage.raw or {}),)
+        admission.book_rest(state, made_by, usage, cost, before)
+
+
+def _book_batch(state: CallState, held: HeldState, last: Attempt, admission: Admission) -> None:
+    if held.results is None or not held.lines:
         return
+    booked = held.holdings.claim(held.results, len(held.lines))
     by_model: dict[tuple[str | None, str], list[Used]] = {}
     for used in held.lines[booked:]:
         if used is not None:
@@ -53,7 +84,8 @@ def _booked(
     price = admission.in_batch(name) if settings is not None else None
     if settings is not None and alias is not None:
         _count(state, Candidate(Route(provider, alias, settings), at.account, at.own), usage, cost, admission)
-    return Booked(name, model, len(lines), usage, cost, "" if price is None else price.source)
+    raw = {"requests": len(lines)}
+    return Booked(name, model, usage, cost, "" if price is None else price.source, raw)
 
 
 def _sum(lines: Sequence[Used]) -> Usage:

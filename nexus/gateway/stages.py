@@ -187,8 +187,8 @@ class Gateway:
             # An attempt that failed before keeps its own error, also if the client left before the next one.
             last.error = last.error or error
         try:
-            book(state, self.admission)
             self._attempts.ended(state, error or state.failure)
+            book(state, self.admission, self._ids)
         except Exception:
             # The client would wait for ever.
             log.exception("a call could not be settled", extra={"fields": {"id": state.call.id}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import DEAREST, Usage
@@ -13,6 +13,7 @@ from nexus.limits.accounts import BudgetAccount
 from nexus.limits.demands import LARGEST, Ask, Expectation
 from nexus.limits.learned import Learned
 from nexus.limits.quota import Demand, Granted, Standing
+from nexus.wire import Json
 
 CALLERS_FAULT = frozenset({400, 401, 403, 404, 413, 422})
 """Statuses for a call that is wrong and would fail again: it counts as a request. Failures that are not the caller's
@@ -32,7 +33,7 @@ class Reservation:
     Only the first of ``settle``, ``cut_off``, ``refuse`` and ``refund`` takes effect.
     """
 
-    __slots__ = ("_ask", "_concluded", "_estimate", "_expected", "_granted", "_learned", "_lock", "_settle", "_spent")
+    __slots__ = ("_ask", "_concluded", "_estimate", "_expected", "_granted", "_learned", "_lock", "_settle", "counted")
 
     def __init__(
         self,
@@ -52,7 +53,8 @@ class Reservation:
         self._expected = expected
         self._lock = threading.Lock()
         self._concluded = False
-        self._spent: tuple[int, ...] = ()
+        self.counted: Mapping[str, int] = {}
+        """How much the call was counted for, by the quota's key; empty while it is in flight."""
 
     @property
     def is_concluded(self) -> bool:
@@ -79,9 +81,16 @@ class Reservation:
         """Per budget: the account, what this call was charged, and the total used after that. Empty while the call is
         in flight.
         """
-        accounts = self._ask.spending.accounts if self._ask.spending is not None and self._spent else ()
-        for account, spent, (demand, standing) in zip(accounts, self._spent, self._money, strict=True):
+        accounts = self._ask.spending.accounts if self._ask.spending is not None and self.counted else ()
+        for account, (demand, standing) in zip(accounts, self._money, strict=bool(accounts)):
+            spent = self.counted[demand.quota.key]
             yield account, spent, standing.used - demand.amount + spent
+
+    @property
+    def counted_as(self) -> dict[str, Json]:
+        """How the call was counted, for ``Admission.book_rest``."""
+        charged: list[Json] = [[account.name, account.subject, nano] for account, nano, _ in self.charged]
+        return {"counted": dict(self.counted), "charged": charged}
 
     @property
     def _money(self) -> list[tuple[Demand, Standing]]:
@@ -155,9 +164,7 @@ class Reservation:
             return False
         demands = self._granted.demands
         amounts = [_bounded(demand, max(0, amount(demand)) + self._billed(demand, earlier)) for demand in demands]
-        self._spent = tuple(
-            amount for demand, amount in zip(demands, amounts, strict=True) if demand.quota.dimension == "cost"
-        )
+        self.counted = {demand.quota.key: amount for demand, amount in zip(demands, amounts, strict=True)}
         self._settle(self._granted, amounts)
         return True
 

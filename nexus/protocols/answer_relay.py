@@ -22,7 +22,8 @@ SEALED = "sealed_"
 class Tap:
     """What is read off the bytes that pass: filled on success, on failure and when the client disconnected.
 
-    ``events`` counts those that the client gets, in dialects that number them. ``ids`` are those that the vendor gave
+    ``events`` counts those that the client gets, in dialects that number them. ``answer_id`` is the answer's id in
+    dialects whose vendors store answers. ``ids`` are those that the vendor gave
     to what it keeps, and the names of what it sealed, until somebody takes them; True for what it keeps even if asked
     not to store the answer. ``units`` is what the vendor says of usage in other units than tokens, such as seconds.
     """
@@ -32,6 +33,7 @@ class Tap:
     usage: Usage | None = None
     units: Mapping[str, Json] | None = field(default=None, compare=False, repr=False)
     events: int = field(default=0, compare=False)
+    answer_id: str = field(default="", compare=False)
     ids: dict[str, bool] = field(default_factory=dict, compare=False)
 
 

@@ -104,7 +104,7 @@ class Passing:
     passed: Callable[[Mapping[str, Json], Tap], AnswerRelay] = _unsupported
     """Relays the answer of a passthrough endpoint unchanged."""
 
-    stored: Callable[[], AnswerRelay] = _unsupported
+    stored: Callable[[Tap], AnswerRelay] = _unsupported
     """Relays stored objects unchanged."""
 
 

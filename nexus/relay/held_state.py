@@ -32,14 +32,15 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """The usage of the lines of one model, as charged. ``route`` is its configured name, ``cost`` in nano-dollars."""
+    """Usage of one model that was read from a stored answer or from the results of a batch, as charged. ``route`` is
+    the model's configured name, ``cost`` in nano-dollars; ``raw`` is for the ledger."""
 
     route: str
     model: str
-    lines: int
     usage: Usage
     cost: int | None
     price_source: str
+    raw: Mapping[str, Json]
 
 
 @dataclass(slots=True)

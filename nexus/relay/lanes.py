@@ -101,7 +101,7 @@ def _refuse_lost(request: Request) -> None:
 def choose_stored(attempt: Attempt) -> Lane:
     """The lane of what the vendor stores: request and answer pass unchanged."""
     call = attempt.call
-    return Lane(request_for(attempt, call.body), DIALECTS[call.dialect].passing.stored(), translates=False)
+    return Lane(request_for(attempt, call.body), DIALECTS[call.dialect].passing.stored(attempt.tap), translates=False)
 
 
 def choose_passed(attempt: Attempt) -> Lane:

@@ -70,11 +70,12 @@ def _attempt_records(state: CallState, cost: Cost) -> Iterator[AttemptRecord]:
         yield (record := _attempt_record(attempt, cost))
     if record is not None:
         for number, booked in enumerate(state.booked, record.number + 1):
-            yield _batch_record(record, number, booked)
+            yield _booked_record(record, number, booked)
 
 
-def _batch_record(download: AttemptRecord, number: int, booked: Booked) -> AttemptRecord:
-    """The requests of a batch to one model, as one attempt; ``download`` is the one that read their results."""
+def _booked_record(download: AttemptRecord, number: int, booked: Booked) -> AttemptRecord:
+    """What was read from a stored answer or from results of a batch, as one attempt; ``download`` is the one that read
+    it."""
     return replace(
         download,
         number=number,
@@ -90,7 +91,7 @@ def _batch_record(download: AttemptRecord, number: int, booked: Booked) -> Attem
         error=None,
         cost=booked.cost,
         price_source=booked.price_source,
-        raw_usage={"requests": booked.lines},
+        raw_usage=booked.raw,
         events=0,
         span_id=download.span_id and new_span_id(),
     )

@@ -57,9 +57,24 @@ class StoredVendorIds:
             for id in ids:
                 self.store.keep(key_of(provider, id), self.owner.account, self._mark)
 
+    def owe(self, provider: str, id: str, counted: bytes) -> None:
+        """Stores how an answer was counted whose usage is not known yet. Never raises."""
+        if self.owner is not None:
+            self.store.keep(_usage_of(provider, id), self.owner.account, counted)
+
+    def owed(self, provider: str, id: str) -> bytes | None:
+        """What was stored so, for one of those who ask. Raises Overloaded if the store is unavailable."""
+        key = _usage_of(provider, id)
+        counted = self.store.find([key]).get(key)
+        return counted if counted is not None and self.store.forget(key) else None
+
     @property
     def _mark(self) -> bytes:
         return b"" if self.owner is None else self.owner.key("").encode()
+
+
+def _usage_of(provider: str, id: str) -> str:
+    return key_of(provider, f"usage\n{id}")
 
 
 def vendor_ids_of(call: Call, store: ResponseStore, settings: ResponseStoreSettings) -> StoredVendorIds:

@@ -286,10 +286,11 @@ def test_each_certificate_fault_has_its_own_message(
         config = openai_config(peer.url, TWO_TRIES)
         reply = serve(config.replace('type = "openai"', f'type = "openai"\nca_file = "{ca_file}"')).chat(CHAT)
     (attempt,) = attempts(log)
-    assert (attempt["phase"], attempt["why"]) == ("tls", f"certificate: {why}")
+    # OpenSSL 3.6 says more.
+    assert (attempt["phase"], attempt["why"].startswith(f"certificate: {why}")) == ("tls", True)
     assert (attempt["attempt"], attempt["of"], attempt["next"]) == (1, 2, "given up")
     assert reply.json["error"]["message"] == f"openai: the TLS handshake failed ({kind})"
-    assert call_of(log, 502)[1]["why"].endswith(f", tls: certificate: {why}")
+    assert f", tls: certificate: {why}" in call_of(log, 502)[1]["why"]
 
 
 # -- credentials of clouds -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.peers import Peer, Vendor
+from tests.server.test_usage import rows
 from tests.serving import KEY
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -176,3 +177,59 @@ class TestCompaction:
         assert openai_upstream.requests[0].json["messages"][0] == {"role": "user", "content": "Hi"}
         failed = nexus.post("/llm/openai/v1/responses/compact", self.BODY)
         assert failed.status == 502 and "no complete summary" in failed.json["error"]["message"]
+
+
+QUEUED = STORED.replace(b'"completed"', b'"queued"').replace(
+    b'{"input_tokens":9,"output_tokens":3,"total_tokens":12}', b"null"
+)
+LIMITED = """
+[server.client_identification]
+enabled = true
+client_id = { http_header = "x-user-id" }
+[llm.providers.v.rate_limits.per_user]
+input_token_limit = 100_000
+output_token_limit = 100_000
+request_limit = 100
+interval = "1h"
+[llm.providers.v.models.m.price]
+input = 1000
+output = 1000
+[budgets.people]
+per = "user"
+limit_usd = 100
+period = "month"
+"""
+BILLED = STORED.replace(b'"output_tokens":3,', b'"output_tokens":3000,')
+
+
+@pytest.mark.parametrize(
+    ("answer", "most", "spent"),
+    [(BILLED, 10, 3_009_000_000), (STORED, 1000, 1_026_000_000)],
+    ids=["more than expected", "less than expected"],
+)
+def test_the_usage_of_an_answer_made_in_the_background_counts_once(
+    answer: bytes, most: int, spent: int, serve: Serve, place: Place
+) -> None:
+    nexus = serve(provider("v", place.url).replace("models.m = {}\n", "[llm.providers.v.models.m]\n") + LIMITED)
+    who, path = {"x-user-id": "ann"}, "/llm/openai/v1/responses"
+    place.keeper.answer = QUEUED
+    ask = {"model": "v/m", "input": "Hi", "background": True, "max_output_tokens": most}
+    assert nexus.post(path, ask, who).json["status"] == "queued"
+    assert nexus.request("GET", f"{path}/resp_1", headers=who).json["status"] == "queued"
+    place.keeper.answer = answer
+    for _ in range(2):
+        assert nexus.request("GET", f"{path}/resp_1", headers=who).body == answer
+    used = (9, 3000) if answer == BILLED else (9, 3)
+    told = rows(nexus, "operation, attempt, route, tokens_known, input_tokens, output_tokens, cost_nano", calls=4)
+    assert sorted(told) == [
+        ("generate", 1, "v/m", "no", 0, 0, None),
+        *[("stored", 1, "v/*", "yes", 0, 0, 0)] * 3,
+        ("stored", 2, "v/m", "yes", *used, sum(used) * 1_000_000),
+    ]
+    books = nexus.server.books
+    assert books is not None
+    with books.reading() as database, database.transaction(write=False) as transaction:
+        ((charged,),) = transaction.query("SELECT spent_nano FROM budgets")
+    assert charged == spent
+    last = nexus.post(path, ask, who).headers
+    assert last["x-ratelimit-remaining-tokens"] == str(100_000 - max(most, used[1]) - most)

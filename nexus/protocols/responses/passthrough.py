@@ -103,6 +103,7 @@ class ResponsesPassthrough(Passthrough):
         return with_data(frame.raw, lambda data: replace_string(data, ("response", "model"), model))
 
     def _read(self, response: Mapping[str, Json]) -> None:
+        self.tap.answer_id = text(response.get("id"))
         if text(response.get("model")):
             self.tap.model = response["model"]
         if usage := mapping(response.get("usage")):
@@ -163,6 +164,5 @@ def _is_filled(item: Mapping[str, Json]) -> bool:
 PASSING = Passing(
     edit_request,
     lambda document, model, tap: ResponsesPassthrough(model, tap),
-    # Its cost was recorded when it was created.
-    stored=lambda: ResponsesPassthrough(None, Tap()),
+    stored=lambda tap: ResponsesPassthrough(None, tap),
 )
