@@ -117,7 +117,7 @@ def test_candidates_are_listed_in_order_with_reasons(explain: Explain) -> None:
         "   url       https://api.anthropic.com/v1/messages\n",
         "   lane      chat to messages\n",
         "   headers   anthropic-version, content-type, user-agent, x-api-key, x-request-id, x-team\n",
-        "   limit     500 requests in any 1h (provider anthropic, group staff)\n",
+        "   limit     500 requests per 1h (provider anthropic, group staff)\n",
         "   limit     64 calls at the same time (provider anthropic)\n",
         "openai/gpt-5.5: target 3\n",
         "   lane      passthrough\n",

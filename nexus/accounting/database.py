@@ -99,9 +99,7 @@ def version_of(transaction: Transaction, database: Database) -> int:
     rows = transaction.query("SELECT version FROM schema_version")
     version = int(rows[0][0]) if rows else 0
     if version > VERSION:
-        raise NewerTables(
-            f"its tables are of version {version}, and this Nexus knows {VERSION}; it is too old for them"
-        )
+        raise NewerTables(f"its tables are of version {version}, and this Nexus knows {VERSION}: use a newer one")
     return version
 
 

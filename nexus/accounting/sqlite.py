@@ -89,7 +89,7 @@ class SqliteDatabase:
 def _advice(error: sqlite3.Error) -> str:
     # Errors raised by the Python module itself have no name.
     damaged = getattr(error, "sqlite_errorname", "") in ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-    return "; move it away, and a gateway that runs begins another one" if damaged else ""
+    return "; move it away, and a running gateway starts a new one" if damaged else ""
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -108,6 +108,6 @@ def _limits(call: Call, route: Route) -> Iterator[str]:
     provider = route.provider
     own, shared = route.settings.rate_limits, provider.settings.rate_limits
     for planned in plan_of(LimitKey("", call.identity.group, provider.name, route.alias, shared, own)):
-        yield f"{planned.limit} {WORDS[planned.dimension]} in any {interval_words(planned.interval)} ({planned.rule})"
+        yield f"{planned.limit} {WORDS[planned.dimension]} per {interval_words(planned.interval)} ({planned.rule})"
     if provider.settings.max_concurrency is not None:
         yield f"{provider.settings.max_concurrency} calls at the same time (provider {provider.name})"

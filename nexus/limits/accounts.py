@@ -81,7 +81,11 @@ def usd(nano: int) -> str:
     return f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
 
 
+CENT = 10**7
+"""Nano-dollars."""
+
+
 def in_dollars(nano: int) -> str:
     """US dollars in whole cents; exact if less than one cent."""
-    cents = nano // 10**7
+    cents = nano // CENT
     return f"${cents // 100}.{cents % 100:02d}" if cents or not nano else f"${usd(nano)}"

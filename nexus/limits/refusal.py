@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from nexus.errors import RateLimited
 from nexus.headers.own import LIMIT
-from nexus.limits.accounts import in_dollars
+from nexus.limits.accounts import CENT, in_dollars
 from nexus.limits.headers import budget_header, headers_for
 from nexus.limits.quota import SECOND, Dimension, Refused
 
@@ -56,7 +56,7 @@ class LimitExceeded(RateLimited):
     def _message(refused: Refused) -> str:
         quota, asked = refused.standing.quota, refused.demand.needed
         what = WORDS[quota.dimension]
-        limit = f"Nexus limits {quota.rule} to {quota.limit} {what} in any {interval_words(quota.interval)}"
+        limit = f"Nexus limits {quota.rule} to {quota.limit} {what} per {interval_words(quota.interval)}"
         if refused.wait is None:
             return f"{limit}; this request needs {asked} and can never succeed: {HINT[quota.dimension]}"
         seconds = max(1, -(-refused.wait // SECOND))
@@ -82,8 +82,9 @@ class BudgetExceeded(LimitExceeded):
     @staticmethod
     def _message(refused: Refused) -> str:
         quota, asked = refused.standing.quota, refused.demand.needed
-        left = f"{in_dollars(refused.standing.remaining)} are left of {quota.rule}"
-        needs = f"this request may cost {in_dollars(asked)}"
+        left = f"{in_dollars(refused.standing.remaining)} is left of {quota.rule}"
+        # Rounded up: rounded down, it could seem to fit.
+        needs = f"this request may cost {in_dollars(asked if asked < CENT else -(-asked // CENT) * CENT)}"
         if refused.wait is None:
             return f"{left}; {needs} and can never succeed: {HINT['cost']}"
         if refused.wait <= LONG:

@@ -60,7 +60,7 @@ def _generate(attempt: Attempt, without: tuple[Without, ...] = ()) -> OpenedRepl
         more = _refused_part(attempt, lane, refused)
         if more is None or more.name in {one.name for one in without}:
             raise
-        then = "retry at once" if more is ASKED_AGAIN else "retry at once, without what was refused"
+        then = "again at once" if more is ASKED_AGAIN else "again at once, without what was refused"
         log_attempt(attempt.state, refused, then)
         attempt.fail(refused)
     opened = _generate(attempt.again(), (*without, more))

@@ -246,7 +246,7 @@ def test_tables_of_a_newer_nexus_are_rejected(database: Database) -> None:
     migrate(database)
     with database.transaction() as transaction:
         transaction.run("UPDATE schema_version SET version = ?", (VERSION + 1,))
-    with pytest.raises(NewerTables, match="too old"):
+    with pytest.raises(NewerTables, match="use a newer one"):
         migrate(database)
     database.close()
 
@@ -418,7 +418,7 @@ def test_a_removed_file_is_logged_and_recreated(
 def test_a_damaged_file_is_reported_with_advice_to_move_it(tmp_path: Path) -> None:
     file = tmp_path / "usage.sqlite3"
     file.write_bytes(b"no database" * 1000)
-    with pytest.raises(DatabaseError, match=r"file is not a database; move it away, and a gateway that runs begins"):
+    with pytest.raises(DatabaseError, match=r"file is not a database; move it away, and a running gateway starts"):
         migrate(SqliteDatabase(file))
 
 

@@ -20,7 +20,7 @@ PEOPLE = ("alice", "bob", "build-agent-nightly", "carol", "<script>alert(1)</scr
 OUTCOMES = ("ok",) * 90 + ("refused",) * 3 + ("vendor_error",) * 2 + ("cut", "timeout", "cancelled", "in_band_error")
 
 WHYS = {
-    "refused": "Nexus limits model openai/gpt-5.5 to 100 requests in any 1m; 0 are left and this request needs 1",
+    "refused": "Nexus limits model openai/gpt-5.5 to 100 requests per 1m; 0 are left and this request needs 1",
     "vendor_error": "anthropic answered 529: Overloaded",
     "timeout": "openai: no content within 20 s",
     "cut": "bedrock: the connection was reset",

@@ -169,7 +169,7 @@ class TestRefusal:
         assert (standing.remaining, standing.reset, error.refused.demand.needed) == (100, 12_500_000, 200)
         assert error.retry_after == 12.5
         assert error.message == (
-            "Nexus limits provider p to 1000 input tokens in any 1m; "
+            "Nexus limits provider p to 1000 input tokens per 1m; "
             "100 are left and this request needs 200: retry in 13 s"
         )
         assert house.limits.open == 0

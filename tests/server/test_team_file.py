@@ -201,7 +201,7 @@ class TestBudgetsAndLimits:
         assert statuses == [200] * 20 + [429]
         refused = team.chat("openai/smart", guest)
         assert refused.json["error"]["message"].startswith(
-            "Nexus limits model openai/smart to 20 requests in any 1h; 0 are left and this request needs 1: retry in "
+            "Nexus limits model openai/smart to 20 requests per 1h; 0 are left and this request needs 1: retry in "
         )
         assert refused.headers["x-nexus-limit"] == "own"
         assert 3000 < int(refused.headers["retry-after"]) <= 3661
