@@ -111,11 +111,16 @@ def profile(model: str) -> Gemini:
     else:
         fixed = version >= (3, 6) or (version == (3, 5) and "lite" in variant)
         own = replace(_THIRD, levels=_levels(version, variant), sampling=not fixed, prefill=not fixed)
-    return replace(own, image_output="image" in variant)
+    return replace(own, image_output=_makes_images(variant))
+
+
+def _makes_images(variant: str) -> bool:
+    """``gemini-nano-banana-2.1`` is named as the image models were nicknamed (@ai-sdk/google 4.0)."""
+    return "image" in variant or "banana" in variant
 
 
 def _budgets(variant: str) -> BudgetRange | None:
-    if "image" in variant or "tts" in variant:
+    if _makes_images(variant) or "tts" in variant:
         return None
     if "lite" in variant:
         return BudgetRange(512, 24576, off=True)
@@ -124,7 +129,7 @@ def _budgets(variant: str) -> BudgetRange | None:
 
 def _levels(version: Version, variant: str) -> tuple[str, ...]:
     """XHIGH is only in Gemini 4 Hydrogen, not in Argon or Carbon."""
-    if "image" in variant or "tts" in variant:
+    if _makes_images(variant) or "tts" in variant:
         return ()
     pro = variant.startswith("pro")
     has = {

@@ -38,6 +38,7 @@ MODELS = {
     "models/gemini-4-hydrogen": replace(NEWEST, levels=("LOW", "MEDIUM", "HIGH", "XHIGH")),
     "gemini-4-argon": NEWEST,
     "publishers/google/models/gemini-flash-latest": NEWEST,
+    "gemini-nano-banana-2.1": replace(NEWEST, levels=(), image_output=True),
     "gemma-3-27b-it": OTHER,
     "models/gemma-4-31b-it": replace(OTHER, levels=("MINIMAL", "HIGH")),
 }
