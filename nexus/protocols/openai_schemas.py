@@ -8,6 +8,8 @@ an email: smartbear-mcp #491, vercel/ai #21037) and its guide to structured outp
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
 from nexus.dataclasses import replace
 from nexus.late import pattern
@@ -15,6 +17,7 @@ from nexus.models.gpt import TOOL_NAMES
 from nexus.protocols.json_schema.refs import references
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.roots import ObjectRoot, describe, keywords_in_words, object_root
+from nexus.protocols.json_schema.typed import typed_root
 from nexus.protocols.json_schema.walk import Schema, inner, rebuilt, required_of, types_of
 from nexus.protocols.renaming import Renaming, rename
 from nexus.wire import Json, mapping, text
@@ -28,13 +31,15 @@ _FORMATS = frozenset({"date", "date-time", "duration", "email", "hostname", "ipv
 """Those that ``strict`` has (cyanheads/git-mcp-server #47, oh-my-pi #206: 'uri' is not a valid format)."""
 
 
-def fit_schemas(request: Request) -> tuple[Request, Renaming, tuple[str, ...]]:
-    """The request with accepted names and schemas, the reverse mapping, and what was lost. Raises ClientError."""
+def fit_schemas(request: Request, *, typed: bool = False) -> tuple[Request, Renaming, tuple[str, ...]]:
+    """The request with accepted names and schemas, the reverse mapping, and what was lost. ``typed``: the server wants
+    one type everywhere. Raises ClientError."""
     request, renaming = rename(request, TOOL_NAMES)
     if not request.tools and request.output_format is None:
         return request, renaming, ()
     lost: list[str] = []
-    tools = tuple(_fit_tool(tool, f"tools.{at}", lost) for at, tool in enumerate(request.tools))
+    fitted = typed_root if typed else _changed_root
+    tools = tuple(_fit_tool(tool, f"tools.{at}", fitted, lost) for at, tool in enumerate(request.tools))
     return replace(request, tools=tools, output_format=_fit_format(request.output_format, lost)), renaming, tuple(lost)
 
 
@@ -51,10 +56,10 @@ def _fit_format(format: OutputFormat | None, lost: list[str]) -> OutputFormat | 
     return replace(format, schema=schema, strict=strict, description=describe(format.description, root.in_words))
 
 
-def _fit_tool(tool: Tool, path: str, lost: list[str]) -> Tool:
+def _fit_tool(tool: Tool, path: str, fitted: Callable[[Json, str], ObjectRoot | None], lost: list[str]) -> Tool:
     if isinstance(tool, WebSearch) or tool.parameters is None:
         return tool
-    root = _changed_root(tool.parameters, f"{path}.parameters")
+    root = fitted(tool.parameters, f"{path}.parameters")
     if root is None and not tool.strict:
         return tool
     root = root or ObjectRoot(tool.parameters)

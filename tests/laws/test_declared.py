@@ -23,6 +23,7 @@ from nexus.errors import ClientError, NexusError, ProtocolError, StreamInterrupt
 from nexus.headers.pattern import Pattern
 from nexus.limits.learned import Learned
 from nexus.models import gpt
+from nexus.models.chat_server import ChatServer
 from nexus.protocols import loader
 from nexus.protocols.answer_relay import Tap
 from nexus.protocols.codec import Target
@@ -49,7 +50,11 @@ GPT = gpt.known("gpt-5.5")
 EVERY_TARGET = {
     **TARGETS,
     "responses": (Target("gpt-5.5", gpt=GPT),),
-    "chat": (*TARGETS["chat"], Target("gpt-5.5", chat=gpt.on_chat(GPT or gpt.UNKNOWN), gpt=GPT)),
+    "chat": (
+        *TARGETS["chat"],
+        Target("kimi-k3", chat=ChatServer(typed_schemas=True)),
+        Target("gpt-5.5", chat=gpt.on_chat(GPT or gpt.UNKNOWN), gpt=GPT),
+    ),
 }
 
 

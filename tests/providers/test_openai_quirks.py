@@ -21,6 +21,7 @@ SENT = {
     "json_arguments": b'"arguments":"{"',
     "mistral_tool_ids": b'"tool_call_id":"toolu_1"',
     "no_strict": b'"strict":true',
+    "typed_schemas": b'"tools":[]',
     "no_json_schema": b'"type":"json_schema"',
     "no_stop": b'"stop":["END"]',
     "no_stream_usage": b'"stream_options":{}',
@@ -72,6 +73,12 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     ),
     "strict, a model of Cerebras": ("no_strict", 400, "Tools with strict=True are not supported by this model"),
     "strict, Cohere": ("no_strict", 422, b'{"message":"unknown field: parameter \'strict\' is not a valid field."}'),
+    "schemas, Kimi": (
+        "typed_schemas",
+        400,
+        "Invalid request: tools.function.parameters is not a valid moonshot flavored json schema, details: <At path "
+        "'properties.source': type is not defined>",
+    ),
     "parts, serde": (PARTS, 422, "messages[0].content: invalid type: sequence, expected a string at line 1 column 29"),
     "parts, Groq": (PARTS, 400, "'messages.0' : [('messages.0.content' : value must be a string)]"),
     "parts, Azure": (PARTS, 400, "Invalid type for 'messages[0].content': expected a string, but got an array."),

@@ -96,8 +96,9 @@ WRITES: Mapping[str, Disposition] = {
         "tools",
         "as functions; objects without `properties` and arrays without `items` get them; unions at "
         "the root are merged, noted in the description and reported; `strict` is turned off and "
-        "reported if a property is not required, and dropped with the quirk `no_strict`; names that "
-        "OpenAI does not allow are replaced and mapped back",
+        "reported if a property is not required, and dropped with the quirk `no_strict`; with the quirk "
+        "`typed_schemas` (Kimi) references are inlined, each part gets one type, and what that loses is "
+        "reported; names that OpenAI does not allow are replaced and mapped back",
     ),
     "tool_choice": converted("tool_choice", "left out if there are no tools"),
     "parallel_tools": converted("parallel_tool_calls", "left out if there are no tools"),

@@ -26,7 +26,7 @@ _SAMPLING = {name: name for name in ("temperature", "top_p", "presence_penalty",
 
 
 def write_request(request: Request, target: Target) -> VendorRequest:
-    request, renaming, lost = fit_schemas(request)
+    request, renaming, lost = fit_schemas(request, typed=target.chat.typed_schemas)
     drops = Drops((*left_out(WRITES, request), *lost))
     body: dict[str, Json] = {"model": target.model}
     body["messages"] = MessagesWriter(target.chat, drops).write(request)

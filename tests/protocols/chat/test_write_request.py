@@ -137,6 +137,21 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         ],
         ("tools.strict",),
     ),
+    "typed_schemas": (
+        Request((HI,), tools=(Tool("f", parameters={"type": "object", "properties": {"a": {}}}),)),
+        ("typed_schemas",),
+        "tools",
+        [
+            {
+                "type": "function",
+                "function": {
+                    "name": "f",
+                    "parameters": {"type": "object", "properties": {"a": {"type": "string"}}, "required": []},
+                },
+            }
+        ],
+        ("tools.0.parameters.type",),
+    ),
     "no_seed": (Request((HI,), seed=1), ("no_seed",), "seed", None, ("seed",)),
     "prompt_cache_key": (
         Request((HI,), prompt_cache_key="k", user="u"),
