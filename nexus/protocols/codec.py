@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 
-from nexus.conversation.parts import NOTHING_ASKED, Request, Response
+from nexus.conversation.parts import NOTHING_ASKED, Request
 from nexus.dataclasses import dataclass, field
 from nexus.models import bedrock, chat_server, gemini
 from nexus.models.bedrock import ConverseModel
@@ -128,11 +128,3 @@ class Envelope:
     created: int
     request: Request = NOTHING_ASKED
     now: Callable[[], int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReadResponse:
-    """A vendor's complete answer; ``dropped`` lists content without an equivalent, by the vendor's names."""
-
-    response: Response
-    dropped: tuple[str, ...] = ()

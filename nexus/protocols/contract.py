@@ -24,7 +24,7 @@ from nexus.conversation.events import Event
 from nexus.conversation.parts import Message, Request, Response, ToolResult
 from nexus.dataclasses import dataclass, field
 from nexus.errors.failure import VendorFailure
-from nexus.protocols.codec import AnswerOrigin, Envelope, Find, ReadRequest, ReadResponse, Target, VendorRequest
+from nexus.protocols.codec import AnswerOrigin, Envelope, Find, ReadRequest, Target, VendorRequest
 from nexus.protocols.dispositions import Disposition
 from nexus.protocols.tidy import Room
 from nexus.wire import Json, item_at, mapping
@@ -40,6 +40,11 @@ class StreamReader(Protocol):
 
     def feed(self, event: str | None, data: str) -> list[Event]:
         """The events of one frame. Raises VendorError for an error in the stream, ValueError for garbage."""
+        ...
+
+    def read_whole(self, answer: Document) -> list[Event]:
+        """The events of a complete answer in place of a stream. Raises VendorError for an error inside a 200, and for
+        anything else that is not an answer."""
         ...
 
     def finish(self) -> list[Event]:
@@ -119,9 +124,6 @@ class VendorCodec:
     write_request: Callable[[Request, Target], VendorRequest]
     """Raises InvalidRequest and UnsupportedFeature with the name of the neutral field. Calls and results of the request
     are paired (pairing.py), and have distinct ids (tidy.py)."""
-
-    read_response: Callable[[Document, AnswerOrigin], ReadResponse]
-    """Raises VendorError for an error inside a 200, and for anything else that is not an answer."""
 
     stream_reader: Callable[[AnswerOrigin], StreamReader]
     read_error: Callable[[int, Mapping[str, str], bytes], VendorFailure]

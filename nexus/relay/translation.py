@@ -103,12 +103,13 @@ class Translation(AnswerRelay):
 
     def body(self, raw: bytes) -> bytes:
         try:
-            read = self._vendor.read_response(_answer_in(raw), self._origin)
+            events = self._reader.read_whole(_answer_in(raw))
         except VendorError as error:
             raise VendorError(self.with_clients_param(error.failure)) from error
-        self._attempt.dropped += read.dropped
-        self._reported = read.response.usage
-        events = list(self._seen(unfold(read.response)))
+        self._attempt.dropped += (event.dropped for event in events if isinstance(event, ContentDropped))
+        read = fold(events)
+        self._reported = read.usage
+        events = list(self._seen(unfold(read)))
         self.complete = True
         if self._call.stream:
             # The server ignored ``stream`` and sent a whole answer.

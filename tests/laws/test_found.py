@@ -26,7 +26,7 @@ from nexus.models.chat_server import ChatServer
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.wire import decode
-from tests.protocols.kit import envelope
+from tests.protocols.kit import answer_from, envelope
 
 from .kit import CLIENTS, check_stream, echo_stream, frames, origin, parts_of_echo, read, write
 from .test_answers import read_back, written
@@ -126,7 +126,7 @@ def test_reasoning_items_of_another_gateway_go_back_unchanged() -> None:
     raw = written("responses", unfold(Response("id", "m", SIGNED, Stop("tool_use"))))
     answer = decode(frames(raw)[-1][1])["response"]
     streamed = fold(read_back("responses", raw))
-    assert streamed == loader.vendor("responses").read_response(answer, origin()).response
+    assert streamed == answer_from(answer, loader.vendor("responses").stream_reader(origin()))
     sent = write("responses", Request((HI, Message("assistant", streamed.parts))), Target("m")).body["input"]
     packed = [
         [item["encrypted_content"] for item in items if item.get("encrypted_content")]

@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from nexus.conversation.events import ContentDropped, Event, Order
-from nexus.conversation.parts import NOTHING_ASKED, Request
+from nexus.conversation.fold import fold
+from nexus.conversation.parts import NOTHING_ASKED, Request, Response
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols.codec import AnswerOrigin, Envelope
 from nexus.protocols.contract import StreamReader
@@ -53,6 +54,11 @@ def events_from(raw: bytes, reader: StreamReader) -> list[Event]:
     frames = [frame for frame in FrameDecoder().feed(raw) if frame.data is not None]
     events = [event for frame in frames for event in reader.feed(frame.event, frame.data or "")]
     return ordered(events + reader.finish())
+
+
+def answer_from(body: Mapping[str, Any], reader: StreamReader) -> Response:
+    """A complete answer."""
+    return fold(ordered(reader.read_whole(body)))
 
 
 def ordered(events: list[Event]) -> list[Event]:

@@ -23,7 +23,7 @@ from nexus.wire import Json, decode, encode
 from tests.laws.items import accumulated
 from tests.laws.kit import CLIENTS, Turn, echo, echo_stream, frames, origin, read, stream_of, write
 from tests.laws.test_fixtures import FIXTURES, lane, run
-from tests.protocols.kit import envelope
+from tests.protocols.kit import answer_from, envelope
 
 PNG = "iVBORw0KGgo="
 URL = f"data:image/png;base64,{PNG}"
@@ -271,7 +271,7 @@ def test_an_image_in_a_history_is_sent_to_vendors_that_accept_it(case: str) -> N
 
 def test_a_vendors_own_image_returns_with_its_own_id() -> None:
     body = json.loads((FIXTURES / "responses/image_generation/upstream.json").read_bytes())
-    answer = loader.vendor("responses").read_response(body, origin()).response
+    answer = answer_from(body, loader.vendor("responses").stream_reader(origin()))
     chat = loader.client("chat").write_response(answer, envelope())
     back = read("chat", {"model": "m", "messages": [{"role": "user", "content": "q"}, *echo("chat", chat)]}).request
     assert answer.parts[0] in back.messages[1].parts

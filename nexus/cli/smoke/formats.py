@@ -23,6 +23,7 @@ from nexus.models.claude import Claude
 from nexus.models.gemini import Gemini
 from nexus.protocols import loader
 from nexus.protocols.codec import AnswerOrigin, Target
+from nexus.protocols.contract import StreamReader
 from nexus.protocols.embeddings import OPENAI
 from nexus.wire import Json, base64_bytes, decode_object, mapping, text
 
@@ -86,13 +87,13 @@ class Format:
         try:
             if self.embeds:
                 return _embedded(mapping(document))
-            return loader.vendor(self.dialect).read_response(mapping(document), _origin(request, model)).response
+            return fold(self._reader(request, model).read_whole(mapping(document)))
         except (VendorError, ValueError) as error:
             raise CheckFailed(f"the answer is invalid: {error}") from error
 
     def read_stream(self, reply: Reply, request: Request, model: str, begun: Callable[[], None]) -> Response:
         """Calls ``begun`` with every content. Raises CheckFailed."""
-        reader, events = loader.vendor(self.dialect).stream_reader(_origin(request, model)), list[Event]()
+        reader, events = self._reader(request, model), list[Event]()
         try:
             for name, data in self._events(reply):
                 fresh = reader.feed(name, data)
@@ -102,6 +103,10 @@ class Format:
             return fold([*events, *reader.finish()])
         except (VendorError, ValueError) as error:
             raise CheckFailed(f"in the stream: {error}") from error
+
+    def _reader(self, request: Request, model: str) -> StreamReader:
+        origin = AnswerOrigin(request, "", model, lambda: f"call_{uuid.uuid4().hex}")
+        return loader.vendor(self.dialect).stream_reader(origin)
 
     def _events(self, reply: Reply) -> Iterator[tuple[str | None, str]]:
         """Name and data of each event."""
@@ -115,10 +120,6 @@ class Format:
                 yield None, (base64_bytes(text(decode_object(data.encode()).get("bytes"))) or b"").decode()
             else:
                 raise CheckFailed(f"in the stream: {name}: {data}")
-
-
-def _origin(request: Request, model: str) -> AnswerOrigin:
-    return AnswerOrigin(request, "", model, lambda: f"call_{uuid.uuid4().hex}")
 
 
 def _embedded(document: Mapping[str, Json]) -> Response:

@@ -8,7 +8,6 @@ from nexus.protocols.chat.call_ids import SignaturesInIds
 from nexus.protocols.chat.fields import HEADERS, PATHS, READS, WRITES
 from nexus.protocols.chat.read_error import read_error
 from nexus.protocols.chat.read_request import read_request
-from nexus.protocols.chat.read_response import read_response
 from nexus.protocols.chat.read_stream import StreamReader
 from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.chat.write_response import ROOM, write_response
@@ -28,10 +27,5 @@ CLIENT = ClientCodec(
 )
 
 VENDOR = VendorCodec(
-    write_request=write_request,
-    read_response=read_response,
-    stream_reader=StreamReader,
-    read_error=read_error,
-    fields=WRITES,
-    params=READS,
+    write_request=write_request, stream_reader=StreamReader, read_error=read_error, fields=WRITES, params=READS
 )

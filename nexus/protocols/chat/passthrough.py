@@ -14,8 +14,7 @@ from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Passthrough, Tap
 from nexus.protocols.chat.call_ids import MARK, plain_id
 from nexus.protocols.chat.passed import Passed
-from nexus.protocols.chat.read_error import read_stream_error
-from nexus.protocols.chat.read_response import is_answer
+from nexus.protocols.chat.read_error import is_answer, read_stream_error
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.tools import limits_ids, tool_ids
 from nexus.protocols.chat.usage import merge_usage, read_usage, usages_in

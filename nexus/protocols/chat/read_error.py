@@ -10,6 +10,10 @@ from nexus.protocols.openai_failures import read_in_band
 from nexus.wire import Json
 
 
+def is_answer(body: Mapping[str, Json]) -> bool:
+    return isinstance(body.get("choices"), list) and not body.get("error")
+
+
 def read_stream_error(document: Mapping[str, Json]) -> VendorFailure:
     """An error inside a 200: a chunk or a complete answer with ``error``."""
     return read_in_band(document, decided_by=("code", "type"))

@@ -15,7 +15,7 @@ from nexus.conversation.parts import Reasoning, Stop
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.errors.failure import VendorFailure
-from nexus.protocols.chat.read_error import read_stream_error
+from nexus.protocols.chat.read_error import is_answer, read_stream_error
 from nexus.protocols.chat.reasoning import (
     BARE,
     detail_signature,
@@ -88,22 +88,22 @@ class StreamReader:
     def read_whole(self, answer: Mapping[str, Json]) -> list[Event]:
         """A complete answer instead of chunks, of which the first choice counts, whatever its index."""
         choices = list(map(mapping, sequence(answer.get("choices"))))
-        if not choices:
-            raise _no_choice()
+        if not is_answer(answer) or not choices:
+            raise VendorError(read_stream_error(answer))
         first, *others = choices
         lost = {"choices": others, "logprobs": mapping(first.get("logprobs")), "moderation": answer.get("moderation")}
-        self._emit(*(name for name, value in lost.items() if value))
         piece, *pieces = in_order(mapping(first.get("message")))
         # What the reason means depends on all pieces.
         begun = {**first, "index": 0, "delta": piece, "message": None, "finish_reason": None}
         self._read_chunk({**answer, "choices": [begun]})
+        self._emit(*(name for name, value in lost.items() if value))
         for piece in pieces:
             self._read_choice({"delta": piece})
             if "reasoning_details" in piece:
                 self._parts.end_reasoning()
         self._finish, self.complete = first, True
         self._refuse_broken()
-        return self._take()
+        return self.finish()
 
     def finish(self) -> list[Event]:
         if self._over or not self.complete:

@@ -8,7 +8,6 @@ from nexus.protocols.contract import ClientCodec, VendorCodec
 from nexus.protocols.converse.fields import PATHS, READS, WRITES
 from nexus.protocols.converse.read_error import read_error
 from nexus.protocols.converse.read_request import read_request
-from nexus.protocols.converse.read_response import read_response
 from nexus.protocols.converse.read_stream import StreamReader
 from nexus.protocols.converse.write_request import write_request
 from nexus.protocols.converse.write_response import ROOM, write_response
@@ -24,10 +23,4 @@ CLIENT = ClientCodec(
     media=re.compile(rb'"(?:image|document|video)"'),
 )
 
-VENDOR = VendorCodec(
-    write_request=write_request,
-    read_response=read_response,
-    stream_reader=StreamReader,
-    read_error=read_error,
-    fields=WRITES,
-)
+VENDOR = VendorCodec(write_request=write_request, stream_reader=StreamReader, read_error=read_error, fields=WRITES)

@@ -11,8 +11,7 @@ from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Passthrough
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
-from nexus.protocols.converse.read_error import is_failure, read_no_answer, read_stream_error
-from nexus.protocols.converse.read_response import is_answer
+from nexus.protocols.converse.read_error import is_answer, is_failure, read_no_answer, read_stream_error
 from nexus.protocols.converse.signatures import is_foreign
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.dialect import Passing

@@ -57,6 +57,10 @@ def read_stream_error(event: str, wire: Mapping[str, Json]) -> VendorFailure:
     return context_length.judged(VendorFailure(words, kind=_kind(short, wire) or "upstream", status=status))
 
 
+def is_answer(body: Mapping[str, Json]) -> bool:
+    return not {"output", "stopReason", "usage"}.isdisjoint(body)
+
+
 def read_no_answer(wire: Mapping[str, Json]) -> VendorFailure:
     """A 200 with something other than an answer, such as an error of a proxy in front."""
     short = _short(text(wire.get("__type")) or text(wire.get("code")))

@@ -27,7 +27,7 @@ from nexus.conversation.parts import (
 from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Body, Drops, a_name, a_string, an_object, maybe_bool, maybe_string, objects_in, wrong
-from nexus.protocols.converse.read_response import CLIENTS_CALL
+from nexus.protocols.converse.read_stream import CLIENTS_CALL
 from nexus.protocols.converse.signatures import OWN, read_redacted
 from nexus.protocols.media import OFFICE, PDF
 from nexus.protocols.signatures import CarriedSignature, Neighbours, unpack_neighbours, unpack_thinking

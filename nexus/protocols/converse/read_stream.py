@@ -12,19 +12,23 @@ import base64
 from collections.abc import Callable, Mapping
 
 from nexus.conversation.events import Event, ResponseEnd, ResponseStart, UsageUpdate
-from nexus.conversation.parts import Reasoning, Signature, Stop, StreamPart, Text, ToolCall
+from nexus.conversation.parts import Citation, Image, Inline, Reasoning, Signature, Stop, StreamPart, Text, ToolCall
 from nexus.errors import VendorError
 from nexus.protocols.checks import Body, Drops
 from nexus.protocols.codec import AnswerOrigin
-from nexus.protocols.converse.read_error import is_failure, read_stream_error
-from nexus.protocols.converse.read_response import CLIENTS_CALL, read_citation, read_image
+from nexus.protocols.converse.read_error import is_answer, is_failure, read_no_answer, read_stream_error
 from nexus.protocols.converse.signatures import OWN
 from nexus.protocols.converse.stops import BROKEN, read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.error_words import ended_with
+from nexus.protocols.media import is_web
 from nexus.protocols.open_parts import OpenParts
-from nexus.protocols.tool_calls import read_called
-from nexus.wire import base64_bytes, decode_delta, mapping, text
+from nexus.protocols.tool_calls import read_arguments, read_called
+from nexus.wire import Json, base64_bytes, decode_delta, mapping, sequence, text
+
+CLIENTS_CALL = (None, "tool_use")
+"""The ``type`` of a call of a client's tool. Claude Sonnet 5 has one, which the service model does not list (recorded
+in langchain-aws 1.9)."""
 
 
 class StreamReader:
@@ -37,7 +41,7 @@ class StreamReader:
         self._over = False
         self._stop: Stop | None = None
         self._dropped = Drops()
-        self._parts: OpenParts[int] = OpenParts(cite=read_citation, dropped=self._dropped)
+        self._parts: OpenParts[int] = OpenParts(cite=_read_citation, dropped=self._dropped)
         self._foreign: set[int] = set()
         self._images: dict[int, tuple[str, list[str]]] = {}
 
@@ -53,6 +57,21 @@ class StreamReader:
         begun = self._begin() if name != "initial-response" else []
         read = _READERS.get(name)
         return begun + (self._dropped.events(name or "event without a name") if read is None else read(self, wire))
+
+    def read_whole(self, answer: Body) -> list[Event]:
+        """A complete answer, whose members are those of a stream's events. No member is assumed to be present."""
+        if not is_answer(answer):
+            raise VendorError(read_no_answer(answer))
+        blocks = enumerate(sequence(mapping(mapping(answer.get("output")).get("message")).get("content")))
+        content = [event for at, block in blocks for event in self._whole_block(at, mapping(block))]
+        return [*self._begin(), *content, *self._message_stop(answer), *self._metadata(answer)]
+
+    def _whole_block(self, at: int, block: Body) -> list[Event]:
+        started: Body = {kind: value for kind, value in block.items() if kind in ("toolUse", "image")}
+        events = self._block_start({"contentBlockIndex": at, "start": started})
+        for delta in (delta for kind, value in block.items() for delta in _deltas(kind, value)):
+            events += self._delta({"contentBlockIndex": at, "delta": delta})
+        return [*events, *self._block_stop({"contentBlockIndex": at})]
 
     def finish(self) -> list[Event]:
         return self._end() if self.complete and not self._over else []
@@ -130,7 +149,7 @@ class StreamReader:
     def _image(self, block: int) -> list[Event]:
         """An image is sent when it is complete, and has no index in the answer until then."""
         format, pieces = self._images.pop(block)
-        image = read_image({"format": format, "source": {"bytes": _joined(*pieces)}})
+        image = _read_image({"format": format, "source": {"bytes": _joined(*pieces)}})
         if image is None:
             return self._dropped.events("image")
         return [*self._parts.start(block, image), *self._parts.end(block)]
@@ -156,6 +175,38 @@ class StreamReader:
     def _end(self) -> list[Event]:
         self._over = True
         return [ResponseEnd(self._stop or Stop("unknown"))]
+
+
+def _deltas(kind: str, value: Json) -> list[dict[str, Json]]:
+    """What a block of a complete answer has, as a stream's deltas."""
+    inner = mapping(value)
+    match kind:
+        case "toolUse":
+            return [{kind: {"input": read_arguments(inner.get("input"))}}]
+        case "reasoningContent":
+            return [{kind: inner.get("reasoningText") or value}]
+        case "citationsContent":
+            words = "".join(text(mapping(piece).get("text")) for piece in sequence(inner.get("content")))
+            return [{"text": words}, *({"citation": entry} for entry in sequence(inner.get("citations")))]
+        case _:
+            return [{kind: value}]
+
+
+def _read_image(wire: Mapping[str, Json]) -> Image | None:
+    """An image that the model made; None if it has no bytes."""
+    data = text(mapping(wire.get("source")).get("bytes"))
+    return Image(Inline(f"image/{text(wire.get('format')) or 'png'}", data)) if data else None
+
+
+def _read_citation(wire: Mapping[str, Json], length: int) -> Citation | str:
+    """The source of a text of ``length`` characters; for anything but a web page, its name."""
+    location = mapping(wire.get("location"))
+    url = text(mapping(location.get("web")).get("url")) or text(wire.get("source"))
+    if not is_web(url):
+        kind = next(iter(location), "")
+        return f"citations.{kind}" if kind else "citations"
+    quote = "".join(text(mapping(piece).get("text")) for piece in sequence(wire.get("sourceContent")))
+    return Citation(0, length, url, text(wire.get("title")), quote)
 
 
 def _block(wire: Body) -> int:

@@ -6,7 +6,6 @@ from nexus.protocols.contract import ClientCodec, Counter, VendorCodec
 from nexus.protocols.gemini.fields import PATHS, READS, WRITES
 from nexus.protocols.gemini.read_error import read_error
 from nexus.protocols.gemini.read_request import read_request
-from nexus.protocols.gemini.read_response import read_response
 from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.protocols.gemini.signatures import ThoughtsInCalls
 from nexus.protocols.gemini.write_request import write_count, write_request
@@ -25,7 +24,6 @@ CLIENT = ClientCodec(
 
 VENDOR = VendorCodec(
     write_request=write_request,
-    read_response=read_response,
     stream_reader=StreamReader,
     read_error=read_error,
     fields=WRITES,

@@ -16,8 +16,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import find
-from nexus.protocols.gemini.read_error import find_error, read_stream_error
-from nexus.protocols.gemini.read_response import is_answer
+from nexus.protocols.gemini.read_error import find_error, is_answer, read_stream_error
 from nexus.protocols.gemini.signatures import MARK, PLACEHOLDER, is_tagged
 from nexus.protocols.gemini.usage import read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, Edited, Rules, cut

@@ -55,6 +55,11 @@ def find_error(value: Json) -> Mapping[str, Json] | None:
     return None
 
 
+def is_answer(body: Mapping[str, Json]) -> bool:
+    """Whether a 200 holds one, be it an empty one."""
+    return not {"candidates", "promptFeedback", "usageMetadata"}.isdisjoint(body)
+
+
 def read_stream_error(wire: Mapping[str, Json]) -> VendorFailure:
     """An error inside a 200, or anything else that is not an answer."""
     return _read_status(find_error(wire) or {"message": error_words(wire) or NO_ANSWER}, None)

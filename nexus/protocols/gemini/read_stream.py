@@ -18,7 +18,7 @@ from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.error_words import ended_with
 from nexus.protocols.gemini.grounding import Grounding
-from nexus.protocols.gemini.read_error import find_error, read_stream_error
+from nexus.protocols.gemini.read_error import find_error, is_answer, read_stream_error
 from nexus.protocols.gemini.signatures import OWN
 from nexus.protocols.gemini.stops import BROKEN, read_stop
 from nexus.protocols.gemini.usage import read_usage
@@ -66,6 +66,13 @@ class StreamReader:
         if self._last < 0 and (reason := self._end.get("finishReason")) in BROKEN:
             raise VendorError(ended_with(reason, text(self._end.get("finishMessage"))))
         return events
+
+    def read_whole(self, answer: Mapping[str, Json]) -> list[Event]:
+        """A unary answer: one without a finish reason, a candidate or any part is normal, and ends ``unknown`` unless
+        the vendor says more."""
+        if not is_answer(answer):
+            raise VendorError(read_stream_error(answer))
+        return [*self.read(answer), *(self.finish() or [ResponseEnd(Stop("unknown"))])]
 
     def finish(self) -> list[Event]:
         if not self.complete:

@@ -8,7 +8,6 @@ from nexus.protocols.contract import ClientCodec, Counter, VendorCodec
 from nexus.protocols.messages.fields import HEADERS, PATHS, READS, WRITES
 from nexus.protocols.messages.read_error import read_error
 from nexus.protocols.messages.read_request import read_request
-from nexus.protocols.messages.read_response import read_response
 from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.messages.write_request import write_count, write_request
 from nexus.protocols.messages.write_response import ROOM, write_response
@@ -27,7 +26,6 @@ CLIENT = ClientCodec(
 
 VENDOR = VendorCodec(
     write_request=write_request,
-    read_response=read_response,
     stream_reader=StreamReader,
     read_error=read_error,
     fields=WRITES,

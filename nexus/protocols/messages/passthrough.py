@@ -21,8 +21,7 @@ from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.hosted import has_systems, systems_as_users
 from nexus.protocols.messages.hosted_server_tools import without_foreign_calls
 from nexus.protocols.messages.needed_thinking import switched_off, switched_on, with_budget
-from nexus.protocols.messages.read_error import read_stream_error
-from nexus.protocols.messages.read_response import is_answer
+from nexus.protocols.messages.read_error import is_answer, read_stream_error
 from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.stops import explanation
 from nexus.protocols.messages.turns import call_ids, container_id

@@ -58,6 +58,10 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFa
     return replace(failure, request_id=text(wire.get("request_id")) or failure.request_id)
 
 
+def is_answer(body: Mapping[str, Json]) -> bool:
+    return isinstance(body.get("content"), list) and body.get("type") != "error"
+
+
 def read_stream_error(event: Mapping[str, Json]) -> VendorFailure:
     """An ``error`` event inside a stream, or a 200 that is not an answer; its type implies the status it would have
     had."""

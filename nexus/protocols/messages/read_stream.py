@@ -17,13 +17,13 @@ from nexus.protocols.checks import Body, Drops
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.messages.citations import read_citation
-from nexus.protocols.messages.read_error import read_stream_error
-from nexus.protocols.messages.read_response import read_block
+from nexus.protocols.messages.read_error import is_answer, read_stream_error
 from nexus.protocols.messages.signatures import OWN
 from nexus.protocols.messages.stops import read_refusal, read_stop
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.sse import DONE
+from nexus.protocols.tool_calls import read_arguments
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
 _EXPLANATION = -1
@@ -59,6 +59,13 @@ class StreamReader:
         begun = self._begin() if kind not in ("message_start", "ping") else []
         return [*begun, *read(self, wire)]
 
+    def read_whole(self, answer: Body) -> list[Event]:
+        """A complete answer: a stream whose first event has everything."""
+        if not is_answer(answer):
+            raise VendorError(read_stream_error(answer))
+        begun = [*self._message_start({"message": {**answer, "content": []}}), *self._blocks(answer)]
+        return [*begun, *self._message_delta({"delta": answer}), *self._message_stop({})]
+
     def finish(self) -> list[Event]:
         """The end of the bytes, and of the answer if the vendor has sent a stop reason.
 
@@ -90,13 +97,17 @@ class StreamReader:
         the recordings of vercel/ai)."""
         if text(message.get("stop_reason")):
             self._stop = read_stop(message)
-        blocks = (block for block in sequence(message.get("content")) if mapping(block).get("text") != "")
-        wires: list[Body] = [{"index": -2 - at, "content_block": block} for at, block in enumerate(blocks)]
+        filled = [block for block in sequence(message.get("content")) if mapping(block).get("text") != ""]
+        return self._blocks({"content": filled})
+
+    def _blocks(self, message: Body) -> list[Event]:
+        blocks = enumerate(sequence(message.get("content")))
+        wires: list[Body] = [{"index": -2 - at, "content_block": block} for at, block in blocks]
         return [event for wire in wires for event in (*self._block_start(wire), *self._block_stop(wire))]
 
     def _block_start(self, wire: Body) -> list[Event]:
         at, drops, held = _index(wire), Drops(), ""
-        part = read_block(mapping(wire.get("content_block")), drops)
+        part = _read_block(mapping(wire.get("content_block")), drops)
         notices = self._dropped.events(*drops.names)
         if part is None:
             self._foreign.add(at)
@@ -170,6 +181,25 @@ def _index(wire: Body) -> int:
     if not isinstance(index, int) or isinstance(index, bool):
         raise ValueError("a block event without an index")
     return index
+
+
+def _read_block(block: Body, drops: Drops) -> Text | Reasoning | ToolCall | None:
+    """The part of a vendor's block; None, and reported in ``drops``, if it has no equivalent."""
+    match block.get("type"):
+        case "text":
+            words = text(block.get("text"))
+            cited = (read_citation(mapping(entry), len(words)) for entry in sequence(block.get("citations")))
+            return Text(words, citations=tuple(drops.sift(cited)))
+        case "thinking":
+            signature = text(block.get("signature"))
+            return Reasoning(text(block.get("thinking")), signature=Signature(OWN, signature) if signature else None)
+        case "redacted_thinking":
+            return Reasoning("", signature=Signature(OWN, text(block.get("data"))), redacted=True)
+        case "tool_use":
+            return ToolCall(text(block.get("id")), text(block.get("name")), read_arguments(block.get("input")))
+        case kind:
+            drops.add(text(kind) or "content")
+            return None
 
 
 _DELTAS: dict[str, tuple[str, StreamPart]] = {

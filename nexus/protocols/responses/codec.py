@@ -10,7 +10,6 @@ from nexus.protocols.responses.earlier_answers import refers
 from nexus.protocols.responses.fields import HEADERS, PATHS, READS, WRITES
 from nexus.protocols.responses.read_error import read_error
 from nexus.protocols.responses.read_request import read_request
-from nexus.protocols.responses.read_response import read_response
 from nexus.protocols.responses.read_stream import StreamReader
 from nexus.protocols.responses.write_request import write_count, write_request
 from nexus.protocols.responses.write_response import ROOM, write_response
@@ -30,7 +29,6 @@ CLIENT = ClientCodec(
 
 VENDOR = VendorCodec(
     write_request=write_request,
-    read_response=read_response,
     stream_reader=StreamReader,
     read_error=read_error,
     fields=WRITES,

@@ -18,8 +18,7 @@ from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_compaction
 from nexus.protocols.responses.earlier_answers import given_ids
-from nexus.protocols.responses.read_error import read_stream_error
-from nexus.protocols.responses.read_response import is_answer
+from nexus.protocols.responses.read_error import is_answer, read_stream_error
 from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, Edited, cut, fit_strings

@@ -10,7 +10,7 @@ from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.protocols import openai_failures
 from nexus.protocols.error_words import by_code
 from nexus.protocols.openai_failures import CODES
-from nexus.wire import Json
+from nexus.wire import Json, text
 
 _INVALID = by_code(
     {
@@ -25,6 +25,11 @@ _CODES: Mapping[str, FailureKind] = {**CODES, **_INVALID}
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
     return openai_failures.read_error(status, headers, body, _CODES)
+
+
+def is_answer(body: Mapping[str, Json]) -> bool:
+    """Whether a 200 contains an answer; a failed response is one too, and has the reason."""
+    return isinstance(body.get("output"), list) or text(body.get("object")).startswith("response")
 
 
 def read_stream_error(holder: Mapping[str, Json]) -> VendorFailure:

@@ -27,9 +27,9 @@ from nexus.errors import VendorError
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.open_parts import OpenParts
-from nexus.protocols.responses.read_error import read_stream_error
+from nexus.protocols.responses.read_error import is_answer, read_stream_error
+from nexus.protocols.responses.read_output import READ, has_counterpart, read_output
 from nexus.protocols.responses.read_parts import lost, read_annotation
-from nexus.protocols.responses.read_response import READ, has_counterpart, read_output
 from nexus.protocols.responses.signatures import read_vendors
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import call_words, qualify
@@ -82,6 +82,12 @@ class StreamReader:
         if kind in _TERMINAL:
             return [*begun, *self._finish(_TERMINAL[kind], response)]
         return [*begun, *(reader(self, document) if reader is not None else ())]
+
+    def read_whole(self, answer: Mapping[str, Json]) -> list[Event]:
+        """A complete answer, of which nothing was sent before."""
+        if answer.get("status") == "failed" or mapping(answer.get("error")) or not is_answer(answer):
+            raise VendorError(read_stream_error(answer))
+        return [*self._begin("", answer), *self._finish("completed", answer)]
 
     def finish(self) -> list[Event]:
         return []
@@ -196,7 +202,7 @@ class StreamReader:
         if not has_counterpart(item):
             return [ContentDropped(f"output.{text(item.get('type'))}")]
         events: list[Event] = [ContentDropped(name) for name in lost([item])]
-        for at, part in enumerate(read_output([item])):
+        for at, part in enumerate(read_output(item)):
             events += self._emit_part((index, at), part)
         return events
 

@@ -80,7 +80,7 @@ def _answer(protocol: str, body: bytes, request: Request) -> list[Told]:
 def _read(protocol: str, body: bytes, request: Request) -> tuple[list[Part], str]:
     vendor, origin = loader.vendor(protocol), AnswerOrigin(request, "", "", lambda: "")
     if body.lstrip().startswith(b"{"):
-        return _told(vendor.read_response(mapping(decode(body)), origin).response)
+        return _told(fold(vendor.stream_reader(origin).read_whole(mapping(decode(body)))))
     # A stream that was truncated has no end, and may have lost its start.
     reader, events = vendor.stream_reader(origin), list[Event]([ResponseStart("", "")])
     if body.lstrip().startswith(b"["):

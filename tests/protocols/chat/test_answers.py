@@ -28,12 +28,11 @@ from nexus.conversation.parts import (
 )
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.protocols.chat.read_response import read_response
 from nexus.protocols.chat.read_stream import StreamReader
 from nexus.protocols.contract import through
 from nexus.protocols.tidy import Tidy
 from nexus.wire import decode, encode, mapping
-from tests.protocols.kit import losses, origin
+from tests.protocols.kit import answer_from, losses, origin
 
 from .kit import RECORDED, events_of
 
@@ -166,10 +165,10 @@ def test_a_stream_gives_its_expected_response(case: str) -> None:
 
 @pytest.mark.parametrize("case", RECORDED.answers)
 def test_a_whole_answer_gives_its_expected_response(case: str) -> None:
-    read = read_response(RECORDED.answer(case), origin())
-    assert set(read.dropped) == DROPPED.get(case, set())
+    events = StreamReader(origin()).read_whole(RECORDED.answer(case))
+    assert set(losses(events)) == DROPPED.get(case, set())
     if case in EXPECTED:
-        assert read.response == EXPECTED[case]
+        assert fold(events) == EXPECTED[case]
 
 
 def test_calls_without_ids_get_their_own_in_every_answer() -> None:
@@ -210,7 +209,7 @@ def test_a_message_that_repeats_what_was_streamed_counts_once(delta: Any) -> Non
 )
 def test_other_words_for_a_stop_reason(word: str, reason: StopReason) -> None:
     choice = {"index": 0, "message": {"content": "x"}, "finish_reason": word}
-    assert read_response({"id": "r", "choices": [choice]}, origin()).response.stop == Stop(reason, raw=word)
+    assert answer_from({"id": "r", "choices": [choice]}, StreamReader(origin())).stop == Stop(reason, raw=word)
 
 
 @pytest.mark.parametrize(
@@ -222,21 +221,23 @@ def test_a_name_ends_before_the_models_control_tokens(name: str, read: str) -> N
 
 def test_structured_output_may_be_an_object() -> None:
     choice = {"message": {"content": {"title": "Apples"}}, "finish_reason": "stop"}
-    assert read_response({"choices": [choice]}, origin()).response.parts == (Text('{"title":"Apples"}'),)
+    assert answer_from({"choices": [choice]}, StreamReader(origin())).parts == (Text('{"title":"Apples"}'),)
 
 
 @pytest.mark.parametrize("word", ["tool_use", "TOOL_CALLS", "STOP"])
 def test_calls_are_not_cut_by_other_words(word: str) -> None:
     calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
     choice = {"index": 0, "message": {"tool_calls": calls}, "finish_reason": word}
-    assert read_response({"id": "r", "choices": [choice]}, origin()).response.stop == Stop("tool_use", raw=word)
+    assert answer_from({"id": "r", "choices": [choice]}, StreamReader(origin())).stop == Stop("tool_use", raw=word)
 
 
 def test_a_call_after_reasoning_in_details_is_an_answer() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     details = [{"type": "reasoning.text", "text": "Let me.", "index": 0, "signature": "s"}]
     message = {"content": None, "reasoning_details": details, "tool_calls": [call]}
-    parts = read_response({"choices": [{"message": message, "finish_reason": "tool_calls"}]}, origin()).response.parts
+    parts = answer_from(
+        {"choices": [{"message": message, "finish_reason": "tool_calls"}]}, StreamReader(origin())
+    ).parts
     assert [type(part) for part in parts] == [Reasoning, ToolCall]
 
 
@@ -311,7 +312,7 @@ def test_an_error_inside_an_answer_is_raised(case: str) -> None:
         StreamReader(origin()).feed(None, data)
     assert (caught.value.kind, caught.value.status) == (kind, status)
     with pytest.raises(VendorError) as caught:
-        read_response(decode(data), origin())
+        StreamReader(origin()).read_whole(decode(data))
     assert (caught.value.kind, caught.value.status) == (kind, status)
 
 
@@ -330,7 +331,7 @@ def test_garbage_is_rejected(data: str) -> None:
 @pytest.mark.parametrize("members", [{}, {"choices": []}, {"choices": [], "usage": {"prompt_tokens": 3}}])
 def test_a_body_without_a_choice_is_an_error(members: dict[str, Any]) -> None:
     with pytest.raises(VendorError):
-        read_response({"object": "chat.completion", **members}, origin())
+        StreamReader(origin()).read_whole({"object": "chat.completion", **members})
 
 
 @pytest.mark.parametrize("chunks", [[], [{"choices": [], "usage": {"prompt_tokens": 3}}]])
@@ -477,7 +478,7 @@ def test_deltas_are_never_empty() -> None:
 
 def message_of(**members: object) -> tuple[Part, ...]:
     body = {"choices": [{"message": {"role": "assistant", **members}, "finish_reason": "stop"}]}
-    return read_response(body, origin()).response.parts
+    return answer_from(body, StreamReader(origin())).parts
 
 
 def test_thinking_between_texts_keeps_its_position() -> None:

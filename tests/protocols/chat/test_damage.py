@@ -9,7 +9,6 @@ import pytest
 from nexus.conversation.events import Order
 from nexus.errors import ClientError, VendorError
 from nexus.protocols.chat.read_request import read_request
-from nexus.protocols.chat.read_response import read_response
 from nexus.protocols.chat.read_stream import StreamReader
 from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target
@@ -88,7 +87,7 @@ def test_damaged_requests_raise_only_the_codecs_errors(tenth: int) -> None:
 def test_damaged_answers_raise_only_the_codecs_errors(tenth: int) -> None:
     for seed in range(tenth * 200, tenth * 200 + 200):
         with suppress(VendorError, ValueError):
-            read_response(damaged(WHOLE, seed), origin())
+            StreamReader(origin()).read_whole(damaged(WHOLE, seed))
 
 
 @pytest.mark.parametrize("tenth", range(10))

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Citation, Message, Part, Reasoning, Request, Signature, Text, ToolCall
 from nexus.models.chat_server import PLAIN, ChatServer
-from nexus.protocols.chat.read_response import read_response
 from nexus.protocols.chat.read_stream import StreamReader
 from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target, VendorRequest
@@ -19,7 +18,7 @@ from nexus.relay.translation import Translation
 from nexus.wire import decode, encode
 from tests.laws.kit import CLIENTS, echo, echo_stream, new_attempt
 from tests.laws.test_fixtures import run
-from tests.protocols.kit import origin
+from tests.protocols.kit import answer_from, origin
 
 TAGGED = ChatServer(think_tags=True)
 BARE = Signature("chat", "")
@@ -65,7 +64,7 @@ def test_thinking_is_sent_back_as_it_came(parts: tuple[Part, ...], content: str)
 def whole(content: Any, server: ChatServer = TAGGED, **members: Any) -> tuple[Part, ...]:
     message = {"role": "assistant", "content": content, **members}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    return read_response({"id": "1", "model": "m", "choices": [choice]}, origin(server=server)).response.parts
+    return answer_from({"id": "1", "model": "m", "choices": [choice]}, StreamReader(origin(server=server))).parts
 
 
 def streamed(*deltas: Mapping[str, Any], server: ChatServer = TAGGED) -> tuple[Part, ...]:

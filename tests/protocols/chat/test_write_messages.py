@@ -22,12 +22,12 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.protocols.chat.read_response import read_response
+from nexus.protocols.chat.read_stream import StreamReader
 from nexus.protocols.chat.write_messages import ERROR_MARK
 from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target
 from nexus.wire import Json, encode
-from tests.protocols.kit import origin
+from tests.protocols.kit import answer_from, origin
 
 from .kit import check_request, events_of
 from .writing import HI, OWN, PDF, PNG, SYSTEM, assistant, function, messages, text, tool, user, write
@@ -200,7 +200,7 @@ def test_reasoning_goes_back_under_its_name(member: str, streamed: bool) -> None
         parts = fold(events_of(b"".join(b"data: " + encode({"choices": [one]}) + b"\n\n" for one in choices))).parts
     else:
         choice = {"message": {member: "Let me."}, "finish_reason": "stop"}
-        parts = read_response({"choices": [choice]}, origin()).response.parts
+        parts = answer_from({"choices": [choice]}, StreamReader(origin())).parts
     (turn,) = messages(Request((Message("assistant", parts),)))
     assert turn == {"role": "assistant", "content": "", member: "Let me."}
 

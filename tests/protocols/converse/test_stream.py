@@ -29,13 +29,12 @@ from nexus.errors import VendorError
 from nexus.models.bedrock import profile
 from nexus.protocols.codec import Target
 from nexus.protocols.converse.codec import CLIENT
-from nexus.protocols.converse.read_response import read_response
 from nexus.protocols.converse.read_stream import StreamReader
 from nexus.protocols.converse.stops import READ, read_stop
 from nexus.protocols.converse.usage import read_usage
 from nexus.protocols.converse.write_request import write_request
 from nexus.protocols.eventstream import Decoder, event_message, exception_message, named
-from tests.protocols.kit import losses, ordered, origin
+from tests.protocols.kit import answer_from, losses, ordered, origin
 
 from .published import RECORDED, check_output, service, streamed
 
@@ -129,8 +128,8 @@ def test_fixtures_conform_to_what_aws_publishes(case: str) -> None:
 
 @pytest.mark.parametrize("case", EXPECTED)
 def test_a_whole_answer_is_read(case: str) -> None:
-    read = read_response(RECORDED.answer(case), origin())
-    assert (read.response, read.dropped) == EXPECTED[case]
+    events = StreamReader(origin()).read_whole(RECORDED.answer(case))
+    assert (fold(events), tuple(losses(events))) == EXPECTED[case]
 
 
 @pytest.mark.parametrize("case", EXPECTED)
@@ -342,15 +341,15 @@ def test_usage_is_read(wire: dict[str, Any], usage: Usage) -> None:
     ],
 )
 def test_answers_without_output_are_empty(body: dict[str, Any]) -> None:
-    assert read_response(body, origin("", "")).response == Response("", "", (), Stop("unknown"))
+    assert answer_from(body, StreamReader(origin("", ""))) == Response("", "", (), Stop("unknown"))
 
 
 def test_a_name_ends_before_the_models_control_tokens() -> None:
     call = {"toolUse": {"toolUseId": "t", "name": "time<|channel|>commentary"}}
     stop = {"stopReason": "tool_use"}
     events, _ = feed_all([("contentBlockStart", {"contentBlockIndex": 0, "start": call}), ("messageStop", stop)])
-    whole = read_response({"output": {"message": {"content": [call]}}, **stop}, origin())
-    assert fold(events).parts == whole.response.parts == (ToolCall("t", "time", ""),)
+    whole = answer_from({"output": {"message": {"content": [call]}}, **stop}, StreamReader(origin()))
+    assert fold(events).parts == whole.parts == (ToolCall("t", "time", ""),)
 
 
 def test_a_call_that_names_its_type_is_the_clients() -> None:
@@ -358,7 +357,7 @@ def test_a_call_that_names_its_type_is_the_clients() -> None:
     stop = {"stopReason": "tool_use"}
     events, _ = feed_all([("contentBlockStart", {"contentBlockIndex": 0, "start": call}), ("messageStop", stop)])
     message = {"role": "assistant", "content": [call]}
-    answered = read_response({"output": {"message": message}, **stop}, origin()).response
+    answered = answer_from({"output": {"message": message}, **stop}, StreamReader(origin()))
     sent_back = CLIENT.read_request({"messages": [message]}).request.messages[0]
     assert fold(events).parts == answered.parts == sent_back.parts == (ToolCall("t", "time", ""),)
 
@@ -370,9 +369,9 @@ def test_malformed_blocks_are_read_leniently() -> None:
         {"image": {"format": "png"}},
         {"reasoningContent": None},
     ]
-    read = read_response({"output": {"message": {"content": content}}}, origin())
-    parts = (ToolCall("a", "t", "not json"), ToolCall("b", "t", ""), Reasoning("", Signature("converse", "")))
-    assert (read.response.parts, read.dropped) == (parts, ("image",))
+    events = StreamReader(origin()).read_whole({"output": {"message": {"content": content}}})
+    parts = (ToolCall("a", "t", "not json"), ToolCall("b", "t", ""))
+    assert (fold(events).parts, tuple(losses(events))) == (parts, ("image",))
 
 
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=4), st.randoms(use_true_random=False))
@@ -411,6 +410,6 @@ def test_interleaved_parallel_calls_are_put_back_together(arguments: list[str], 
     ],
 )
 def test_an_answer_goes_back_unchanged(case: str, model: str) -> None:
-    answer = Message("assistant", read_response(RECORDED.answer(case), origin()).response.parts)
+    answer = Message("assistant", answer_from(RECORDED.answer(case), StreamReader(origin())).parts)
     written = write_request(Request((Message("user", (Text("hi"),)), answer)), Target(model, converse=profile(model)))
     assert written.body["messages"][1] == RECORDED.answer(case)["output"]["message"]

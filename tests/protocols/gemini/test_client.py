@@ -44,7 +44,7 @@ from tests.laws.streams import streams
 from tests.laws.test_answers import fitted as fitted_for
 from tests.laws.test_answers import read_back
 from tests.laws.test_requests import _check as check_content
-from tests.protocols.kit import envelope
+from tests.protocols.kit import answer_from, envelope
 
 Wire = dict[str, Any]
 fitted = partial(fitted_for, "gemini")
@@ -128,7 +128,7 @@ class TestAnswers:
         assume(plain(answer.parts) or answer.stop.reason != "unknown")
         streamed, unary = (
             fold(read_back("gemini", raw_stream(events))),
-            VENDOR.read_response(whole(answer), origin()).response,
+            answer_from(whole(answer), VENDOR.stream_reader(origin())),
         )
         assert streamed.usage.total == unary.usage.total == answer.usage.total
         assert streamed.usage.reasoning == answer.usage.reasoning

@@ -22,9 +22,9 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.codec import Target
-from nexus.protocols.gemini.read_response import read_response
+from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.protocols.gemini.signatures import PLACEHOLDER
-from tests.protocols.kit import origin
+from tests.protocols.kit import answer_from, origin
 
 from .kit import RECORDED, assistant, system, target, user, wire, write
 
@@ -283,7 +283,7 @@ def test_own_signatures_go_back_on_their_parts() -> None:
 @pytest.mark.parametrize("case", ["text", "thinking", "tools"])
 def test_an_answer_goes_back_unchanged(case: str) -> None:
     answer = RECORDED.answer(case)
-    response = read_response(answer, origin()).response
+    response = answer_from(answer, StreamReader(origin()))
     results = [ToolResult(part.id) for part in response.parts if isinstance(part, ToolCall)]
     sent = wire(HI, Message("assistant", response.parts), user(*results, "go on"))[1]["parts"]
     # Thought summaries have no signature and are not sent back.

@@ -23,7 +23,6 @@ from nexus.conversation.parts import (
 )
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.protocols.gemini.read_response import read_response
 from nexus.protocols.gemini.read_stream import StreamReader
 from nexus.protocols.gemini.stops import READ, read_stop
 from nexus.protocols.gemini.usage import read_usage
@@ -192,9 +191,9 @@ def test_fixtures_conform_to_what_google_publishes(case: str) -> None:
 @pytest.mark.parametrize("case", EXPECTED)
 def test_a_whole_answer_is_read(case: str) -> None:
     response, dropped = EXPECTED[case]
-    read = read_response(RECORDED.answer(case), origin())
-    assert read.response == response
-    assert read.dropped == dropped
+    events = StreamReader(origin()).read_whole(RECORDED.answer(case))
+    assert fold(events) == response
+    assert tuple(losses(events)) == dropped
 
 
 @pytest.mark.parametrize("case", EXPECTED)
@@ -258,17 +257,16 @@ def test_calls_arrive_complete() -> None:
 
 
 def test_additional_candidates_are_reported_as_dropped() -> None:
-    read = read_response(
+    events = StreamReader(origin()).read_whole(
         {
             "candidates": [
                 {"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"},
                 {"index": 1, "content": {"parts": [{"text": "b"}]}, "finishReason": "STOP"},
             ]
-        },
-        origin(),
+        }
     )
-    assert read.response.parts == (Text("a"),)
-    assert read.dropped == ("candidates.1",)
+    assert fold(events).parts == (Text("a"),)
+    assert losses(events) == ["candidates.1"]
 
 
 @pytest.mark.parametrize(
@@ -285,9 +283,9 @@ def test_additional_candidates_are_reported_as_dropped() -> None:
     ],
 )
 def test_empty_answers_are_accepted(body: dict[str, object]) -> None:
-    read = read_response(body, origin())
-    assert (read.response.parts, read.dropped) == ((), ())
-    assert read.response.stop == Stop("unknown")
+    events = StreamReader(origin()).read_whole(body)
+    assert (fold(events).parts, tuple(losses(events))) == ((), ())
+    assert fold(events).stop == Stop("unknown")
 
 
 @pytest.mark.parametrize("frame", ['{"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}}'])
@@ -398,7 +396,7 @@ wire_parts = st.one_of(
 
 @given(st.lists(wire_parts, max_size=8), st.data())
 def test_an_answer_split_anywhere_folds_to_the_same(wire: list[dict[str, object]], data: st.DataObject) -> None:
-    whole = read_response(json.loads(parts(*wire)), origin())
+    whole = StreamReader(origin()).read_whole(json.loads(parts(*wire)))
     one = reader()
     events: list[Event] = []
     for part in wire:
@@ -410,7 +408,7 @@ def test_an_answer_split_anywhere_folds_to_the_same(wire: list[dict[str, object]
             part = part | {"text": text[cut:]}
         events += one.feed(None, parts(part, finish=None))
     events += one.feed(None, piece(candidates=[{"finishReason": "STOP"}]))
-    assert fold(ordered(events + one.finish())) == whole.response
+    assert fold(ordered(events + one.finish())) == fold(whole)
 
 
 FAILED = ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"]
@@ -421,7 +419,7 @@ def test_a_failure_before_any_content_is_an_error(reason: str) -> None:
     candidate = {"content": {"parts": []}, "finishReason": reason, "finishMessage": "Malformed function call: x("}
     body = {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 9}}
     with pytest.raises(VendorError, match="Malformed function call") as caught:
-        read_response(body, origin())
+        StreamReader(origin()).read_whole(body)
     assert caught.value.kind == "upstream"
     with pytest.raises(VendorError):
         reader().feed(None, json.dumps(body))
@@ -435,7 +433,7 @@ STOPPED: dict[str, dict[str, Json]] = {
 
 @pytest.mark.parametrize("reason", STOPPED)
 def test_googles_reason_for_stopping_becomes_a_refusal(reason: str) -> None:
-    read = read_response(STOPPED[reason], origin())
-    assert read.response.parts == (Refusal("The text broke a rule."),)
-    assert read.response.stop == Stop("content_filter", raw=reason)
-    assert read.dropped == ()
+    events = StreamReader(origin()).read_whole(STOPPED[reason])
+    assert fold(events).parts == (Refusal("The text broke a rule."),)
+    assert fold(events).stop == Stop("content_filter", raw=reason)
+    assert losses(events) == []

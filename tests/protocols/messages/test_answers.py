@@ -32,13 +32,12 @@ from nexus.conversation.parts import (
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.messages.read_request import read_request
-from nexus.protocols.messages.read_response import read_response
 from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.messages.stops import read_stop, write_stop
 from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.messages.write_response import write_response
 from nexus.protocols.messages.write_stream import StreamWriter
-from tests.protocols.kit import envelope, losses, origin
+from tests.protocols.kit import answer_from, envelope, losses, origin
 
 from .kit import RECORDED, accumulated, check_event, check_message, frames, replay
 
@@ -146,9 +145,9 @@ def test_a_stream_is_read(case: str) -> None:
 
 @pytest.mark.parametrize("case", RECORDED.answers)
 def test_a_whole_answer_is_read(case: str) -> None:
-    read = read_response(RECORDED.answer(case), origin())
-    assert read.response == EXPECTED[case]
-    assert set(read.dropped) == DROPPED.get(case, set())
+    events = StreamReader(origin()).read_whole(RECORDED.answer(case))
+    assert fold(events) == EXPECTED[case]
+    assert set(losses(events)) == DROPPED.get(case, set())
 
 
 def test_events_after_the_end_are_ignored() -> None:
@@ -195,7 +194,7 @@ def test_a_ping_before_the_start_is_ignored() -> None:
 
 @pytest.mark.parametrize("body", [{"content": []}, {"content": [None, 1, {}]}])
 def test_empty_answers_are_accepted(body: dict[str, Any]) -> None:
-    assert read_response(body, origin()).response.parts == ()
+    assert answer_from(body, StreamReader(origin())).parts == ()
 
 
 # --- to a client -----------------------------------------------------------------------------------------------------
@@ -420,7 +419,7 @@ def test_a_cache_reported_only_at_the_end_is_not_counted_twice(
 
 def test_arguments_as_json_text_are_not_lost() -> None:
     block = {"type": "tool_use", "id": "a", "name": "f", "input": '{"city":"Paris"}'}
-    (call,) = read_response({"content": [block], "stop_reason": "tool_use"}, origin()).response.parts
+    (call,) = answer_from({"content": [block], "stop_reason": "tool_use"}, StreamReader(origin())).parts
     assert isinstance(call, ToolCall) and call.arguments == '{"city":"Paris"}'
 
 

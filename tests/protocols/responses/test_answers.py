@@ -25,11 +25,10 @@ from nexus.conversation.parts import (
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
 from nexus.protocols.responses.read_error import read_error
-from nexus.protocols.responses.read_response import read_response
 from nexus.protocols.responses.read_stream import StreamReader
 from nexus.protocols.responses.stops import read_stop, write_stop
 from nexus.protocols.responses.usage import read_usage, write_usage
-from tests.protocols.kit import events_from, losses, ordered, origin
+from tests.protocols.kit import answer_from, events_from, losses, ordered, origin
 
 from .kit import RECORDED, check_response, replay
 
@@ -86,9 +85,9 @@ def test_a_stream_is_read(case: str) -> None:
 
 @pytest.mark.parametrize("case", EXPECTED)
 def test_a_whole_answer_is_read(case: str) -> None:
-    read = read_response(RECORDED.answer(case), origin())
-    assert read.response == EXPECTED[case]
-    assert set(read.dropped) == LOST.get(case, set())
+    events = StreamReader(origin()).read_whole(RECORDED.answer(case))
+    assert fold(events) == EXPECTED[case]
+    assert set(losses(events)) == LOST.get(case, set())
 
 
 @pytest.mark.parametrize(
@@ -105,7 +104,7 @@ def test_several_thoughts_of_one_item_are_separated_as_in_a_whole_answer(kind: s
     ]
     stream = [*deltas, {"type": "response.completed", "response": response}]
     events = [event for one in stream for event in reader.feed(None, json.dumps(one))]
-    assert fold(events).parts == read_response(response, origin()).response.parts
+    assert fold(events).parts == answer_from(response, StreamReader(origin())).parts
 
 
 def parts_of_item(begun: dict[str, Any], *rest: dict[str, Any]) -> tuple[Part, ...]:
@@ -175,13 +174,13 @@ LOOSE: dict[str, tuple[dict[str, Any], Part]] = {
 
 @pytest.mark.parametrize(("item", "part"), LOOSE.values(), ids=LOOSE)
 def test_answers_of_compatible_servers_are_read_whole_and_streamed(item: dict[str, Any], part: Part) -> None:
-    assert read_response({"output": [item]}, origin()).response.parts == (part,)
+    assert answer_from({"output": [item]}, StreamReader(origin())).parts == (part,)
     assert parts_of_item(item, item) == (part,)
 
 
 def test_unknown_content_is_reported_as_dropped() -> None:
     item = {"type": "message", "role": "assistant", "content": [{"type": "output_audio"}]}
-    assert read_response({"output": [item]}, origin()).dropped == ("output.content.output_audio",)
+    assert losses(StreamReader(origin()).read_whole({"output": [item]})) == ["output.content.output_audio"]
     frames = [{"type": "response.output_item.done", "item": item}, {"type": "response.completed", "response": {}}]
     reader = StreamReader(origin())
     events = [event for frame in frames for event in reader.feed(None, json.dumps(frame))]
@@ -267,7 +266,7 @@ def test_errors_inside_a_stream_are_raised(event: dict[str, Any], kind: str, mes
 
 def test_a_failed_answer_is_raised() -> None:
     with pytest.raises(VendorError, match="try again in 11") as rejected:
-        read_response(RECORDED.answer("failed"), origin())
+        StreamReader(origin()).read_whole(RECORDED.answer("failed"))
     assert (rejected.value.kind, rejected.value.status) == ("rate_limit", 429)
     with pytest.raises(VendorError, match="try again in 11"):
         replay("failed")
@@ -276,7 +275,7 @@ def test_a_failed_answer_is_raised() -> None:
 @pytest.mark.parametrize("garbage", [{"output": [{"type": "function_call", "name": None}]}])
 def test_garbage_is_rejected(garbage: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
-        read_response(garbage, origin())
+        StreamReader(origin()).read_whole(garbage)
 
 
 @pytest.mark.parametrize("data", ["{", "[]", "5"])
