@@ -3,7 +3,8 @@
 Nothing that the client requires is weakened silently: a tool that cannot be strict is reported. Sources: OpenAI's 400s
 (``object schema missing properties``, ``array schema missing items``, ``schema must have type 'object' and not have
 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``, ``regex lookaround is not supported``, which Zod 4 writes for
-an email: smartbear-mcp #491, vercel/ai #21037) and its guide to structured outputs.
+an email: smartbear-mcp #491, vercel/ai #21037, ``'propertyNames' is not permitted``, which it writes for a record:
+vercel/ai #20621, signetai #449) and its guide to structured outputs.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _NOT_STRICT = frozenset(
     {"allOf", "dependentRequired", "dependentSchemas", "else", "if", "not", "oneOf", "patternProperties", "then"}
 )
 _LOOKAROUND = pattern(r"\(\?<?[=!]")
+_ANY_NAME: tuple[Json, ...] = (True, {}, {"type": "string"})
 _FORMATS = frozenset({"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"})
 """Those that ``strict`` has (cyanheads/git-mcp-server #47, oh-my-pi #206: 'uri' is not a valid format)."""
 
@@ -100,13 +102,16 @@ def _closed(schema: Json, path: str, lost: list[str]) -> Json:
 
 
 def complete(schema: Json, path: str, lost: list[str]) -> Json:
-    """With ``properties`` in every object and ``items`` in every array, allowing the same values as before; a pattern
-    that the vendor rejects becomes text."""
+    """With ``properties`` in every object and ``items`` in every array, allowing the same values as before; patterns
+    and rules for names that the vendor rejects become text."""
     if not isinstance(schema, dict):
         return schema
     copy = rebuilt(schema, lambda one, below: complete(one, f"{path}.{below}", lost))
     if "pattern" in copy and _LOOKAROUND.search(text(copy["pattern"])):
         _tell(copy, "pattern", path, lost)
+    if copy.get("propertyNames", {}) not in _ANY_NAME:
+        _tell(copy, "propertyNames", path, lost)
+    copy.pop("propertyNames", None)
     types = types_of(schema)
     if "object" in types and "properties" not in copy:
         copy["properties"] = {}

@@ -40,6 +40,7 @@ def test_strict_is_kept_only_if_the_schema_follows_its_rules(schema: dict[str, A
         ("pattern", r"^(?!\.)[a-z]+$", False, False),
         ("pattern", "a(?<=b)", True, False),
         ("pattern", "^(?:a|b)(?P<c>d)$", True, True),
+        ("propertyNames", {"pattern": "^a"}, False, False),
         ("format", "uri", True, False),
         ("format", "uri", False, True),
         ("format", "uuid", True, True),
@@ -55,3 +56,12 @@ def test_what_the_vendor_rejects_of_a_text_becomes_words(keyword: str, value: st
     assert request.tools[0].strict == strict
     places = f"tools.0.parameters.properties.to.items.{keyword}", f"output_format.schema.properties.a.{keyword}"
     assert lost == (() if kept else places)
+
+
+def test_a_record_of_any_names_loses_nothing() -> None:
+    """As Zod 4 writes it."""
+    record = {"type": "object", "additionalProperties": WORD}
+    tool = Tool("f", parameters=object_of(a={**record, "propertyNames": WORD}))
+    request, _, lost = fit_schemas(Request((), tools=(tool,)))
+    assert request.tools[0].parameters == object_of(a={**record, "properties": {}})
+    assert lost == ()

@@ -37,6 +37,8 @@ def _openai_schema(schema: dict[str, Any], *, root: bool = False) -> Iterator[st
         yield "array schema missing items"
     if re.search(r"\(\?<?[=!]", str(schema.get("pattern", ""))):
         yield "regex lookaround is not supported"
+    if "propertyNames" in schema:
+        yield "'propertyNames' is not permitted"
     for inner in _inside(schema):
         yield from _openai_schema(inner)
 
