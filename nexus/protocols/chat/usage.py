@@ -3,7 +3,8 @@
 Cached and written tokens count inside ``prompt_tokens`` and reasoning inside ``completion_tokens``; servers that count
 them separately are recognized by sums that would not match. This dialect does not have the lifetime of a cache write:
 it is read as five minutes. Sources: OpenAI's API reference; DeepSeek (``prompt_cache_hit_tokens``), Moonshot
-(``cached_tokens`` on top), LiteLLM and Databricks (Anthropic's names on top).
+(``cached_tokens`` on top), Mistral (``num_cached_tokens`` on top: @ai-sdk/mistral 4.0), LiteLLM and Databricks
+(Anthropic's names on top).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from nexus.conversation.usage import Usage
 from nexus.wire import Json, count, mapping, only, sequence, text
 
-_READS = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
+_READS = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens")
 
 
 def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:

@@ -56,6 +56,7 @@ DETAILS: dict[str, tuple[dict[str, Json], Usage]] = {
         {"prompt_tokens": 9, "completion_tokens": 1, "cache_read_input_tokens": 4},
         Usage(5, 4, output=1),
     ),
+    "Mistral's reads": ({"prompt_tokens": 9, "completion_tokens": 1, "num_cached_tokens": 4}, Usage(5, 4, output=1)),
     "cached tokens not included in the prompt": (
         {"prompt_tokens": 2, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 7}},
         Usage(2, 7, output=1),
