@@ -36,7 +36,8 @@ class Answers(Protocol):
 
 
 class VendorIds(Protocol):
-    """The owners of what a vendor stores. ``guards`` says that callers are told apart, ``pins`` that accounts are."""
+    """The owners of what a vendor stores. ``guards``: only the caller who received an id may use it. ``pins``: an id
+    goes back to the account that made it, even for a single caller."""
 
     guards: bool
     pins: bool

@@ -1,4 +1,4 @@
-"""What the ledger asks of its database, which is ``sqlite`` or ``postgres``: both run the same SQL.
+"""The ledger's interface to its database, which is ``sqlite`` or ``postgres``: both run the same SQL.
 
 Any thread, one at a time; nothing here runs on the loop. Statements use ``?`` as placeholder.
 """

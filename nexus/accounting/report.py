@@ -1,4 +1,4 @@
-"""Usage reports: sums of the ledger since a time, grouped as asked.
+"""Usage reports: sums of the ledger since a time, grouped by one property.
 
 Reads only. Results are bounded in SQL; names in SQL come from tables in the code, everything else is a bound value.
 """

@@ -19,7 +19,7 @@ BY: Mapping[str, str] = {
     "tag": "tags",
     "day": "day",
 }
-"""What sums can be grouped by, and its column."""
+"""The ways to group sums, each with its column."""
 
 
 FORMATS = ("table", "csv", "json")

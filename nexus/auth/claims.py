@@ -34,7 +34,7 @@ def values_of(claim: Json) -> list[str]:
 
 
 def _digits(item: Json) -> str:
-    # str() fails for integers of thousands of digits, which are no ids.
+    # str() fails for integers of thousands of digits, which are not ids.
     return str(item) if isinstance(item, int) and not isinstance(item, bool) and abs(item) < 1 << 64 else ""
 
 

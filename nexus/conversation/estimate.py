@@ -1,6 +1,6 @@
 """Estimates the tokens of a request, if no vendor counts them.
 
-Pure; rather too high than too low. All vendors' tokenizers produce one token per three and a half to four bytes.
+Pure. Errs on the high side: all vendors' tokenizers produce one token per three and a half to four bytes.
 """
 
 from __future__ import annotations

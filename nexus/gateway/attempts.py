@@ -1,7 +1,7 @@
-"""The attempts at a call: which place is asked next, until one begins to answer or none is left.
+"""The attempts at a call: which place is tried next, until one begins to answer or none is left.
 
 Law: ``take_early`` is quick and runs on the loop, ``open`` blocks and runs on a worker. What is taken for a place
-(room, a reservation, the turn of a probe) is given back before the next one is asked. ``semantics`` decides what a
+(room, a reservation, the turn of a probe) is given back before the next one is tried. ``semantics`` decides what a
 failure leads to.
 """
 

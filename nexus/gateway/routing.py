@@ -186,7 +186,7 @@ class Routes:
         provider = self._known.get(name)
         may = identity.models is None or not {"*", f"{name}/*"}.isdisjoint(identity.models)
         if provider is None or not may or not provider.settings.passthrough or not _begins(path, provider):
-            raise NotFound(f"{path[:200]} is no path of {name[:64]} that you may call")
+            raise NotFound(f"{path[:200]} is not a path of {name[:64]} that you may call")
         return Route(provider, "*", ModelSettings())
 
     def storing(self, dialect: str) -> dict[str, Route]:

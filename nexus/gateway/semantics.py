@@ -121,7 +121,7 @@ VERDICTS: Mapping[Failure, Verdict] = {
 
 
 DOUBTFUL = frozenset({"silence", "breakdown", "miswritten"})
-"""Failures after which the vendor may have done what it was asked, unless it answers 503."""
+"""Failures after which the vendor may have carried out the request, unless it answers 503."""
 
 _KINDS: Mapping[str, Failure] = {
     "context_length": "too_long",

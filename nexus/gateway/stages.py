@@ -262,5 +262,5 @@ async def identify(
         await wait(found.fetched)
         found = authenticator.authenticate(lines, last=True)
     if isinstance(found, Pending):
-        raise AssertionError("an authenticator that is asked for the last time answers")
+        raise AssertionError("with last=True an authenticator never returns Pending")
     return found

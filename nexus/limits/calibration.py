@@ -51,7 +51,7 @@ _KEPT = 1 - _PRIOR_SHARE
 _RETURNING = tuple(_PRIOR_SHARE * part for part in _PRIOR)
 
 _ENDLESS = 10**12
-"""Counts are capped here: larger numbers are no token counts, and may be too large for a float."""
+"""Counts are capped here: larger numbers are not token counts, and may be too large for a float."""
 
 
 @dataclass(frozen=True, slots=True)

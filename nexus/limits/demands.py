@@ -19,7 +19,7 @@ DEFAULT_OUTPUT = 4096
 """Tokens reserved for an answer of unstated length while nothing is known about the model."""
 
 LARGEST = 10**9
-"""Maximum tokens counted for one call; more are taken for a mistake."""
+"""Maximum tokens counted for one call; a larger number is taken for a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def expected_of(ask: Ask, learned: Learned, estimate: Estimate) -> Expectation:
         most = min(LARGEST, max(1, ask.max_output))
         output = Expected(most, most)
     else:
-        # Any remainder admits the call, which may be short; but as much as a long answer is reserved.
+        # Any remainder admits the call, which may be short; what a long answer needs is reserved.
         output = Expected(1, learned.output(provider, model) or DEFAULT_OUTPUT)
     return Expectation(learned.input(provider, model, estimate), output)
 
@@ -104,7 +104,7 @@ def output_asked(document: Mapping[str, Json]) -> int | None:
     )
     if not asked:
         return None
-    # A list of numbers is one prompt of completions, of tokens.
+    # In legacy completions, a list of numbers is one prompt, given as tokens.
     prompts = sum(not isinstance(one, int) for one in sequence(document.get("prompt")))
     choices = max(_largest(document, ("n", "best_of")), _largest(generation, ("candidateCount",)))
     return asked * max(1, choices) * max(1, prompts)

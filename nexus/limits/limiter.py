@@ -28,7 +28,7 @@ SOON = 5 * SECOND
 """Microseconds to wait for calls in flight, whose end is unknown."""
 
 Decided = Callable[[Quota, bool], None]
-"""Called with each quota that was asked, and whether it admitted the demand; from any thread."""
+"""Called with each quota that decided, and whether it admitted the demand; from any thread."""
 
 
 class Limits:

@@ -33,7 +33,7 @@ LONG = 60 * SECOND
 
 
 class LimitExceeded(RateLimited):
-    """``refused`` is the decision: the quota in the way, and what was asked of it."""
+    """``refused`` is the decision: the quota in the way, and the demand on it."""
 
     def __init__(self, refused: Refused) -> None:
         self.refused = refused

@@ -17,7 +17,7 @@ Received = Callable[[Any, Any], None]
 """Called with a key and a value that another process published."""
 
 Publish = Callable[[Any, Any, float], None]
-"""Takes a hashable key and a value, both plain, and for how many seconds processes that start are told of them."""
+"""Takes a hashable key and a value, both plain, and for how many seconds processes that start later get them."""
 
 MOST = 20_000
 """Maximum facts kept for processes that start later; the oldest are evicted first."""

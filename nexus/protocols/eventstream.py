@@ -31,7 +31,7 @@ class CorruptMessage(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class EventMessage:
-    """``headers`` that are no strings have whatever value botocore reads; ``raw`` are a read message's own bytes."""
+    """``headers`` that are not strings have whatever value botocore reads; ``raw`` are a read message's own bytes."""
 
     payload: bytes
     headers: Mapping[str, Any] = field(default_factory=dict)

@@ -12,7 +12,7 @@ _MARK = pattern(r'\\.|["{}\[\]]', re.DOTALL)
 
 class GrowingJson:
     """``pieces`` are the text so far, ``length`` is its number of characters, ``is_blank`` says that it is only white
-    space. Each piece is read once, however often ``kind`` is asked in between."""
+    space. Each piece is read once, however often ``kind`` is read in between."""
 
     __slots__ = ("_depth", "_in_string", "_kind", "_opened", "_rest", "_seen", "is_blank", "length", "pieces")
 

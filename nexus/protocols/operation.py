@@ -126,7 +126,8 @@ BATCHES = replace(_HELD, action="batches", path=r"/batches(?:/[^/]+(?:/cancel)?)
 MESSAGE_BATCHES = replace(BATCHES, path=r"/messages/batches(?:/[^/]+(?:/cancel|/results)?)?")
 
 HELD = ("files", "batches")
-"""What a provider may have if its settings say so: it stores them for the callers, who are told apart here."""
+"""What a provider may have if its settings say so: it stores them for callers, and only Nexus knows which
+caller owns what."""
 
 RAW = Operation(
     "raw",

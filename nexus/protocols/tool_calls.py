@@ -76,9 +76,9 @@ def spelled_json(value: Json) -> str:
 def an_object_of(arguments: str) -> tuple[dict[str, Json], bool]:
     """A call's arguments as the JSON object that some dialects require, and whether they were one by themselves.
 
-    An empty text means no arguments, as do ``NO_ARGUMENTS``. What else a model wrote is kept completely: if it is not
-    an object (the answer was cut off, or the model made a mistake), its text is put under one key, in answers and in
-    histories alike.
+    An empty text means no arguments, as do ``NO_ARGUMENTS``. Anything else that a model wrote is kept in full: if it is
+    not an object (the answer was cut off, or the model made a mistake), its text is put under one key, in answers and
+    in histories alike.
     """
     if not (bare := arguments.strip()) or bare in NO_ARGUMENTS:
         return {}, True

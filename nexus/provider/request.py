@@ -1,4 +1,4 @@
-"""What a provider is asked to send, and how to ask again without what a vendor rejected."""
+"""The request of one attempt to a provider, and how to repeat it without what a vendor rejected."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class ProviderRequest:
-    """What an attempt asks of a provider: a body in one of its dialects, and what of the client's request to forward.
+    """The request of one attempt: a body in one of the provider's dialects, and what to forward of the client's.
 
     ``model`` is the request model, also in ``body`` if the dialect has it there. ``headers`` are the client's
     (lower-case names), or those that a translation wrote; the provider selects which to forward. ``client`` are always

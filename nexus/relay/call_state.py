@@ -106,7 +106,7 @@ class Attempt:
 
     @property
     def usage(self) -> Usage | None:
-        """What the vendor reported; no tokens at all are no report."""
+        """What the vendor reported; None if it reported no tokens at all."""
         usage = self.tap.usage
         return usage if usage is not None and any(parts_of(usage)) else None
 

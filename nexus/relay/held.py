@@ -50,7 +50,7 @@ def _relay(attempt: Attempt, held: HeldState) -> AnswerRelay:
 def state_of(attempt: Attempt) -> HeldState:
     held = attempt.state.held
     if held is None:
-        raise RuntimeError("a call about nothing that is held")
+        raise RuntimeError("the call is not about files or batches")
     return held
 
 

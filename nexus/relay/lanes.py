@@ -166,7 +166,7 @@ def _target(route: Route, dialect: str, without: Sequence[Without]) -> Target:
 
 
 ASKED_AGAIN = Without("an empty answer", lambda target: target)
-"""Accepts an empty answer: the model was asked again, and nothing else is left out."""
+"""Accepts an empty answer: the request was repeated, and nothing else is left out."""
 
 
 @contextmanager

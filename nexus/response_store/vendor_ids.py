@@ -18,8 +18,7 @@ from nexus.settings.server import ResponseStoreSettings
 
 @dataclass(slots=True)
 class StoredVendorIds:
-    """The ids of one call. ``owner`` is None if the caller is unknown. ``guards`` says that callers are told apart,
-    ``pins`` that a vendor's accounts are, even for a single caller.
+    """The ids of one call. ``owner`` is None if the caller is unknown.
 
     ``serves_unknown`` lets ids pass whose owner is unknown. ``learns``: ids in the answer become the caller's.
     """

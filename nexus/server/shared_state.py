@@ -68,8 +68,8 @@ class SharedMemory:
         return Member(share, control, self._windows, link, board, tally, self._rows, part, self._count)
 
     def listen(self, indices: Iterable[int]) -> None:
-        """Marks workers as listening, each with 0 connections, before any is told to listen; otherwise the first one
-        told would take more than its share."""
+        """Marks workers as listening, each with 0 connections, before any of them does: otherwise the first one would
+        take more than its share."""
         for index in indices:
             self._shares[index].write(0)
 

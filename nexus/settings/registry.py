@@ -69,7 +69,7 @@ def load(kind: str) -> Any:
 
 
 class SettingsTypes(Mapping[str, Any]):
-    """The settings class of each kind, imported with its provider once it is asked for."""
+    """The settings class of each kind, imported with its provider when first needed."""
 
     def __getitem__(self, kind: str) -> Any:
         return load(kind).settings_type

@@ -77,7 +77,7 @@ def _certificate(tls: TlsSettings | None) -> Iterator[str]:
 
 
 def _callers(settings: Settings) -> Iterator[str]:
-    """About how callers are told apart."""
+    """Warnings about how callers are identified."""
     server, identification = settings.server, settings.server.client_identification
     source = identification.client_id
     if identification.enabled and source is not None and source.http_header is not None:

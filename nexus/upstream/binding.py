@@ -25,7 +25,8 @@ NetworkPhase = Literal["dns", "connect", "proxy", "tls", "send", "first byte", "
 
 
 ROUND_TRIP = 1.0
-"""Seconds within which a vendor that had closed a pooled connection resets it; a later reset is of a vendor at work."""
+"""Seconds within which a vendor that had closed a pooled connection resets it; a later one comes from a vendor
+that was at work."""
 
 
 class Binding:

@@ -118,7 +118,7 @@ def _items(given: Json) -> Iterator[Body]:
     """The turns of ``input``, with the calls of one turn in one message."""
     for are_calls, group in groupby(objects_in(given, "input"), lambda one: text(one[0].get("type")) in _CALLS):
         if are_calls:
-            yield {"role": "assistant", "content": None, "tool_calls": [_made(item) for item, _ in group]}
+            yield {"role": "assistant", "content": None, "tool_calls": [_call_of_item(item) for item, _ in group]}
             continue
         for item, path in group:
             match text(item.get("type")) or "message":
@@ -132,9 +132,9 @@ def _items(given: Json) -> Iterator[Body]:
                     raise UnsupportedFeature.about(path, f"items of type {kind} cannot be sent to chat completions")
 
 
-def _made(item: Body) -> Json:
-    place, said = _CALLS[item["type"]]
-    return {"id": item.get("call_id"), "type": place, place: {"name": item.get("name"), said: item.get(said)}}
+def _call_of_item(item: Body) -> Json:
+    kind, given = _CALLS[item["type"]]
+    return {"id": item.get("call_id"), "type": kind, kind: {"name": item.get("name"), given: item.get(given)}}
 
 
 def _turns(message: Body) -> Iterator[Body]:
@@ -165,7 +165,7 @@ def _result(call_id: Json, content: Json) -> Body:
 
 
 def _parts(blocks: Sequence[Body]) -> list[Json]:
-    """Content parts of this dialect; unknown ones as they are, to be refused by their type."""
+    """Content parts of this dialect; unknown ones stay as they are, and are later refused by their type."""
     return [_part(block) for block in blocks if block.get("type") not in _ELSEWHERE]
 
 

@@ -73,7 +73,7 @@ def read_stop(choice: Mapping[str, Json], *, calls: bool) -> Stop:
 
 
 def _read_word(word: str) -> Stop:
-    """Whatever its case is."""
+    """Reads a reason, in upper or lower case."""
     reason = _READ.get(word.lower(), "unknown")
     return Stop(reason, raw=None if word == _WRITE[reason] else word)
 

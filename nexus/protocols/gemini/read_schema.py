@@ -1,7 +1,7 @@
 """Google's ``Schema`` (a subset of OpenAPI's) -> JSON Schema.
 
-Types in capital letters become JSON Schema's, ``nullable`` a type more, numbers that JSON carries as strings numbers.
-What is written as JSON Schema already stays. The other way is openapi_schema.py. Source:
+Types in capital letters become those of JSON Schema, ``nullable`` becomes the type "null", and numbers in strings
+become numbers. What is JSON Schema already stays. The other way is openapi_schema.py. Source:
 ai.google.dev/api/caching#Schema; google.genai.types.Schema.
 """
 

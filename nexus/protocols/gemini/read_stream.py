@@ -2,7 +2,7 @@
 
 Pieces of text are one part as long as they are of one kind and unsigned; a signature ends its part. A function
 call comes whole. A stream has no terminator: it is complete once a finish reason or a block reason was seen, and
-because usage may still follow, the end is told by ``finish``. Content without a counterpart is named once in a
+because usage may still follow, ``finish`` returns the end. Content without a counterpart is named once in a
 ContentDropped. The end of a text waits for what follows it, because the sources that it rests on come last.
 Source: ai.google.dev/api/generate-content, google.genai.types.GenerateContentResponse.
 """

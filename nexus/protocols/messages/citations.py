@@ -1,4 +1,4 @@
-"""Citations of text blocks: a vendor's read as sources, and any written for a client.
+"""Citations of text blocks: reads those of a vendor, and writes those of any vendor for a client.
 
 Only web pages have an equivalent elsewhere; positions in documents are reported as dropped. A block is cited as a
 whole, which is all that this dialect supports: a range inside it is lost. For a citation of another vendor there is no

@@ -1,6 +1,6 @@
 """Servers that think by default and reject some requests while they do, as DeepSeek's does: thinking is switched off.
-Others think always and reject a request that does not ask for it, as Kimi K2.7 Code does: it is asked for.
-Some know it by a budget only, as Alibaba's does, while Claude Code asks for adaptive thinking.
+Others always think and reject a request without thinking, as Kimi K2.7 Code does: it is switched on.
+Some accept only a budget, as Alibaba's does, while Claude Code requests adaptive thinking.
 
 It rejects a call in the history without the thinking before it, which clients and other vendors leave out, and a forced
 tool, as Claude Code's web search has it; without thinking it rejects an effort, which Claude Code's subagents send.

@@ -27,7 +27,7 @@ from nexus.protocols.tool_calls import read_arguments
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
 _EXPLANATION = -1
-"""Index for the vendor's explanation of why it stopped the answer; blocks of its start are below."""
+"""Index of the vendor's explanation of why it stopped the answer; blocks in ``message_start`` have lower ones."""
 
 
 class StreamReader:
@@ -93,8 +93,8 @@ class StreamReader:
         return [UsageUpdate(read_usage(self._usage))]
 
     def _begun_with(self, message: Body) -> list[Event]:
-        """What is there from the start: the whole answer if code calls a tool (message-start-prepopulated-content among
-        the recordings of vercel/ai)."""
+        """The content that ``message_start`` already has: the whole answer if code calls a tool
+        (message-start-prepopulated-content among the recordings of vercel/ai)."""
         if text(message.get("stop_reason")):
             self._stop = read_stop(message)
         filled = [block for block in sequence(message.get("content")) if mapping(block).get("text") != ""]

@@ -3,8 +3,8 @@
 Only reasoning that this dialect encrypted is sent back, with its original id, and only before the items that it led to:
 the API rejects a reasoning item that no item of its turn follows. Text of the assistant is a short message, because a
 long one needs its original id; ``is_error``, which a call's output does not have, becomes a prefix of its text. Calls
-of a client's custom tools and their outputs keep their own form. Models that want it are told of each text whether they
-went on after it: no other dialect can say so, and the order does. Source:
+of a client's custom tools and their outputs keep their own form. For models that want it, each text says whether they
+went on after it; other dialects cannot say so, and it follows from the order. Source:
 openai.types.responses.ResponseInputItemParam.
 """
 

@@ -38,8 +38,8 @@ OPENING = len(b"HTTP/1.1 ")
 class ClientStream(IOStream):
     """``last_read`` is a time of the loop's clock. ``room`` is how many more bytes are read before the stream closes;
     None means no limit. ``sent_of_head`` counts the bytes of ``INTERIM``, sent repeatedly, that went ahead of a head.
-    ``mid_body``: more of a body is about to be read. ``rests``: the next read waits for a request, which is hardly
-    there yet. ``is_unix``: the client is connected over a Unix socket.
+    ``mid_body``: more of a body is about to be read. ``rests``: the next read waits for a request, which has
+    probably not arrived yet. ``is_unix``: the client is connected over a Unix socket.
     ``spoiled``: bytes of further requests were dropped, so that the connection cannot serve them.
     """
 

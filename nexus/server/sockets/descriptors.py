@@ -30,12 +30,12 @@ def raise_limit() -> int | None:
     return soft
 
 
-def shortage(limit: int | None, workers: int) -> str | None:
+def shortage(limit: int | None, threads: int) -> str | None:
     """Returns a warning if calls may need more descriptors than ``limit``; each needs two, for client and vendor."""
-    needed = 2 * workers + RESERVE
+    needed = 2 * threads + RESERVE
     if limit is None or limit >= needed:
         return None
     return (
-        f"server.worker_threads = {workers} needs about {needed} file descriptors, and this process may have {limit}: "
+        f"server.worker_threads = {threads} needs about {needed} file descriptors, and the limit is {limit}: "
         "raise the hard limit (ulimit -Hn, or LimitNOFILE of systemd), or lower worker_threads"
     )

@@ -124,7 +124,7 @@ class Sdk:
 
 
 def open_sdk(settings: TelemetrySettings, instance: str) -> Sdk:
-    """With the configured exporters. Raises their exceptions for invalid environment variables."""
+    """The SDK with the configured exporters. Raises their exceptions for invalid environment variables."""
     spans_to = _exporter(settings.traces_to, "trace", "Span")
     return Sdk(settings, instance, spans_to=spans_to, metrics_to=_exporter(settings.metrics_to, "metric", "Metric"))
 

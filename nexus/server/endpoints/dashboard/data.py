@@ -39,8 +39,8 @@ BUSY = "too many dashboard requests at once; retry in a moment"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """The viewer: ``only`` is the filter for what the viewer may see, None for everything; ``known`` is the digest of
+class Viewer:
+    """``only`` is the filter for what the viewer may see, None for everything; ``known`` is the digest of
     the texts that the page already has."""
 
     identity: Identity
@@ -52,22 +52,22 @@ class Look:
 class DataHandler(BaseHandler):
     async def get(self) -> None:
         only = sight_of(self.identity, self.runtime.settings.usage.readers)
-        look = Look(self.identity, self.caller, only, self.query().get("known", ""))
+        viewer = Viewer(self.identity, self.caller, only, self.query().get("known", ""))
         try:
-            found = await self.server.aside.work(partial(document, self.server, self.runtime, look))
+            found = await self.server.aside.work(partial(document, self.server, self.runtime, viewer))
         except (Lost, CallFailed):
             raise Overloaded(BUSY, retry_after=1) from None
         self.set_header("Cache-Control", "no-store")
         self.send(encode(found))
 
 
-def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
+def document(server: Server, runtime: Runtime, viewer: Viewer) -> dict[str, Json]:
     """Returns all data for the page. Raises Lost and CallFailed."""
-    now, only = time.time(), look.only
+    now, only = time.time(), viewer.only
     view = _view(server, only, now)
-    routes = runtime.gateway.routes.seen_by(look.identity)
+    routes = runtime.gateway.routes.seen_by(viewer.identity)
     states = [_state_of(route, server.kept.router.cooldowns, now, tells_why=only is None) for route in routes]
-    days = _days(server, view, look, now)
+    days = _days(server, view, viewer, now)
     return {
         "now": now,
         "sees": only,
@@ -78,8 +78,8 @@ def document(server: Server, runtime: Runtime, look: Look) -> dict[str, Json]:
         "chart": figures.charts(view, days, now),
         "routes": figures.routes(view, states),
         "calls": [_call(line) for line in view["calls"]],
-        "gauges": [asdict(gauge) for gauge in _gauges(server, runtime, routes, look, now)],
-        **_texts(runtime, routes, look),
+        "gauges": [asdict(gauge) for gauge in _gauges(server, runtime, routes, viewer, now)],
+        **_texts(runtime, routes, viewer),
     }
 
 
@@ -99,30 +99,30 @@ def _state(server: Server, view: Mapping[str, Any]) -> dict[str, Json]:
     }
 
 
-def _days(server: Server, view: Mapping[str, Any], look: Look, now: float) -> list[DayOfRoute]:
+def _days(server: Server, view: Mapping[str, Any], viewer: Viewer, now: float) -> list[DayOfRoute]:
     """Returns daily totals from the ledger if it outlives the process, else from memory. Today's come from whichever
     has more, because the ledger lags by seconds and memory is lost with the process.
     """
     found, kept, today = None, of_points(view["chart"]["month"]), int(now // DAY)
     if server.calendar is not None and server.calendar.outlives:
-        found = server.calendar.days(now, tuple((look.only or {}).items()))
+        found = server.calendar.days(now, tuple((viewer.only or {}).items()))
     if found is None:
         return kept
     latest = max(found, kept, key=lambda days: sum(one.attempts + one.calls for one in days if one.day == today))
     return [*(one for one in found if one.day != today), *(one for one in latest if one.day == today)]
 
 
-def _gauges(server: Server, runtime: Runtime, routes: Routes, look: Look, now: float) -> Iterator[Gauge]:
+def _gauges(server: Server, runtime: Runtime, routes: Routes, viewer: Viewer, now: float) -> Iterator[Gauge]:
     """Yields the viewer's limits and budgets, and everyone's budgets if the viewer may see them."""
     budgets, store = runtime.gateway.admission.budgets, server.kept.limits.store
-    own = list(budgets.accounts(look.identity, look.address)) if budgets is not None else []
-    if budgets is not None and look.only is None and server.calendar is not None:
+    own = list(budgets.accounts(viewer.identity, viewer.address)) if budgets is not None else []
+    if budgets is not None and viewer.only is None and server.calendar is not None:
         spent = server.calendar.spent(now, budgets.periods) or []
         found = [(account, nano) for name, subject, nano in spent if (account := budgets.account(name, subject))]
         known = {(account.name, account.subject) for account, _ in found}
         own = [account for account in own if (account.name, account.subject) not in known]
         yield from sorted((gauge_of(account, nano) for account, nano in found), key=lambda one: -one.used / one.limit)
-    yield from standings(store, routes, look.identity, look.address, own)
+    yield from standings(store, routes, viewer.identity, viewer.address, own)
 
 
 def _call(line: dict[str, Any]) -> dict[str, Json]:
@@ -143,15 +143,15 @@ def _state_of(route: Route, cooldowns: Cooldowns, now: float, *, tells_why: bool
     return RouteState(name, kind, state, now + min(until) - moment, redacted(why))
 
 
-def _texts(runtime: Runtime, routes: Routes, look: Look) -> dict[str, Json]:
+def _texts(runtime: Runtime, routes: Routes, viewer: Viewer) -> dict[str, Json]:
     """Returns the texts that change only with the configuration; only their digest if the page already has them."""
     settings, names = runtime.settings, [model.name for model in routes.models]
-    parts = encode([nexus.__version__, settings.origin.digest, settings.origin.written_at, names, look.only is None])
+    parts = encode([nexus.__version__, settings.origin.digest, settings.origin.written_at, names, viewer.only is None])
     digest = hashlib.sha256(parts).hexdigest()[:16]
-    if digest == look.known:
+    if digest == viewer.known:
         return {"known": digest}
     return {
         "known": digest,
         "connect": [asdict(client) for client in clients(settings, names)],
-        "config": effective(settings) if look.only is None else None,
+        "config": effective(settings) if viewer.only is None else None,
     }

@@ -27,6 +27,7 @@ Point = tuple[int, dict[str, int], dict[str, list[int]]]
 
 
 def recent(view: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns ``recent`` of the view, and its calls by kind of outcome; shares are None without calls."""
     outcomes: dict[str, int] = view["recent"]["outcomes"]
     calls = sum(outcomes.values())
     failed = sum(count for outcome, count in outcomes.items() if outcome not in NO_FAILURE)
@@ -40,6 +41,7 @@ def recent(view: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def spend(days: Sequence[DayOfRoute], now: float) -> dict[str, Any]:
+    """Returns the cost of today, yesterday and this month, and what was called and used today."""
     today, (first, last) = int(now // DAY), month_of(now)
     costs: dict[int, int] = {}
     for one in days:
@@ -69,9 +71,10 @@ def cache_share(tokens: Sequence[int]) -> float | None:
 
 
 def charts(view: Mapping[str, Any], days: Sequence[DayOfRoute], now: float) -> dict[str, Any]:
+    """Returns the series of each span: "hour", "day" and "month"."""
     points: dict[str, list[Point]] = {"hour": view["chart"]["hour"], "day": view["chart"]["day"]}
     points["month"] = _by_day(days, now)
-    return {name: _chart(name, all_) for name, all_ in points.items()}
+    return {span: _chart(span, of_span) for span, of_span in points.items()}
 
 
 def _by_day(days: Sequence[DayOfRoute], now: float) -> list[Point]:
