@@ -1,7 +1,7 @@
 """The attempts at a call: which place is tried next, until one begins to answer or none is left.
 
 Law: ``take_early`` is quick and runs on the loop, ``open`` blocks and runs on a worker. What is taken for a place
-(room, a reservation, the turn of a probe) is given back before the next one is tried. ``semantics`` decides what a
+(room, a reservation, the turn of a probe) is given back before the next one is tried. ``verdicts`` decides what a
 failure leads to.
 """
 
@@ -18,7 +18,7 @@ from nexus.gateway.admission import Admission, check_fit
 from nexus.gateway.alarms import Alarm, begin_in_time
 from nexus.gateway.candidates import Router
 from nexus.gateway.consequences import count_failure, pause_before
-from nexus.gateway.semantics import DOUBTFUL, VERDICTS, Failure, Verdict, failure_of, is_about_stored, last_words
+from nexus.gateway.verdicts import DOUBTFUL, VERDICTS, Failure, Verdict, failure_of, is_about_stored, last_words
 from nexus.relay.answer import OpenedReply
 from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.candidate import Candidate, Later, Plan, Skip

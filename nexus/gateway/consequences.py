@@ -1,6 +1,6 @@
 """The consequences of a failed attempt: a cooldown of what is at fault, and when the same place may be retried.
 
-Nothing here waits or chooses; the verdicts come from ``semantics``.
+Nothing here waits or chooses; the verdicts come from ``verdicts``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 
 from nexus.errors import NexusError, UpstreamError
 from nexus.gateway.cooldowns import Cooldowns
-from nexus.gateway.semantics import VERDICTS, Failure, Verdict
+from nexus.gateway.verdicts import VERDICTS, Failure, Verdict
 from nexus.relay.call_state import CallState
 from nexus.relay.candidate import Candidate, Plan
 from nexus.settings.attempts import Retries

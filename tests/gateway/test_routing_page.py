@@ -5,7 +5,7 @@ from pathlib import Path
 from docutils.core import publish_doctree  # type: ignore[import-untyped]
 from docutils.nodes import row  # type: ignore[import-untyped]
 
-from nexus.gateway.semantics import VERDICTS
+from nexus.gateway.verdicts import VERDICTS
 
 PAGE = Path(__file__).parents[2] / "docs/routing.rst"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from nexus.gateway.semantics import VERDICTS, Failure
+from nexus.gateway.verdicts import VERDICTS, Failure
 from nexus.relay.candidate import Candidate
 from tests.conftest import Serve
 from tests.server.vendors import providers

@@ -14,7 +14,7 @@ from nexus.errors import (
     VendorError,
 )
 from nexus.errors.failure import VendorFailure
-from nexus.gateway.semantics import VERDICTS, Failure, failure_of
+from nexus.gateway.verdicts import VERDICTS, Failure, failure_of
 from nexus.protocols.chat.read_error import read_error
 from nexus.protocols.converse.read_error import read_error as read_bedrocks
 
