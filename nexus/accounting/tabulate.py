@@ -84,9 +84,9 @@ def _table(report: Report) -> str:
         text.append(f"the first {len(report.rows)} rows; the total covers all")
     if report.total.unknown_cost:
         count = report.total.unknown_cost
-        text.append(f"cost unknown of {count} attempts: no price, or unknown usage")
+        text.append(f"attempts without a known cost: {count} (no price, or no usage reported)")
     if report.total.unknown_tokens:
-        text.append(f"tokens not known, or not all, of {report.total.unknown_tokens} attempts")
+        text.append(f"attempts whose tokens are not all known: {report.total.unknown_tokens}")
     return "\n".join(text) + "\n"
 
 

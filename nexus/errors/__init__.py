@@ -35,8 +35,7 @@ class NexusError(Exception):
     in_band: bool = False
     """Whether it arrived in-band, after a success status."""
 
-    is_final: bool = False
-    """Whether the reply tells clients not to retry, as Claude Code would for minutes."""
+    is_final: bool = False  # whether the reply says not to retry, as Claude Code would for minutes
 
     def __init__(self, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)

@@ -101,7 +101,7 @@ def _callers(settings: Settings) -> Iterator[str]:
             "with a header that your proxy sets"
         )
     yield (
-        "rate limits per user without [server.client_identification]: callers are told apart by "
+        "rate limits per user without [server.client_identification]: callers are identified by "
         f"{', else by '.join(ways)}; {advice}"
     )
 

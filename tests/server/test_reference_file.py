@@ -111,7 +111,7 @@ def test_the_limit_applies_in_every_protocol(nexus: Nexus) -> None:
 
 SUBJECTS: dict[str, tuple[dict[str, Any], str]] = {
     "a file without identification": ({}, "by the vendor key that they bring, else by their address; callers behind"),
-    "no key is forwarded": ({"forward_token = true": ""}, "are told apart by their address; callers behind"),
+    "no key is forwarded": ({"forward_token = true": ""}, "are identified by their address; callers behind"),
     "gateway keys": ({"[llm]": f"{KEYS}[llm]"}, "by the name of their gateway key; set enabled = true"),
     "tokens": ({"[llm]": f"{OAUTH}[llm]"}, "by their token's sub; set enabled = true"),
     "both": ({"[llm]": f"{KEYS}{OAUTH}[llm]"}, "by the name of their gateway key, else by their token's sub; set"),

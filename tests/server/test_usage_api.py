@@ -187,7 +187,7 @@ def test_the_command_works_while_the_gateway_runs(used: Nexus, folder: Path, run
     assert lines[1].startswith("USER   CALLS  FAILED  INPUT  CACHE READ")
     assert lines[2].split() == ["alice", "2", "1", "100", "0", "0", "6", "0", "unknown"]
     assert lines[4].split() == ["total", "3", "1", "107", "0", "0", "12", "0", "unknown"]
-    assert lines[5].startswith("cost unknown of 2 attempts")
+    assert lines[5].startswith("attempts without a known cost: 2 ")
 
 
 def test_the_command_works_when_the_gateway_is_stopped(run: Run, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
