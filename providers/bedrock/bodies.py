@@ -113,7 +113,7 @@ def _judge_field(one: Field, claude: ClaudeName, draft: _Draft, value: bytes) ->
     if one.taken_by(claude):
         if one.beta is not None and BETAS[one.beta](claude):
             draft.betas[one.beta] = None
-        return None
+        return value.replace(*one.renamed) if one.renamed[0] else None
     if one.binds and draft.answers and decode(value):
         raise InvalidRequest.about(one.path, f"Extra inputs are not permitted ({claude.name} on Amazon Bedrock)")
     draft.drops.add(one.reported)

@@ -8,7 +8,7 @@ November 2026. Sources: AWS, "Anthropic Claude Messages API" (request, tool use,
 model cards; platform.claude.com, "Claude on Amazon Bedrock" and "Prefix checks on thinking blocks" (with its list of
 models and platforms); calls reported by others: anthropics/claude-code 32820, 49370, 56595, 82549,
 anthropics/anthropic-sdk-python 1759, BerriAI/litellm 29206, 32658, 32831, 33193, 41203, router-for-me/CLIProxyAPI 4750,
-lobehub/lobehub 19876.
+lobehub/lobehub 19876; the name in ``block_binding``, which some regions translate: @ai-sdk/amazon-bedrock 5.0.
 
 Mid-conversation ``role = system`` messages: models from 4.8 on accept them (except Sonnet 5); older ones reject the
 whole request. For those, their text joins the adjacent user turn, marked, which keeps the cached prefix before it.
@@ -127,6 +127,9 @@ class Field:
     name: str = ""
     """How a removal is reported; if empty, the path without its stars."""
 
+    renamed: tuple[bytes, bytes] = (b"", b"")
+    """A member of the value as Anthropic's API names it, and as Bedrock does."""
+
     binds: bool = False
     """Without the field the answer would be a different one, so the request is rejected, in words after which clients
     retry without it.
@@ -153,7 +156,7 @@ FIELDS: tuple[Field, ...] = (
     Field("output_config.format", takes=takes_schemas, binds=True),
     Field("output_config.task_budget"),
     Field("output_format", binds=True),
-    Field("thinking.block_binding", beta=BINDING),
+    Field("thinking.block_binding", beta=BINDING, renamed=(b'"prefix_mismatch_behavior"', b'"mismatch_behavior"')),
     Field("fallback_credit_token", beta=CREDIT),
     Field("fallbacks"),
     Field("compaction"),

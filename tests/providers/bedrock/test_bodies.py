@@ -177,8 +177,10 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
     ),
     "bound thinking, if supported": (
         FABLE_5,
-        '{"thinking":{"type":"adaptive","block_binding":{}}}',
-        "{" + named("thinking-binding-controls-2026-08-01") + '"thinking":{"type":"adaptive","block_binding":{}}}',
+        '{"thinking":{"type":"adaptive","block_binding":{"prefix_mismatch_behavior":"drop_block"}}}',
+        "{"
+        + named("thinking-binding-controls-2026-08-01")
+        + '"thinking":{"type":"adaptive","block_binding":{"mismatch_behavior":"drop_block"}}}',
         (),
     ),
     "system in the middle, if supported": (
