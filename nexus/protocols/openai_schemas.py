@@ -42,23 +42,27 @@ def fit_schemas(request: Request, *, typed: bool = False) -> tuple[Request, Rena
     lost: list[str] = []
     fitted = typed_root if typed else _changed_root
     tools = tuple(_fit_tool(tool, f"tools.{at}", fitted, lost) for at, tool in enumerate(request.tools))
-    return replace(request, tools=tools, output_format=_fit_format(request.output_format, lost)), renaming, tuple(lost)
+    format = _fit_format(request.output_format, fitted, lost)
+    return replace(request, tools=tools, output_format=format), renaming, tuple(lost)
 
 
-def _fit_format(format: OutputFormat | None, lost: list[str]) -> OutputFormat | None:
+_Fitted = Callable[[Json, str], ObjectRoot | None]
+
+
+def _fit_format(format: OutputFormat | None, fitted: _Fitted, lost: list[str]) -> OutputFormat | None:
     if format is None or not isinstance(format.schema, dict):
         return format
     path, schema = "output_format.schema", format.schema
     if set(types_of(schema)) - {"object"}:
         # Not an object: the vendor's own error explains it best.
         return replace(format, schema=complete(schema, path, lost))
-    root = object_root(schema, path, _NOT_AT_ROOT)
-    lost += [f"{path}.{keyword}" for keyword in root.lost]
-    schema, strict = _held(complete(root.schema, path, lost), format.strict, path, lost)
+    root = fitted(schema, path) or ObjectRoot(schema)
+    lost += root.lost
+    schema, strict = _held(root.schema, format.strict, path, lost)
     return replace(format, schema=schema, strict=strict, description=describe(format.description, root.in_words))
 
 
-def _fit_tool(tool: Tool, path: str, fitted: Callable[[Json, str], ObjectRoot | None], lost: list[str]) -> Tool:
+def _fit_tool(tool: Tool, path: str, fitted: _Fitted, lost: list[str]) -> Tool:
     if isinstance(tool, WebSearch) or tool.parameters is None:
         return tool
     root = fitted(tool.parameters, f"{path}.parameters")

@@ -21,7 +21,6 @@ SENT = {
     "json_arguments": b'"arguments":"{"',
     "mistral_tool_ids": b'"tool_call_id":"toolu_1"',
     "no_strict": b'"strict":true',
-    "typed_schemas": b'"tools":[]',
     "no_json_schema": b'"type":"json_schema"',
     "no_stop": b'"stop":["END"]',
     "no_stream_usage": b'"stream_options":{}',

@@ -1,10 +1,11 @@
-"""A schema of arguments in which every place names one type, as Moonshot requires of tools for Kimi's models.
+"""A schema of an object in which every place names one type, as Moonshot requires for Kimi's models.
 
-Its 400s: ``tools.function.parameters is not a valid moonshot flavored json schema, details: <At path ...: type is not
-defined>``, ``when using anyOf, type should be defined in anyOf items instead of the parent schema``, ``references must
-start with #/$defs``, ``conflicting keywords found after $ref expansion``; ``required must be an array`` (pi #4138 and
-#5822, kimi-cli #2061 and #2531, command-code #594, hermes-agent #68154, as tested there: no null among alternatives or
-values). What is less than the client allowed is reported.
+Its 400s: ``tools.function.parameters`` or ``response_format.json_schema is not a valid moonshot flavored json schema,
+details: <At path ...: type is not defined>``, ``when using anyOf, type should be defined in anyOf items instead of the
+parent schema``, ``references must start with #/$defs``, ``conflicting keywords found after $ref expansion``, ``items
+must be an object``; ``required must be an array`` (pi #4138 and #5822, kimi-cli #2061 and #2531, command-code #594,
+recordings of vercel/ai; hermes-agent #68154, as tested there: no null among alternatives or values). What is less than
+the client allowed is reported.
 """
 
 from __future__ import annotations

@@ -137,6 +137,19 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         ],
         ("tools.strict",),
     ),
+    "typed_schemas, an answer": (
+        Request((HI,), output_format=OutputFormat({"type": "object", "properties": {"a": {}}}, "n")),
+        ("typed_schemas",),
+        "response_format",
+        {
+            "type": "json_schema",
+            "json_schema": {
+                "name": "n",
+                "schema": {"type": "object", "properties": {"a": {"type": "string"}}, "required": []},
+            },
+        },
+        ("output_format.schema.type",),
+    ),
     "typed_schemas": (
         Request((HI,), tools=(Tool("f", parameters={"type": "object", "properties": {"a": {}}}),)),
         ("typed_schemas",),
