@@ -1,8 +1,8 @@
 """Pins calls to the account that made what they refer to: stored answers, conversations, encrypted reasoning.
 
-Runs on a worker, because the store of ids may block. A target whose account did not make it is not asked; if no other
-is left, the error names the field. With a single account only callers have to be told apart. Answers that the gateway
-itself stores can go to every target.
+Runs on a worker, because the store of ids may block. A target whose account did not make it is skipped; if no other is
+left, the error names the field. With a single account, only the caller is checked. Answers that the gateway itself
+stores can go to every target.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nexus.relay.candidate import Candidate, Plan
 from nexus.relay.lanes import passes
 
 Excluded = Mapping[str, NexusError]
-"""By the name of a place, why it must not be asked."""
+"""By the name of a place, why it is skipped."""
 
 Named = Sequence[tuple[str, str]]
 """The ids in a request of what vendors store, each with its field; "" for the path."""
@@ -84,7 +84,7 @@ def _own_answers(state: CallState, named: Named) -> Mapping[str, bool]:
 
 
 def _check(state: CallState, candidate: Candidate, ids: VendorIds, named: Named) -> None:
-    """Checks ownership; not for callers with their own keys, whom the vendor tells apart."""
+    """Checks ownership; not for callers with their own keys, whom the vendor itself identifies."""
     if not candidate.own and ids.guards:
         state.vendor_ids = ids
         ids.check(candidate.keeper, named)
@@ -97,7 +97,7 @@ def _without_files(call: Call, candidates: Sequence[Candidate], passing: Sequenc
         return {}
     judged = [one for one in passing if holds_files(one.route)] if all(map(has_owner, uploaded)) else []
     if not judged:
-        # The accounts are asked one after the other.
+        # The accounts are tried one after the other.
         return {}
     text = "a file exists only in the account that it was uploaded to"
     return _all([one for one in candidates if one not in judged], InvalidRequest.about(uploaded[0][0], text))

@@ -1,4 +1,4 @@
-"""Answers without any content, of models that answer when asked again."""
+"""Answers without any content, from models that answer a repeated request."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def chunks(answer: Any) -> list[Any]:
 
 
 class TestInvoke:
-    def test_whole(self, vendor: Standing) -> None:
+    def test_a_whole_answer(self, vendor: Standing) -> None:
         answer = signing(vendor.nexus).invoke_model(modelId="v/m", body=json.dumps(BODY))
         said = json.loads(answer["body"].read())
         assert [block["text"] for block in said["content"]] == [HELLO]
@@ -85,11 +85,11 @@ class TestInvoke:
         assert (events[0]["type"], events[-1]["type"]) == ("message_start", "message_stop")
         assert "".join(e["delta"].get("text", "") for e in events if e["type"] == "content_block_delta") == HELLO
 
-    def test_a_count(self, vendor: Standing) -> None:
+    def test_tokens_are_counted(self, vendor: Standing) -> None:
         asked = {"invokeModel": {"body": json.dumps(BODY)}}
         assert signing(vendor.nexus).count_tokens(modelId="v/m", input=asked)["inputTokens"] > 0
 
-    def test_errors(self, vendor: Standing) -> None:
+    def test_a_vendors_error_has_bedrocks_code(self, vendor: Standing) -> None:
         client = signing(vendor.nexus)
         whole, stream = client.invoke_model, client.invoke_model_with_response_stream
         for call, status, code in (
@@ -122,7 +122,7 @@ NAMED = {
 
 
 @pytest.mark.parametrize("name", NAMED.values(), ids=NAMED)
-def test_names(name: str, claude: FakeUpstream, serve: Serve) -> None:
+def test_every_name_of_a_model_finds_it(name: str, claude: FakeUpstream, serve: Serve) -> None:
     reply = serve(anthropic_config(claude.base_url)).post(f"{MODEL}/{name}/invoke", BODY)
     assert reply.status == 200, reply.body
 

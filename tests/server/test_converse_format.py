@@ -60,7 +60,7 @@ streaming = pytest.mark.parametrize("streaming", [False, True], ids=["unary", "s
 
 @streaming
 class TestEveryVendor:
-    def test_text(self, vendor: Vendor, streaming: bool) -> None:
+    def test_a_text_answer_has_its_usage(self, vendor: Vendor, streaming: bool) -> None:
         config = (
             {"maxTokens": 64, "temperature": 0.5, "topP": 0.9}
             if "claude" not in vendor.lane.model
@@ -72,7 +72,7 @@ class TestEveryVendor:
         usage = {name: answer["usage"][name] for name in ("inputTokens", "outputTokens", "totalTokens")}
         assert usage == {"inputTokens": 11, "outputTokens": 6, "totalTokens": 17}
 
-    def test_tools(self, vendor: Vendor, streaming: bool) -> None:
+    def test_calls_and_results_go_both_ways(self, vendor: Vendor, streaming: bool) -> None:
         vendor.upstream.next(Behaviour(tool_calls=CALLS))
         first = ask(vendor, streaming, messages=USER, toolConfig=TOOLS)
         assert first["stopReason"] == "tool_use"
@@ -95,7 +95,7 @@ class TestEveryVendor:
         answer = ask(vendor, streaming, messages=again, toolConfig=TOOLS)
         assert answer["output"]["message"]["content"][-1] == {"text": HELLO}
 
-    def test_errors(self, vendor: Vendor, streaming: bool) -> None:
+    def test_a_vendors_429_has_bedrocks_code_and_its_pause(self, vendor: Vendor, streaming: bool) -> None:
         # Longer than Nexus waits itself (``retries.max_delay``).
         wait = (("retry-after", "70"),)
         vendor.upstream.default = Behaviour(status=429, message="so the vendor said", headers=wait)
@@ -110,7 +110,7 @@ def image() -> dict[str, Any]:
     return {"image": {"format": "png", "source": {"bytes": base64.b64decode(PIXEL)}}}
 
 
-def test_a_count(vendor: Vendor) -> None:
+def test_tokens_are_counted(vendor: Vendor) -> None:
     counted = vendor.client.count_tokens(modelId="v/m", input={"converse": {"messages": USER}})
     assert counted["inputTokens"] > 0
 

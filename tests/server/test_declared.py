@@ -40,7 +40,7 @@ BODIES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("client", "body"), BODIES.values(), ids=BODIES.keys())
-def test_requests(
+def test_a_request_of_any_shape_gets_an_answer_or_a_400(
     nexus: Nexus, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream, client: str, body: dict[str, Any]
 ) -> None:
     for stream in (False, True):

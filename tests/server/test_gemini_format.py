@@ -105,7 +105,7 @@ streaming = pytest.mark.parametrize("streaming", [False, True], ids=["unary", "s
 
 @streaming
 class TestEveryVendor:
-    def test_text(self, vendor: Vendor, streaming: bool) -> None:
+    def test_a_text_answer_has_its_usage(self, vendor: Vendor, streaming: bool) -> None:
         answer = ask(vendor, streaming, system_instruction="Be kind.", max_output_tokens=64)
         assert answer.text == HELLO
         candidate, usage = (answer.last.candidates or [])[0], answer.last.usage_metadata
@@ -114,7 +114,7 @@ class TestEveryVendor:
         assert counts == (11, 6, 17)
         assert b"Be kind." in vendor.upstream.requests[-1].body
 
-    def test_tools(self, vendor: Vendor, streaming: bool) -> None:
+    def test_calls_and_results_go_both_ways(self, vendor: Vendor, streaming: bool) -> None:
         vendor.upstream.next(Behaviour(tool_calls=CALLS))
         first = ask(vendor, streaming, tools=[WEATHER])
         assert [call.args for call in first.calls] == [{"city": "Paris"}, {"city": "Rome"}]
@@ -127,7 +127,7 @@ class TestEveryVendor:
         sent = vendor.upstream.requests[-1].body.decode()
         assert "blue" in sent and "no such place" in sent
 
-    def test_errors(self, vendor: Vendor, streaming: bool) -> None:
+    def test_a_vendors_429_has_googles_status(self, vendor: Vendor, streaming: bool) -> None:
         vendor.upstream.default = Behaviour(status=429, message="so the vendor said")
         with pytest.raises(errors.ClientError, match="so the vendor said") as caught:
             ask(vendor, streaming)
@@ -183,7 +183,7 @@ def test_reasoning_of_the_responses_api_is_sent_back(serve: Serve, tmp_path: Pat
         assert upstream.violations == []
 
 
-def test_a_count(vendor: Vendor) -> None:
+def test_tokens_are_counted(vendor: Vendor) -> None:
     assert (vendor.client.models.count_tokens(model="v/m", contents="Hi").total_tokens or 0) > 0
     whole = {"generateContentRequest": {"model": "models/v/m", "systemInstruction": {"parts": [{"text": "s"}]}, **BODY}}
     reply = vendor.nexus.post(f"{GOOGLE}/v/m:countTokens", whole)

@@ -32,7 +32,7 @@ def test_behind_a_proxy_that_speaks_https(nexus: Nexus) -> None:
     assert b"<code>https://localhost/llm/openai/v1</code>" in reply.body
 
 
-def test_head(nexus: Nexus) -> None:
+def test_a_head_request_gets_the_length_without_the_page(nexus: Nexus) -> None:
     whole, head = nexus.request("GET", "/"), nexus.request("HEAD", "/")
     assert (head.status, head.body) == (200, b"")
     assert head.headers["content-length"] == whole.headers["content-length"] == str(len(whole.body))

@@ -49,7 +49,7 @@ def with_models(claude: FakeUpstream, more: str) -> str:
 
 
 @pytest.mark.parametrize(("name", "more"), NAMED.values(), ids=NAMED)
-def test_names(name: str, more: str, claude: FakeUpstream, serve: Serve) -> None:
+def test_every_name_of_a_model_finds_it(name: str, more: str, claude: FakeUpstream, serve: Serve) -> None:
     reply = serve(with_models(claude, more)).post(f"{PUBLISHED}/{name}:rawPredict", BODY)
     assert reply.status == 200, reply.body
 

@@ -244,7 +244,7 @@ NOT_HTTP = "vendor: the answer is not valid HTTP"
         pytest.param(once(whole(b"not gzip", "Content-Encoding: gzip")), UpstreamError, None, id="not gzip"),
     ],
 )
-def test_failures(no_leak: None, handler: Handler, error: type[UpstreamError], message: str | None) -> None:
+def test_a_broken_answer(no_leak: None, handler: Handler, error: type[UpstreamError], message: str | None) -> None:
     with Peer(handler) as peer, transport() as one:
         with pytest.raises(error) as caught:
             fetch(one, peer.url)
