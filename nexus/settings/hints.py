@@ -44,6 +44,7 @@ URL = "is a URL, not a key; the address of a server goes in base_url"
 ELSEWHERE = 'begins like a key for type "{}"'
 IN_PLAIN = "sends keys and prompts to a public host unencrypted: write https"
 STAR = "is not a wildcard: only models that are named here are served, each by its own line"
+REPEATED = "repeats the provider's name: clients call it"
 
 
 def hints(settings: Settings) -> Iterator[str]:
@@ -60,6 +61,8 @@ def hints(settings: Settings) -> Iterator[str]:
         for alias in provider.models:
             if "*" in alias:
                 yield f"{dotted(('llm', 'providers', name, 'models', alias))} {STAR}"
+            elif alias.startswith(f"{name}/"):
+                yield f"{dotted(('llm', 'providers', name, 'models', alias))} {REPEATED} {name}/{alias}"
 
 
 def _slip(secret: str) -> str | None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from nexus.settings.guards import TlsSettings
 from nexus.settings.hints import hints
-from nexus.settings.keys import matching
+from nexus.settings.keys import GatewayKey, matching
 from nexus.settings.oauth import oauth_warnings
 from nexus.settings.root import Settings, limit_tables
 
@@ -20,6 +20,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
     return (
         *_open_to_the_network(settings),
         *_certificate(settings.server.tls),
+        *_expired(settings.server.keys),
         *_callers(settings),
         *oauth_warnings(settings.server.oauth),
         *_models(settings),
@@ -74,6 +75,12 @@ def _certificate(tls: TlsSettings | None) -> Iterator[str]:
         begins, ends = (ssl.cert_time_to_seconds(str(shown[name])) for name in ("notBefore", "notAfter"))
         if ends - time.time() < RENEWED_BY * (ends - begins):
             yield f"server.tls.certificate expires on {shown['notAfter']}; renew it"
+
+
+def _expired(keys: Mapping[str, GatewayKey]) -> Iterator[str]:
+    for name, key in keys.items():
+        if key.expires is not None and key.expires.timestamp() <= time.time():
+            yield f"server.keys.{name} has expired: its calls get a 401; renew or remove it"
 
 
 def _callers(settings: Settings) -> Iterator[str]:

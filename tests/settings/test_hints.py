@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 
 from nexus.settings import Settings, SettingsError, load
-from nexus.settings.hints import ASSIGNED, ELSEWHERE, IN_PLAIN, NOT_FILLED_IN, QUOTED, SCHEMED, STAR, URL, hints
+from nexus.settings.hints import (
+    ASSIGNED,
+    ELSEWHERE,
+    IN_PLAIN,
+    NOT_FILLED_IN,
+    QUOTED,
+    REPEATED,
+    SCHEMED,
+    STAR,
+    URL,
+    hints,
+)
 
 OPENAI = """\
 [llm.providers.openai]
@@ -130,10 +141,17 @@ def test_secrets_in_header_rules_are_checked_too(tmp_path: Path) -> None:
     assert hint.startswith("llm.providers.openai.headers[0].value ")
 
 
-@pytest.mark.parametrize("models", ['models."*" = {}', 'models = ["gpt-*"]'])
-def test_a_star_in_models_gets_a_hint(models: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ('models."*" = {}', STAR),
+        ('models = ["gpt-*"]', STAR),
+        ('models = ["openai/gpt-4o"]', f"{REPEATED} openai/openai/gpt-4o"),
+    ],
+)
+def test_a_doubtful_name_of_a_model_gets_a_hint(models: str, said: str, tmp_path: Path) -> None:
     (hint,) = hints(read(tmp_path, f"{OPENAI}{models}\n"))
-    assert hint.endswith(STAR)
+    assert hint.endswith(said)
 
 
 DOTTED: dict[str, tuple[str, str]] = {

@@ -51,6 +51,12 @@ WARNED: dict[str, tuple[Settings, list[str]]] = {
         settings({"listen_address": "gateway:80"}, x={"api_key": "k"}),
         ["listening on gateway:80 without authentication"],
     ),
+    "expired key": (
+        settings(
+            {"keys": {"old": {"key": "nx-hushhush0123456789abcdef", "expires": "2020-01-31"}}}, x={"api_key": "k"}
+        ),
+        ["server.keys.old has expired"],
+    ),
     "idle provider": (settings(x={"api_key": "k"}, y={"api_key": "k", "models": {}}), ["provider y has no models"]),
     "nothing served": (
         Settings.model_validate({"server": {"listen_address": "0.0.0.0:80"}, "llm": {"enabled": False}}),
