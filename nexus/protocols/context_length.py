@@ -7,8 +7,9 @@ families only document the source, because a proxy repeats the messages of the s
 
 Sources: errors as users reported them in google-gemini/gemini-cli 4231, 6678, 19727, RooCodeInc/Roo-Code 1767,
 vllm-project/vllm 10440, 20409, continuedev/continue 6005, 6136, aaif-goose/goose 7504, NousResearch/hermes-agent 98726,
-daisuke-awaji/moca 254, OpenDevin/OpenDevin 1902, co-l/openfox 31, anomalyco/opencode 27629, and what the overflow tests
-of badlogic/pi-mono quote. How Claude Code reads them: its binary, 2.1.197.
+daisuke-awaji/moca 254, OpenDevin/OpenDevin 1902, co-l/openfox 31, anomalyco/opencode 27629, in the code of
+strands-agents 1.62, and what the overflow tests of badlogic/pi-mono quote. How Claude Code reads them: its binary,
+2.1.197.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ FAMILIES: Mapping[str, tuple[Wording, ...]] = {
     ),
     "Bedrock: Claude, Nova, Titan": (
         Wording("input is too long for requested model"),
+        Wording("too many total text bytes"),
         Wording("input tokens exceed", ("resulted in",), ("configured limit of",)),
         Wording("too many input tokens", ("request input token count:",), ("max input tokens:",)),
     ),
