@@ -7,11 +7,10 @@ start. Source: anthropic.types.RawMessageStreamEvent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from nexus.conversation.events import Event, Ping, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.conversation.parts import Reasoning, Signature, Stop, StreamPart, Text, ToolCall
-from nexus.dataclasses import replace
 from nexus.errors import VendorError
 from nexus.protocols.checks import Body, Drops
 from nexus.protocols.codec import AnswerOrigin
@@ -106,24 +105,20 @@ class StreamReader:
         return [event for wire in wires for event in (*self._block_start(wire), *self._block_stop(wire))]
 
     def _block_start(self, wire: Body) -> list[Event]:
-        at, drops, held = _index(wire), Drops(), ""
-        part = _read_block(mapping(wire.get("content_block")), drops)
-        notices = self._dropped.events(*drops.names)
+        at, block = _index(wire), mapping(wire.get("content_block"))
+        part, held = _read_block(block), ""
         if part is None:
             self._foreign.add(at)
-            return notices
-        cited: Sequence[Json] = ()
+            return self._dropped.events(text(block.get("type")) or "content")
         if isinstance(part, ToolCall):
             # Servers that put the complete input here may also stream it: only the end decides.
-            held, part = part.arguments, replace(part, arguments="")
-        elif isinstance(part, Text):
-            cited, part = sequence(mapping(wire.get("content_block")).get("citations")), replace(part, citations=())
+            held = read_arguments(block.get("input"))
         self._foreign.discard(at)
         self.complete = False
         written = self._parts.start(at, part, held)
-        if written and (known := self._parts.get(at)) is not None:
-            known.citations += cited
-        return [*notices, *written]
+        if written and isinstance(part, Text) and (known := self._parts.get(at)) is not None:
+            known.citations += sequence(block.get("citations"))
+        return written
 
     def _delta(self, wire: Body) -> list[Event]:
         at, delta = _index(wire), mapping(wire.get("delta"))
@@ -183,22 +178,19 @@ def _index(wire: Body) -> int:
     return index
 
 
-def _read_block(block: Body, drops: Drops) -> Text | Reasoning | ToolCall | None:
-    """The part of a vendor's block; None, and reported in ``drops``, if it has no equivalent."""
+def _read_block(block: Body) -> Text | Reasoning | ToolCall | None:
+    """The part of a block, as far as it is known at its start; None if it has no equivalent."""
     match block.get("type"):
         case "text":
-            words = text(block.get("text"))
-            cited = (read_citation(mapping(entry), len(words)) for entry in sequence(block.get("citations")))
-            return Text(words, citations=tuple(drops.sift(cited)))
+            return Text(text(block.get("text")))
         case "thinking":
             signature = text(block.get("signature"))
             return Reasoning(text(block.get("thinking")), signature=Signature(OWN, signature) if signature else None)
         case "redacted_thinking":
             return Reasoning("", signature=Signature(OWN, text(block.get("data"))), redacted=True)
         case "tool_use":
-            return ToolCall(text(block.get("id")), text(block.get("name")), read_arguments(block.get("input")))
-        case kind:
-            drops.add(text(kind) or "content")
+            return ToolCall(text(block.get("id")), text(block.get("name")), "")
+        case _:
             return None
 
 
