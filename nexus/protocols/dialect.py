@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import ClassVar, Literal
 
 from nexus.dataclasses import dataclass
-from nexus.errors import NexusError
+from nexus.errors import NexusError, UpstreamStatus
 from nexus.protocols.answer_relay import AnswerRelay as AnswerRelay
 from nexus.protocols.answer_relay import Tap
 from nexus.protocols.codec import Target
@@ -24,7 +24,8 @@ from nexus.protocols.held import HeldCodec
 from nexus.protocols.operation import Operation
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.rewrite import Edited
-from nexus.wire import Json, sequence, text
+from nexus.protocols.sse import frame
+from nexus.wire import Json, decode_object, encode, mapping, sequence, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +230,14 @@ class Dialect(ABC):
         """Headers of an error reply in this dialect."""
         return {}
 
-    @abstractmethod
+    error_event: ClassVar[str | None] = None
+    """The name of an error's event."""
+
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
-        """What ends a broken stream."""
+        """What ends a broken stream: the error, or the vendor's own if it has this dialect's form."""
+        own = decode_object(error.body) if isinstance(error, UpstreamStatus) else {}
+        body = encode(own) if mapping(own.get("error")) else self.write_error(error, broken.request_id)
+        return frame(body, self.error_event)
 
     def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
         """Bytes to send in a silent stream that has had this many events, for the client with these headers."""

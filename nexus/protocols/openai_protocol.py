@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from nexus.errors import NexusError, UpstreamStatus
+from nexus.errors import NexusError
 from nexus.protocols.dialect import Dialect, ModelCard, RateLimit, tightest
 from nexus.protocols.protocol import Protocol
 from nexus.wire import Json, decode_object, encode, mapping
@@ -48,12 +48,6 @@ def write_error(error: NexusError) -> bytes:
     """The complete body; the request id is in a header in these dialects."""
     kind, code = TYPES.get(error.kind, TYPES["internal"])
     return encode({"error": {"message": error.message, "type": kind, "param": error.param, "code": code}})
-
-
-def write_stream_error(error: NexusError) -> bytes:
-    """The same inside a stream whose headers were sent; a vendor's error keeps its message."""
-    own = read_body(error.body) if isinstance(error, UpstreamStatus) else {}
-    return encode({"error": own}) if own else write_error(error)
 
 
 def read_body(body: bytes) -> Mapping[str, Json]:

@@ -13,10 +13,10 @@ from openai.types.shared import ErrorObject
 from nexus import errors
 from nexus.errors import MethodNotAllowed, NexusError, UpstreamError, UpstreamStatus, VendorError
 from nexus.errors.failure import FailureKind, VendorFailure
+from nexus.protocols.dialect import BrokenStream
+from nexus.protocols.loader import DIALECTS
 from nexus.protocols.messages.write_error import write_error as write_messages
-from nexus.protocols.messages.write_error import write_stream_error as write_messages_in_band
 from nexus.protocols.openai_protocol import write_error as write_chat
-from nexus.protocols.openai_protocol import write_stream_error as write_chat_in_band
 
 INVALID = "invalid_request_error"
 
@@ -127,6 +127,11 @@ def check_messages(body: bytes, error: NexusError, kind: str, words: str = "") -
     assert json.loads(body) == {"type": "error", "error": inner, "request_id": "req_1"}
 
 
+def in_band(dialect: str, error: NexusError) -> bytes:
+    """The data of what ends a broken stream."""
+    return DIALECTS[dialect].error_frame(error, BrokenStream("req_1", "m", {}, 0, True)).partition(b"data: ")[2]
+
+
 def test_the_tables_are_complete() -> None:
     assert set(tree()) == set(TREE)
     assert set(FAILURES) == set(get_args(FailureKind))
@@ -137,10 +142,10 @@ def test_every_error_is_written_in_both_dialects(kind: type[NexusError]) -> None
     status, chat_type, chat_code, messages_type = TREE[kind]
     error = an(kind)
     assert error.status == status
-    for write in (write_chat, write_chat_in_band):
-        check_chat(write(error), error, chat_type, chat_code)
-    for write_with_id in (write_messages, write_messages_in_band):
-        check_messages(write_with_id(error, "req_1"), error, messages_type)
+    for chat in (write_chat(error), in_band("chat", error)):
+        check_chat(chat, error, chat_type, chat_code)
+    for messages in (write_messages(error, "req_1"), in_band("messages", error)):
+        check_messages(messages, error, messages_type)
 
 
 @pytest.mark.parametrize("kind", sorted(FAILURES))
@@ -180,12 +185,12 @@ def test_an_unknown_kind_is_internal() -> None:
 )
 def test_a_vendors_error_keeps_its_fields_in_a_chat_stream(said: dict[str, object]) -> None:
     error = answered(json.dumps(said).encode())
-    assert json.loads(write_chat_in_band(error)) == {"error": said["error"]}
+    assert json.loads(in_band("chat", error)) == said
 
 
 def test_a_vendors_error_keeps_its_fields_in_a_messages_stream() -> None:
     said = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "theirs"}
-    assert json.loads(write_messages_in_band(answered(json.dumps(said).encode()), "req_1")) == said
+    assert json.loads(in_band("messages", answered(json.dumps(said).encode()))) == said
 
 
 @pytest.mark.parametrize(
@@ -201,5 +206,5 @@ def test_a_vendors_error_keeps_its_fields_in_a_messages_stream() -> None:
 )
 def test_other_error_bodies_get_a_message_from_nexus(body: bytes) -> None:
     error = answered(body)
-    check_chat(write_chat_in_band(error), error, "server_error", None)
-    check_messages(write_messages_in_band(error, "req_1"), error, "api_error")
+    check_chat(in_band("chat", error), error, "server_error", None)
+    check_messages(in_band("messages", error), error, "api_error")

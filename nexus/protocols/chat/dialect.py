@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from nexus.errors import NexusError
 from nexus.models import gpt
 from nexus.protocols.chat.held import HELD
 from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import Asked, BrokenStream
+from nexus.protocols.dialect import Asked
 from nexus.protocols.embeddings import OPENAI, EmbeddingsCodec, read_asked, write_answer
 from nexus.protocols.held import HeldCodec
-from nexus.protocols.openai_protocol import OpenAIDialect, write_stream_error
+from nexus.protocols.openai_protocol import OpenAIDialect
 from nexus.protocols.operation import BATCHES, FILES, GENERATE, PASSED, Operation
-from nexus.protocols.sse import frame
 from nexus.wire import Json
 
 
@@ -50,9 +48,6 @@ class Chat(OpenAIDialect):
         return names_cache(document) or super().names_stored(path, document)
 
     embeddings: ClassVar[EmbeddingsCodec | None] = EmbeddingsCodec(OPENAI, read_asked, write_answer)
-
-    def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
-        return frame(write_stream_error(error))
 
 
 DIALECT = Chat()

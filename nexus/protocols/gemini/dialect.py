@@ -15,14 +15,13 @@ from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, NexusError
 from nexus.late import pattern
 from nexus.protocols.checks import an_object, require, wrong
-from nexus.protocols.dialect import Asked, BrokenStream, Dialect, ModelCard
+from nexus.protocols.dialect import Asked, Dialect, ModelCard
 from nexus.protocols.embeddings import GEMINI, EmbeddingsCodec
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
 from nexus.protocols.gemini import embeddings
 from nexus.protocols.gemini.spelling import shallow_camel
 from nexus.protocols.operation import COUNT_TOKENS, EMBED, GENERATE, Operation, match_path
 from nexus.protocols.protocol import Protocol
-from nexus.protocols.sse import frame
 from nexus.wire import Json, mapping, only, sequence
 
 GOOGLE = Protocol(
@@ -108,11 +107,6 @@ class GeminiDialect(Dialect):
         from nexus.protocols.gemini.write_error import write_error
 
         return write_error(error)
-
-    def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
-        from nexus.protocols.gemini.write_error import write_stream_error
-
-        return frame(write_stream_error(error))
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"totalTokens": tokens}

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from nexus.errors import NexusError, UpstreamStatus
-from nexus.protocols.gemini.read_error import find_error
-from nexus.wire import Json, decode_object, encode
+from nexus.errors import NexusError
+from nexus.wire import Json, encode
 
 _INVALID, _NOT_FOUND, _INTERNAL = "INVALID_ARGUMENT", "NOT_FOUND", "INTERNAL"
 _EXHAUSTED, _UNAVAILABLE, _LATE = "RESOURCE_EXHAUSTED", "UNAVAILABLE", "DEADLINE_EXCEEDED"
@@ -59,14 +58,3 @@ def write_error(error: NexusError) -> bytes:
         details.append({"@type": f"{_TYPE}RetryInfo", "retryDelay": f"{math.ceil(error.retry_after)}s"})
     answer = {"code": error.status, "message": error.message, "status": status, "details": details}
     return encode({"error": answer})
-
-
-def write_stream_error(error: NexusError) -> bytes:
-    """The same inside a stream whose headers were sent; a vendor's error keeps its message."""
-    if (
-        isinstance(error, UpstreamStatus)
-        and (document := decode_object(error.body))
-        and find_error(document) is not None
-    ):
-        return encode(document)
-    return write_error(error)

@@ -16,12 +16,11 @@ from nexus.errors import NexusError
 from nexus.models import claude
 from nexus.protocols.checks import require, wrong
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import BrokenStream, Dialect, ModelCard, RateLimit, tightest
+from nexus.protocols.dialect import Dialect, ModelCard, RateLimit, tightest
 from nexus.protocols.held import HeldCodec, page_size
 from nexus.protocols.messages.held import HELD
 from nexus.protocols.operation import COUNT_TOKENS, FILES, GENERATE, MESSAGE_BATCHES, Operation
 from nexus.protocols.protocol import Protocol
-from nexus.protocols.sse import frame
 from nexus.wire import Json, only
 
 ANTHROPIC = Protocol("anthropic", "Anthropic SDKs and Claude Code (ANTHROPIC_BASE_URL)", header="anthropic-version")
@@ -64,10 +63,7 @@ class Messages(Dialect):
 
         return write_error(error, request_id)
 
-    def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
-        from nexus.protocols.messages.write_error import write_stream_error
-
-        return frame(write_stream_error(error, broken.request_id), "error")
+    error_event: ClassVar[str | None] = "error"
 
     def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
         headers: dict[str, str] = {}

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import NexusError, UnsupportedFeature, UpstreamStatus
+from nexus.errors import NexusError, UnsupportedFeature
 from nexus.protocols import context_length
-from nexus.wire import Json, decode_object, encode, mapping
+from nexus.wire import Json, encode
 
 TYPES: Mapping[str, str] = {
     **dict.fromkeys(
@@ -44,16 +44,3 @@ def write_error(error: NexusError, request_id: str) -> bytes:
     if isinstance(error, UnsupportedFeature) and error.param == "thread":
         document["details"] = _SEND_ALL
     return encode({"type": "error", "error": document, "request_id": request_id})
-
-
-def write_stream_error(error: NexusError, request_id: str) -> bytes:
-    """The same inside a stream whose headers were sent; a vendor's error keeps its message."""
-    if isinstance(error, UpstreamStatus) and (document := read_body(error.body)):
-        return encode(document)
-    return write_error(error, request_id)
-
-
-def read_body(body: bytes) -> Mapping[str, Json]:
-    """A body in this dialect's form, {} for anything else."""
-    document = decode_object(body)
-    return document if mapping(document.get("error")) else {}
