@@ -157,7 +157,7 @@ class RedisStore:
     def _decide(self, demands: Sequence[Demand]) -> Granted | Refused:
         # Book locally before asking Redis: if Redis is lost right after, local decisions already include this one.
         copy = self._copy(demands, checked=self._recently_lost(demands))
-        if isinstance(copy, Refused):
+        if isinstance(copy, Refused) and copy.wait is not None:
             return copy
         nonce = secrets.token_hex(4)
         try:
@@ -165,6 +165,10 @@ class RedisStore:
         except self.redis.apart:
             self._undo(copy)
             raise
+        if isinstance(copy, Refused):
+            # It never fits, so Redis took nothing either; but it may know of more that was used.
+            there = copy if reply is None else _read(demands, reply)
+            return there if isinstance(there, Refused) and there.standing.used > copy.standing.used else copy
         if reply is None:
             self._undo(copy)
             return self._without_redis(demands)
@@ -184,8 +188,8 @@ class RedisStore:
         except Overloaded:
             return None
 
-    def _undo(self, copy: Granted | None) -> None:
-        if copy is not None:
+    def _undo(self, copy: Granted | Refused | None) -> None:
+        if isinstance(copy, Granted):
             self._local.settle(copy, [0] * len(copy.demands))
 
     def _without_redis(self, demands: Sequence[Demand]) -> Granted | Refused:

@@ -86,6 +86,7 @@ class TestAllow:
         other = build(mortal_redis, seconds)
         granted(other.reserve([demand(99, 100, 3600)]))
         other.close()
+        assert refused(store.reserve([demand(101, 100, 3600)])).standing.used == 100, "what others spent is shown too"
         for _ in range(5):
             assert refused(store.reserve([demand(50, 100, 3600)])).standing.used == 100
         mortal_redis.kill()
