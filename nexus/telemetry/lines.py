@@ -108,6 +108,7 @@ def indented(text: str) -> str:
     return "".join(f"\n    {escape(row)}" for row in text.split("\n") if row)
 
 
-def takes_colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Whether it is a terminal and colors are not disabled. https://no-color.org: any non-empty value disables them."""
-    return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+def takes_colours(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
+    """Whether it is a terminal and colors are not disabled; None is a closed stream. https://no-color.org: any
+    non-empty value disables them."""
+    return stream is not None and stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
