@@ -280,6 +280,13 @@ class TestCapabilities:
         assert done.returncode == 1
         assert "(chat whole, chat stream) tools: the arguments of get_weather are not JSON" in done.stdout
 
+    def test_a_model_that_rejects_a_forced_call_may_call_by_itself(self, smoke: Smoke, claude: FakeUpstream) -> None:
+        calls = Behaviour(tool_call=True, tool_arguments='{"city": "Paris"}')
+        claude.next(Behaviour(), calls, Behaviour(), Behaviour(), calls)
+        config = config_of(claude).replace("claude-sonnet-4-5", "claude-sonnet-5-5")
+        done = smoke("anthropic/claude", "--capability", "tools", config=config)
+        assert (done.returncode, len(claude.violations)) == (0, 2), done.stdout
+
     def test_nothing_is_tried_on_a_failed_row(self, smoke: Smoke, chat: FakeUpstream) -> None:
         chat.default = Behaviour(status=500)
         done = smoke("openai/gpt-4", "--capability", "all", config=config_of(chat))

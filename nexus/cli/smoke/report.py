@@ -93,7 +93,7 @@ class SmokeReport:
         if not_served := self.count(NOT_SERVED):
             parts.append(f"{not_served} not served through that protocol")
         if self.needed:
-            parts.append(f"{self.lacking} asked-for capabilities missing")
+            parts.append(f"{self.lacking} requested capabilities missing")
         if self.interrupted:
             parts.append("interrupted")
         return f"{', '.join(parts)} in {self.seconds:.1f}s: {'passed' if self.passed else 'FAILED'}"
