@@ -43,6 +43,10 @@ def model_name(model: str) -> ModelName:
     return ModelName("", name.rsplit("/", 1)[-1].removeprefix("ft:").partition(":")[0])
 
 
+def is_kimi_k2(model: str) -> bool:
+    return model_name(model).name.startswith("kimi-k2")
+
+
 @dataclass(frozen=True, slots=True)
 class ClaudeName:
     """``name`` is the id in lower case; ``family`` is empty and ``version`` None if the id has none."""

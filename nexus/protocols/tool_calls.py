@@ -1,10 +1,13 @@
 """Tool calls in a form that a vendor accepts: the forced one, ids, arguments, and tools that take free text.
 
-Sources: custom tools in openai.types.chat and openai.types.responses.
+Sources: custom tools in openai.types.chat and openai.types.responses. Kimi K2's ids: its tool_call_guidance; its
+template writes the ids and no names, and with other ids in the history most of its turns end without a word
+(getkimchi/kimchi #1063 and #1066, kimi-code #3429, vllm #50782, July to September 2026).
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 
@@ -15,6 +18,7 @@ from nexus.late import pattern
 from nexus.wire import Json, decode, decode_object, digest, encode, text
 
 _MISTRAL_ID = pattern(r"[a-zA-Z0-9]{9}")
+_KIMI_ID = pattern(r"functions\.[^:]+:\d+")
 
 
 def called(request: Request) -> Iterator[str]:
@@ -35,6 +39,9 @@ class ToolIds:
         self._digits = digits
         self._forms: dict[str, str] = {}
 
+    def set(self, original: str, form: str) -> None:
+        self._forms[original] = form
+
     def __getitem__(self, original: str) -> str:
         if original not in self._forms:
             fits = self._valid.fullmatch(original) is not None
@@ -44,6 +51,19 @@ class ToolIds:
 
 def mistral_ids() -> ToolIds:
     return ToolIds(_MISTRAL_ID, "", digits=9)
+
+
+def kimi_ids(request: Request) -> ToolIds:
+    """``functions.NAME:NUMBER`` for every call that another model made, numbered through the conversation."""
+    ids = ToolIds(_KIMI_ID)
+    calls = [part for message in request.messages for part in message.parts if isinstance(part, ToolCall)]
+    taken = {call.id for call in calls}
+    for number, call in enumerate(calls):
+        if not _KIMI_ID.fullmatch(call.id):
+            free = (f"functions.{call.name}:{at}" for at in itertools.count(number))
+            ids.set(call.id, form := next(form for form in free if form not in taken))
+            taken.add(form)
+    return ids
 
 
 BROKEN = "messages.tool_call.arguments"

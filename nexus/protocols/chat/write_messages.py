@@ -17,12 +17,11 @@ from nexus.models.chat_server import ChatServer
 from nexus.protocols.chat.reasoning import NAMED, OWN, vendor_extra, vendor_reasoning
 from nexus.protocols.chat.sources import vendor_image
 from nexus.protocols.chat.think_tags import tagged
-from nexus.protocols.chat.tools import tool_ids
 from nexus.protocols.chat.write_parts import cache_fields, is_text, write_part
 from nexus.protocols.checks import Drops
 from nexus.protocols.media import LOST, from_result, unseen
 from nexus.protocols.openai_request import misplaced
-from nexus.protocols.tool_calls import BROKEN, whole_text
+from nexus.protocols.tool_calls import BROKEN, ToolIds, whole_text
 from nexus.wire import Json, only
 
 ERROR_MARK = "[tool error] "
@@ -41,12 +40,12 @@ Wire = dict[str, Json]
 
 
 class MessagesWriter:
-    """``dropped`` collects neutral names."""
+    """``drops`` collects neutral names; ``ids`` are those that the model reads."""
 
-    def __init__(self, server: ChatServer, drops: Drops) -> None:
+    def __init__(self, server: ChatServer, drops: Drops, ids: ToolIds) -> None:
         self._server = server
         self._drops = drops
-        self._ids = tool_ids(server)
+        self._ids = ids
         self._system_role = "developer" if server.developer_role else "system"
         self._wire: list[Wire] = []
 

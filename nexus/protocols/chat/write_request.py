@@ -10,8 +10,9 @@ from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import efforts
 from nexus.models.chat_server import ChatServer
 from nexus.models.gpt import MOST_STOPS, refused_on_chat
+from nexus.models.names import is_kimi_k2
 from nexus.protocols.chat.fields import WRITES
-from nexus.protocols.chat.tools import write_choice, write_functions
+from nexus.protocols.chat.tools import tool_ids, write_choice, write_functions
 from nexus.protocols.chat.write_messages import MessagesWriter
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import Target, VendorRequest
@@ -20,6 +21,7 @@ from nexus.protocols.dispositions import fields_for, left_out, tier_for
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.openai_request import TIERS, is_off, write_effort, write_owner, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
+from nexus.protocols.tool_calls import kimi_ids
 from nexus.wire import Json, digest, only
 
 _SAMPLING = {name: name for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")}
@@ -29,7 +31,8 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit_schemas(request, typed=target.chat.typed_schemas)
     drops = Drops((*left_out(WRITES, request), *lost))
     body: dict[str, Json] = {"model": target.model}
-    body["messages"] = MessagesWriter(target.chat, drops).write(request)
+    ids = kimi_ids(request) if is_kimi_k2(target.model) else tool_ids(target.chat)
+    body["messages"] = MessagesWriter(target.chat, drops, ids).write(request)
     _write_tools(request, target.chat, body, drops)
     answer_tool = _write_format(request, target.chat, body)
     _write_thinking(request, target, body, drops)

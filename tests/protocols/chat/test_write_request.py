@@ -298,6 +298,18 @@ def test_an_answer_separates_results_from_the_user_with_that_quirk() -> None:
     assert messages[3]["content"] == "OK."
 
 
+def test_kimi_k2_reads_the_names_of_calls_in_their_ids() -> None:
+    """Its own ids stay, however long, and no other call gets one of them."""
+    own = ("functions.f:2", "functions.mcp__a_server_with_a_long_name__f:7")
+    ids = ("call_1", *own, "toolu_1")
+    pairs = [(Message("assistant", (ToolCall(one, "f", "{}"),)), user(ToolResult(one))) for one in ids]
+    request = Request((HI, *(message for pair in pairs for message in pair)))
+    messages = write_request(request, Target("moonshotai/Kimi-K2.7-Code")).body["messages"]
+    told = [message["tool_call_id"] for message in messages if message["role"] == "tool"]
+    assert told == ["functions.f:0", *own, "functions.f:3"]
+    assert [call["id"] for message in messages for call in message.get("tool_calls", ())] == told
+
+
 def test_a_long_user_is_hashed() -> None:
     one, two = (write(Request((HI,), user="u" * 65 + end)).body["user"] for end in "ab")
     assert len(one) == 64 and one != two
