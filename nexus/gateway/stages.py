@@ -19,7 +19,7 @@ from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
 from nexus.auth.tokens import Pending
 from nexus.call import Answers, Call, VendorIds
-from nexus.errors import Cancelled, InvalidRequest, NexusError, NotFound, ProtocolError, VendorError
+from nexus.errors import Cancelled, InvalidRequest, NexusError, NotFound, Overloaded, ProtocolError, VendorError
 from nexus.errors.unforeseen import stand_in
 from nexus.gateway.admission import Admission
 from nexus.gateway.attempts import Attempts
@@ -88,9 +88,14 @@ class Gateway:
         self._held = HeldCalls(routes, router, admission, holdings, readers)
         self._holdings = holdings
 
-    async def enter(self, lines: HeaderLines, address: str, loop: ServerLoop) -> Identity:
-        """Counts a request of any kind, then identifies its sender. Raises ClientError."""
-        await self.admission.calls.admit(address, loop)
+    async def enter(self, lines: HeaderLines, address: str, loop: ServerLoop, *, is_vital: bool = False) -> Identity:
+        """Counts a request of any kind, then identifies its sender. Raises ClientError; not if the store cannot count a
+        request that ``is_vital``."""
+        try:
+            await self.admission.calls.admit(address, loop)
+        except Overloaded:
+            if not is_vital:
+                raise
         return await identify(self._authenticator, lines, loop.wait)
 
     def begin(self, call: Call) -> CallState:

@@ -160,7 +160,8 @@ class TestRedisDown:
             openai_config(openai_upstream.base_url, requests(PLENTY)),
             anthropic_config(anthropic_upstream.base_url, requests(PLENTY, "anthropic")),
         )
-        nexus = serve(toml(redis, READERS, *vendors, on_failure="deny"))
+        overall = '[server.rate_limits.global]\nlimit = 1000\ninterval = "60s"\n'
+        nexus = serve(toml(redis, READERS, overall, *vendors, on_failure="deny"))
         assert nexus.chat(CHAT, ALICE).status == 200
         redis.kill()
         refused = nexus.chat(CHAT, ALICE)

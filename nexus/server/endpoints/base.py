@@ -47,6 +47,7 @@ class BaseHandler(RequestHandler):
     __slots__ = ("caller", "context", "headers", "id", "lines", "request_id", "runtime", "server")
 
     guarded = True
+    is_vital = False
     takes_body = False
     refused: NexusError | None = None
     logged = False
@@ -141,7 +142,8 @@ class BaseHandler(RequestHandler):
         guards.check_page(self.request)
         if self.request.query:
             self.dialect.check_query(self.request.query)
-        self.identity = await self.runtime.gateway.enter(self.lines, self.caller, self.server)
+        enter = self.runtime.gateway.enter
+        self.identity = await enter(self.lines, self.caller, self.server, is_vital=self.is_vital)
         self._check_asked()
 
     def check_host(self) -> None:

@@ -25,7 +25,9 @@ NOT_A_READER = (
 
 
 class MetricsHandler(ReadHandler):
-    """Metrics at the address of calls, with a key."""
+    """Metrics at the address of calls, with a key; also while requests cannot be counted, because Redis is down."""
+
+    is_vital = True
 
     async def get(self) -> None:
         self.check_reader()

@@ -50,6 +50,8 @@ class Viewer:
 
 
 class DataHandler(BaseHandler):
+    is_vital = True
+
     async def get(self) -> None:
         only = sight_of(self.identity, self.runtime.settings.usage.readers)
         viewer = Viewer(self.identity, self.caller, only, self.query().get("known", ""))
