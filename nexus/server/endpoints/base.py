@@ -30,8 +30,8 @@ from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 
 log = logging.getLogger("nexus.server")
-# Tornado logs headers that it cannot parse, which may hold credentials.
-logging.getLogger("tornado.general").setLevel(logging.WARNING)
+# Tornado logs headers that it cannot parse, which may hold credentials, and faults of clients' connections.
+logging.getLogger("tornado.general").setLevel(logging.ERROR)
 
 
 @stream_request_body

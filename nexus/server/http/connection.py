@@ -128,9 +128,9 @@ class Connection(AnsweringConnection):
             self.refuse(InvalidRequest("invalid chunk size"))
             return False
         except (HTTPInputError, ClientError) as error:
-            # Tornado's messages quote headers, which may hold credentials.
-            own = error if isinstance(error, ClientError) else InvalidRequest("malformed HTTP request")
-            self.refuse(own)
+            # Tornado's messages quote headers, which may hold credentials. After this file it checks only Host.
+            text = "malformed HTTP request: expected one valid Host header"
+            self.refuse(error if isinstance(error, ClientError) else InvalidRequest(text))
             return await self._discard()
         finally:
             self._lifecycle.leave(self)
