@@ -36,8 +36,8 @@ _PACKED = pattern(r"([a-z]+)_([bt])([0-9a-f]{16})?_([A-Za-z0-9_-]+)")
 
 
 def pack(id: str, signature: Signature, words: str = "") -> str:
-    """``words`` are the thinking that the signature belongs to, if it does not belong to the call itself."""
-    form, value = _written(signature.value)
+    """``id`` with the signature in it. ``words``: the thinking that it belongs to, unless that is the call."""
+    form, value = _encoded(signature.value)
     packed = f"{id}{_SEPARATOR}{signature.dialect}_{form}{_digest(words)}_{value}"
     return packed if len(packed) <= MOST else id
 
@@ -65,7 +65,7 @@ def thinking_signature(message: Mapping[str, Json]) -> Signature | None:
 
 @dataclass(slots=True)
 class SignaturesInIds:
-    """Takes an answer's events."""
+    """Packs the signatures in an answer's events into its call ids; those of thinking only with ``thinking``."""
 
     thinking: bool
     _words: list[str] = field(default_factory=list)
@@ -99,7 +99,7 @@ class SignaturesInIds:
 
 
 def _packed(id: str) -> re.Match[str] | None:
-    """What an id has behind the vendor's own."""
+    """The match of what ``pack`` appended to the vendor's id."""
     return _PACKED.fullmatch(id.rpartition(_SEPARATOR)[2]) if _SEPARATOR in id else None
 
 
@@ -107,14 +107,14 @@ def _digest(words: str) -> str:
     return digest(words, 16) if words else ""
 
 
-def _written(value: str) -> tuple[str, str]:
+def _encoded(value: str) -> tuple[str, str]:
     raw = base64_bytes(value)
     if raw and base64.b64encode(raw).decode() == value:
-        return "b", _letters(raw)
-    return "t", _letters(value.encode("utf-8", "surrogatepass"))
+        return "b", _base64url(raw)
+    return "t", _base64url(value.encode("utf-8", "surrogatepass"))
 
 
-def _letters(raw: bytes) -> str:
+def _base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 

@@ -28,7 +28,7 @@ class Chat(OpenAIDialect):
     id_prefix: ClassVar[str] = "chatcmpl-"
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
-        """A request that mixes dialects is given the form of this one."""
+        """Converts a request that mixes dialects, as Cursor's do, into the form of this one."""
         if operation.relay != "answer":
             return asked
         from nexus.protocols.chat.cursor import as_chat_request

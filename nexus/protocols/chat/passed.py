@@ -68,8 +68,8 @@ class Passed(Passthrough):
         if usage is None:
             self.tap.units = wire or self.tap.units
         else:
-            if answer.get("type") in _LAST and self._finished and (one := self.tap.usage) is not None:
-                usage = Usage(input=one.input + usage.input, output=one.output + usage.output, raw=usage.raw)
+            if answer.get("type") in _LAST and self._finished and (earlier := self.tap.usage) is not None:
+                usage = Usage(input=earlier.input + usage.input, output=earlier.output + usage.output, raw=usage.raw)
             self.tap.usage = usage
         if answer.get("type") in _LAST:
             self._finished.add(len(self._finished))
@@ -81,7 +81,7 @@ class Passed(Passthrough):
 
 
 def _prompts(prompt: Json) -> int:
-    """Number of prompts: a list of numbers is one prompt, of tokens."""
+    """Number of prompts: a list of numbers is one prompt, given as tokens."""
     texts = [one for one in sequence(prompt) if not isinstance(one, int)]
     return max(1, len(texts))
 
@@ -103,13 +103,13 @@ def _last_usage(tail: bytes) -> Json:
 
     In a JSON string its quotes would be escaped, so it is a member, or a whole string, which no colon follows.
     """
-    found = tail.rfind(_USAGE)
-    if found < 0:
+    key = tail.rfind(_USAGE)
+    if key < 0:
         return None
-    place = past_space(tail, found + len(_USAGE))
-    if tail[place : place + 1] != bytes([COLON]):
+    colon = past_space(tail, key + len(_USAGE))
+    if tail[colon : colon + 1] != bytes([COLON]):
         return None
-    start = past_space(tail, place + 1)
+    start = past_space(tail, colon + 1)
     if tail[start : start + 1] != bytes([OPEN_OBJECT]):
         return None
     try:

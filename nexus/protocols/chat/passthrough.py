@@ -1,7 +1,7 @@
 """Chat to chat: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
 The only addition is the request for usage on streams, and the only removals are the chunk that answers it, if the
-client did not ask, and another vendor's reasoning: what comes in fields of ours, and all of it for a server that
+client did not ask, and another vendor's reasoning: what is in fields of ours, and all of it for a server that
 rejects such history, and ``strict`` of tools for a server that rejects it. The output limit is renamed for a server
 that rejects its old name, and broken arguments in the history are wrapped in an object for a server that rejects them.
 """
@@ -107,7 +107,7 @@ def _ids(document: Mapping[str, Json]) -> Iterator[str]:
 
 
 def _judge_message(value: bytes) -> bytes | None:
-    """If one part is tagged, all reasoning of the message is from the same vendor."""
+    """Removes our members, and all reasoning if any is tagged: one vendor made all that a message has."""
     if MAY_BE_TAGGED not in value:
         return None
     message = mapping(decode(value))
@@ -135,8 +135,8 @@ _NULLS = ((b'"usage"', b'"usage":null'), (b'finish_reason"', b'finish_reason":nu
 """Members of a chunk that are read unless null."""
 
 
-class _Same:
-    """The part before the choices is the same in all chunks of an answer, and is read and edited only once."""
+class _Prefix:
+    """The bytes before the choices: they are the same in all chunks of an answer, and are read and edited only once."""
 
     def __init__(self) -> None:
         self._raw = b""
@@ -144,9 +144,9 @@ class _Same:
 
     def learn(self, frame: Frame, edited: bytes) -> None:
         """Learns from a chunk that was read, and its edited form; after the first content."""
-        place = frame.raw.find(_CHOICES)
-        before, rest = frame.raw[:place], frame.raw[place:]
-        is_known = place > 0 and edited.endswith(rest) and b'"usage"' not in before and b'"error"' not in before
+        start = frame.raw.find(_CHOICES)
+        before, rest = frame.raw[:start], frame.raw[start:]
+        is_known = start > 0 and edited.endswith(rest) and b'"usage"' not in before and b'"error"' not in before
         self._raw, self._edited = (before, edited[: len(edited) - len(rest)]) if is_known else (b"", b"")
 
     def passed(self, frame: Frame) -> bytes | None:
@@ -175,7 +175,7 @@ class ChatPassthrough(Passthrough):
         self._finished: set[int] = set()
         self._service_tier = ""
         self._usage: dict[str, Json] = {}
-        self._same = _Same()
+        self._prefix = _Prefix()
 
     def _whole(self, raw: bytes, answer: Document) -> bytes:
         if not is_answer(answer):
@@ -184,7 +184,7 @@ class ChatPassthrough(Passthrough):
         return replace_member(raw, answer, "model", self._model)
 
     def frame(self, frame: Frame) -> bytes:
-        passed = self._same.passed(frame)
+        passed = self._prefix.passed(frame)
         return super().frame(frame) if passed is None else passed
 
     def _event(self, frame: Frame, chunk: Document) -> bytes:
@@ -198,7 +198,7 @@ class ChatPassthrough(Passthrough):
             return b""
         renamed = with_data(frame.raw, lambda data: replace_member(data, chunk, "model", self._model))
         if self.content and not self.failure:
-            self._same.learn(frame, renamed)
+            self._prefix.learn(frame, renamed)
         return renamed
 
     def _read(self, answer: Mapping[str, Json]) -> None:
@@ -217,7 +217,7 @@ class ChatPassthrough(Passthrough):
 
 
 def has_content(chunk: Mapping[str, Json]) -> bool:
-    """Whether it has content, after which no other attempt can answer the client.
+    """Whether a chunk has content, after which no other attempt can answer the client.
 
     A role, the name of a tool, usage and a vendor's data about the prompt are not content; any other member of a delta
     is. Source: openai.types.chat.ChatCompletionChunk.
@@ -234,7 +234,7 @@ def _has_content(choice: Mapping[str, Json]) -> bool:
     )
 
 
-def _called(call: Json) -> bool:
+def _has_input(call: Json) -> bool:
     """Whether a call has more than its id and its name."""
     fields = mapping(call)
     function = mapping(fields.get("function")) or fields
@@ -243,10 +243,10 @@ def _called(call: Json) -> bool:
 
 _HOLDS = {
     "role": lambda value: False,
-    "tool_calls": lambda value: any(map(_called, sequence(value))),
-    "function_call": _called,
+    "tool_calls": lambda value: any(map(_has_input, sequence(value))),
+    "function_call": _has_input,
 }
-"""Members of a delta that are not content."""
+"""The members of a delta that can be set without being content, each with its test."""
 
 
 PASSING = Passing(edit_request, ChatPassthrough, Passed)

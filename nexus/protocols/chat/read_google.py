@@ -24,7 +24,7 @@ _CAPITAL = pattern("[A-Z]")
 
 @dataclass(frozen=True, slots=True)
 class Google:
-    """``thinking`` is ``thinking_config``, without any other field that a request may have for it."""
+    """``thinking`` is ``thinking_config`` alone, without the request's other fields about thinking."""
 
     thinking: Body | None = None
     cached_content: str | None = None
@@ -55,7 +55,7 @@ def names_cache(body: Body) -> bool:
 
 
 def read_google_thinking(wire: Body, asked: Thinking | None, drops: Drops) -> Thinking | None:
-    """What ``thinking_config`` asks for; if it only hides the thoughts, ``asked``, which other fields say, without
+    """Reads ``thinking_config``. If that only hides the thoughts, returns ``asked``, read from other fields, without
     them."""
     amount, include = read_thinking_config(wire, _NAMES, _THINKING, drops)
     if amount is not None:

@@ -77,14 +77,14 @@ class MessagesReader:
             case "system" | "developer":
                 self._read_system(message, path)
             case "user":
-                found = content.read_parts(message.get("content"), f"{path}.content", content.USER)
-                self._add("user", message, found, path)
+                parts = content.read_parts(message.get("content"), f"{path}.content", content.USER)
+                self._add("user", message, parts, path)
             case "assistant":
                 self._add("assistant", message, self._read_assistant(message, path), path)
             case "tool":
                 self._read_result(message, path, plain_id(a_name(message, "tool_call_id", path)))
             case "function":
-                self._read_result(message, path, self._answered(message, path))
+                self._read_result(message, path, self._legacy_id(message, path))
             case _:
                 raise wrong(f"{path}.role", one_of(_KNOWN))
         self._drops.unknown(message, _KNOWN[role], "messages")
@@ -128,7 +128,7 @@ class MessagesReader:
         self._legacy[name].append(legacy.id)
         return legacy
 
-    def _answered(self, message: Mapping[str, Json], path: str) -> str:
+    def _legacy_id(self, message: Mapping[str, Json], path: str) -> str:
         name = a_name(message, "name", path)
         if not self._legacy[name]:
             raise InvalidRequest.about(f"{path}.name", f"no function_call before it has the name {name}")
@@ -146,7 +146,7 @@ class MessagesReader:
 
 
 def _read_images(message: Mapping[str, Json], path: str) -> list[Part]:
-    """Images made by a model, in the form that its client got."""
+    """Images that a model made, in the form in which the client received them."""
     images: list[Part] = []
     for entry, where in objects_in(message.get("images") or [], path):
         source = read_url(image_url(entry), param=f"{where}.image_url.url")
@@ -157,7 +157,7 @@ def _read_images(message: Mapping[str, Json], path: str) -> list[Part]:
 
 
 def _hinted(parts: list[Part], cache: CacheHint | None) -> list[Part]:
-    """A hint on the whole message belongs to its last part that can have one."""
+    """Moves a hint on the whole message to its last part that can have one."""
     if cache is not None:
         content.change_last(parts, (Text, Image, Document, ToolCall), partial(replace, cache=cache))
     return parts

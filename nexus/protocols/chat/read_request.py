@@ -73,7 +73,7 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
 
 
 def _read_modalities(body: Mapping[str, Json]) -> bool | None:
-    """Whether images are asked for, as OpenRouter's clients do."""
+    """Whether the client requests images, as OpenRouter's clients do."""
     if (modalities := body.get("modalities")) is None:
         return None
     for at, modality in enumerate(an_array(modalities, "modalities")):

@@ -86,7 +86,7 @@ class StreamReader:
         return self._take()
 
     def read_whole(self, answer: Mapping[str, Json]) -> list[Event]:
-        """A complete answer instead of chunks, of which the first choice counts, whatever its index."""
+        """Reads a complete answer instead of chunks; only its first choice counts, whatever its index."""
         choices = list(map(mapping, sequence(answer.get("choices"))))
         if not is_answer(answer) or not choices:
             raise VendorError(read_stream_error(answer))
@@ -134,7 +134,7 @@ class StreamReader:
         return out
 
     def _emit(self, *found: Event | str) -> None:
-        """Adds events, and reports names that have none."""
+        """Adds events, and reports names as dropped."""
         self._out += self._dropped.events(*found)
 
     def _start(self) -> None:
@@ -192,7 +192,7 @@ class StreamReader:
             self._refuse_broken()
 
     def _is_finished(self) -> bool:
-        """Whether the reason of the end is known, after which an error changes nothing: OpenRouter repeats ``length``
+        """Whether the finish reason is known, after which an error changes nothing: OpenRouter repeats ``length``
         as an error, with the usage (pydantic-ai's recording of a call)."""
         return bool(self._finish) and broken_word(self._finish) is None
 
@@ -264,11 +264,11 @@ class StreamReader:
     def _say(self, kind: str, words: str) -> None:
         index = self._parts.say(kind, words)
         if kind == "text":
-            self._citations.hear(index, len(words), self._tags.before if self._tags else 0)
+            self._citations.add_text(index, len(words), self._tags.before if self._tags else 0)
 
 
 def _no_choice() -> VendorError:
-    """Other gateways answer so if their vendor did not answer: another attempt may do better."""
+    """Other gateways send no choice if their vendor did not answer: another attempt may do better."""
     return VendorError(read_stream_error({}))
 
 

@@ -20,27 +20,27 @@ def read_thinking(body: Body, google: Body | None, drops: Drops) -> Thinking | N
     asked = read_effort(body.get("reasoning_effort"), "reasoning_effort")
     for name, read in (("reasoning", _read_reasoning), ("thinking", _read_switch)):
         wire = body.get(name)
-        told = read(wire, drops) if isinstance(wire, dict) else None
-        if told is not None:
-            asked = told if asked is None else _joined(asked, told, name, drops)
+        more = read(wire, drops) if isinstance(wire, dict) else None
+        if more is not None:
+            asked = more if asked is None else _joined(asked, more, name, drops)
         elif asks_for(name, wire):
             drops.add(name)
     if google is None:
         return asked
-    told = read_google_thinking(google, asked, drops)
-    return told if asked is None or told is None else _joined(asked, told, "extra_body.google.thinking_config", drops)
+    more = read_google_thinking(google, asked, drops)
+    return more if asked is None or more is None else _joined(asked, more, "extra_body.google.thinking_config", drops)
 
 
-def _joined(asked: Thinking, told: Thinking, name: str, drops: Drops) -> Thinking:
-    """Both combined, if they agree."""
-    if asked.enabled != told.enabled:
+def _joined(asked: Thinking, other: Thinking, name: str, drops: Drops) -> Thinking:
+    """``asked`` completed by ``other``; ``name`` is reported where they disagree."""
+    if asked.enabled != other.enabled:
         drops.add(name)
-    if not (asked.enabled and told.enabled):
+    if not (asked.enabled and other.enabled):
         return asked
-    effort, budget = asked.effort or told.effort, told.budget if asked.budget is None else asked.budget
-    if told.effort not in (None, effort):
+    effort, budget = asked.effort or other.effort, other.budget if asked.budget is None else asked.budget
+    if other.effort not in (None, effort):
         drops.add(f"{name}.effort")
-    return replace(asked, effort=effort, budget=budget, visible=asked.visible and told.visible)
+    return replace(asked, effort=effort, budget=budget, visible=asked.visible and other.visible)
 
 
 def _read_reasoning(wire: Body, drops: Drops) -> Thinking | None:

@@ -1,7 +1,7 @@
 """Reasoning and signatures on a wire that has official fields for neither.
 
 What a client echoes unchanged comes back whole. Reasoning text is ``reasoning_content`` (``reasoning`` is read
-too). Where any of it is signed or redacted, ``reasoning_details`` tells it again part by part, in the shape that
+too). Where any of it is signed or redacted, ``reasoning_details`` repeats it part by part, in the shape that
 OpenRouter's clients already carry, with our tagged signatures:
 
     {"type": "reasoning.text", "text": ..., "signature": "nexus.<dialect>.<signature>", "index": n, "position": [c, t]}
@@ -10,10 +10,10 @@ OpenRouter's clients already carry, with our tagged signatures:
 ``position`` says how many characters of content and how many tool calls came before; it is left out at [0, 0]. A tool
 call's signature, and the last one of the text on the message itself, travels in ``extra_content``: Gemini's as
 ``google.thought_signature``, Google's own form, any other as ``nexus.seal``. A client that drops these
-fields and keeps the text alone comes back with unsigned reasoning, which no writer sends to a vendor.
+fields and keeps the text alone sends back unsigned reasoning, which no writer sends to a vendor.
 
 A vendor's reasoning gets a signature of this dialect: "" or "reasoning" for bare text, else the JSON of its details
-entry (or of its ``extra_content``) so that it goes back as it came. LiteLLM tells Claude's blocks as they are, in
+entry (or of its ``extra_content``) so that it goes back as it came. LiteLLM sends Claude's blocks as they are, in
 ``thinking_blocks``; in a client's history they are Claude's own. Sources: DeepSeek's and OpenRouter's reasoning guides,
 Google's thought signatures guide, LiteLLM's page on reasoning content.
 """
@@ -32,7 +32,7 @@ BARE = Signature(OWN, "")
 """Signature of reasoning that a vendor of this dialect sent as plain text."""
 
 NAMED = Signature(OWN, "reasoning")
-"""The same if the vendor calls it ``reasoning``, and therefore gets it back so: Ollama reads no other name, and Groq
+"""The same if the vendor calls it ``reasoning``, and needs it back so named: Ollama reads no other name, and Groq
 rejects one."""
 
 Position = tuple[int, int]
@@ -49,17 +49,17 @@ def in_order(message: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
         yield {**message, "tool_calls": calls}
         return
     words = text(message.get("content"))
-    said = made = 0
+    characters = taken = 0
     if plain := plain_reasoning(message) if not any(text(entry.get(_text_key(entry))) for entry in entries) else "":
         yield {plain_signature(message).value or "reasoning_content": plain}
     for entry in entries:
         until, before = _position(entry)
-        until, before = min(max(until, said), len(words)), max(before, made)
-        yield {"content": words[said:until], "tool_calls": calls[made:before]}
+        until, before = min(max(until, characters), len(words)), max(before, taken)
+        yield {"content": words[characters:until], "tool_calls": calls[taken:before]}
         yield {"reasoning_details": [entry]}
-        said, made = until, before
+        characters, taken = until, before
     rest = {name: value for name, value in message.items() if name not in _REASONING}
-    yield {**rest, "tool_calls": calls[made:]} | ({"content": words[said:]} if said else {})
+    yield {**rest, "tool_calls": calls[taken:]} | ({"content": words[characters:]} if characters else {})
 
 
 def is_another(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:
@@ -121,13 +121,13 @@ def detail_signature(entry: Mapping[str, Json], bare: Signature | None) -> Signa
     opaque = text(entry.get("signature")) or text(entry.get("data"))
     if is_tagged(opaque):
         return unpack_signature(opaque, OWN)
-    spoken = (_text_key(entry), "position")
-    rest = {name: value for name, value in sorted(entry.items()) if name not in spoken and value is not None}
+    left_out = (_text_key(entry), "position")
+    rest = {name: value for name, value in sorted(entry.items()) if name not in left_out and value is not None}
     return bare if rest.keys() <= {"type", "index"} else Signature(OWN, encode(rest).decode())
 
 
 def write_details(parts: Iterable[Part]) -> list[dict[str, Json]]:
-    """For a client; empty if the text alone is sufficient."""
+    """``reasoning_details`` for a client; empty if the text alone is sufficient."""
     details: list[dict[str, Json]] = []
     signed = False
     characters = calls = 0
@@ -157,7 +157,7 @@ def interleave(
 ) -> list[Part]:
     """Puts reasoning back at its positions between the text and the calls of one message."""
     parts: list[Part] = []
-    # The next text, how much of it is there already, and the characters and calls that are.
+    # The index of the next text, how much of it is written, and how many characters and calls are.
     at = cut = characters = taken = 0
     for (until, before), part in reasoning:
         while at < len(prose) and characters < until:

@@ -93,12 +93,12 @@ def is_image(source: Inline | Link) -> bool:
 
 
 def write_answer_image(image: Image, index: int) -> _Wire:
-    """For a client."""
+    """An image of an answer, for a client."""
     return {"index": index, **_entry(image), **write_extra(image.signature)}
 
 
 def vendor_image(image: Image) -> _Wire:
-    """For a vendor that accepts its images back."""
+    """An image, for a vendor that accepts its images back."""
     return _entry(image) | vendor_extra(image.signature)
 
 
@@ -108,9 +108,9 @@ def _entry(image: Image) -> _Wire:
 
 
 class StreamCitations:
-    """Citations of a streamed answer, when the text that they refer to has arrived.
+    """Yields the citations of a streamed answer once the text that they refer to has arrived.
 
-    Takes every text and every delta; returns citations, and the names of anything else.
+    Takes every text and every delta; yields citations, and the names of anything else.
 
     ``sources`` are pages without positions, used if nothing else is cited.
     """
@@ -126,7 +126,7 @@ class StreamCitations:
         """Whether there are citations whose text has not arrived yet."""
         return bool(self._waiting)
 
-    def hear(self, index: int, length: int, before: int) -> None:
+    def add_text(self, index: int, length: int, before: int) -> None:
         """More text of part ``index``; ``before`` is the number of characters of the content outside any text part."""
         if not self._spans or self._spans[-1].part != index:
             start = self._spans[-1].end if self._spans else before
@@ -139,8 +139,8 @@ class StreamCitations:
                 yield cited
             else:
                 self._waiting.append(cited)
-        come = self._spans[-1].end if self._spans else -1
-        while self._waiting and self._waiting[0].end <= come:
+        arrived = self._spans[-1].end if self._spans else -1
+        while self._waiting and self._waiting[0].end <= arrived:
             yield self._place(self._waiting.popleft())
 
     def last(self) -> Iterator[Cited | str]:
@@ -158,7 +158,7 @@ class StreamCitations:
         if not self._spans:
             return "annotations"
         self._cites = True
-        # They have no gaps.
+        # The spans have no gaps.
         at = bisect_right(self._spans, citation.start, key=lambda span: span.end)
         found = self._spans[min(at, len(self._spans) - 1)]
         length = found.end - found.start

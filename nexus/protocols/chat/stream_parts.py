@@ -4,7 +4,7 @@ Of text, reasoning and refusal, one is open at a time. A call may stay open in a
 ends before something else starts only if its arguments are complete JSON.
 
 A call is found by its index, or by its id if ids contradict the index or there is none; a new id at a used index starts
-a new call, unless what follows can only continue the one that is there. Id and name count once, however often they are
+a new call, unless what follows can only continue the call at that index. Id and name count once, however often they are
 repeated; arguments that repeat all earlier ones count once where JSON allows no other reading. Content without an
 equivalent is reported by the vendor's name.
 
@@ -90,7 +90,7 @@ class StreamedCall:
         return not self.sent and self.arguments.pieces == ["{}"]
 
     def add(self, piece: str) -> None:
-        """Adds what a piece adds: nothing of the arguments so far, if it repeats them and cannot be their
+        """Adds a piece, without the arguments so far if it repeats them and cannot be their
         continuation."""
         length = self.arguments.length
         if not length and piece.strip() in NO_ARGUMENTS:
@@ -161,16 +161,16 @@ class StreamedCalls:
     def _find(self, index: int | None, call_id: str, name: str, piece: str) -> StreamedCall | None:
         here = self._at.get(index) if index is not None else (self.all[-1] if self.all else None)
         if not call_id:
-            return None if here is not None and _again(here, name, piece) else here
+            return None if here is not None and _starts_another(here, name, piece) else here
         if here is not None and (here.id in ("", call_id) or (index is not None and here.goes_on(name, piece))):
             return here
         same = self._by_id.get(call_id, ())
-        # The same id at another index is another call, from a careless server.
+        # The same id at another index is another call, from a server that does not make ids unique.
         return next((call for call in same if index is None or call.index in (None, index)), None)
 
 
-def _again(call: StreamedCall, name: str, piece: str) -> bool:
-    """Whether a delta without an id starts another call in the place of ``call``."""
+def _starts_another(call: StreamedCall, name: str, piece: str) -> bool:
+    """Whether a delta without an id starts another call at the index of ``call``."""
     return bool(name and call.name) and (name != call.name or (piece.lstrip()[:1] == "{" and call.whole))
 
 
@@ -221,7 +221,7 @@ class StreamParts:
         self._out.append(PartEnd(self._start(image)))
 
     def call(self, delta: Mapping[str, Json]) -> None:
-        """More of a call, which starts when its name is known. Raises ValueError for arguments after its end."""
+        """Adds to a call, which starts when its name is known. Raises ValueError for arguments after its end."""
         call = self.calls.feed(delta)
         if call.part is None:
             if not call.name:

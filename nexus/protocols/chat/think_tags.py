@@ -1,6 +1,6 @@
 """Thinking that servers leave in the content between tags: extracts it, and puts it back in a history.
 
-Only at the beginning of the content, after white space, where thinking models begin; a later tag is ordinary text.
+Tags count only at the beginning of the content, after white space, where models think; a later tag is ordinary text.
 White space around the thinking is removed. The result does not depend on how the tags are split into deltas.
 """
 
@@ -15,7 +15,7 @@ _OPENS, _CLOSES = "<think>", "</think>"
 
 
 def tagged(thought: str) -> str:
-    """Thinking as it stood before the text, for servers whose templates look for it there."""
+    """Thinking between tags, to be put before the text, for servers whose templates look for it there."""
     return f"{_OPENS}\n{thought}\n{_CLOSES}\n\n"
 
 
@@ -36,11 +36,11 @@ class ThinkTags:
         self._held = ""
 
     def feed(self, words: str) -> list[Piece]:
-        found: list[Piece] = []
+        pieces: list[Piece] = []
         words, self._held = self._held + words, ""
         while words:
-            words = _STEPS[self._state](self, words, found)
-        return found
+            words = _STEPS[self._state](self, words, pieces)
+        return pieces
 
     def finish(self) -> list[Piece]:
         """The text that was held back; thinking that broke off ends there."""
@@ -49,7 +49,7 @@ class ThinkTags:
             return [("text", held)] if held else []
         return [("reasoning", thought)] if (thought := held.rstrip()) else []
 
-    def _start(self, words: str, found: list[Piece]) -> str:
+    def _start(self, words: str, pieces: list[Piece]) -> str:
         begun = words.lstrip()
         if begun.startswith(_OPENS):
             self._state = _State.OPENED
@@ -60,14 +60,14 @@ class ThinkTags:
         self._state = _State.TEXT
         return words
 
-    def _skip(self, words: str, found: list[Piece]) -> str:
+    def _skip(self, words: str, pieces: list[Piece]) -> str:
         """Skips the white space after a tag."""
         rest = self._behind(words, len(words) - len(words.lstrip()))
         if rest:
             self._state = _State.THINKING if self._state is _State.OPENED else _State.TEXT
         return rest
 
-    def _think(self, words: str, found: list[Piece]) -> str:
+    def _think(self, words: str, pieces: list[Piece]) -> str:
         thought, tag, _ = words.partition(_CLOSES)
         if tag:
             self._state = _State.CLOSED
@@ -80,11 +80,11 @@ class ThinkTags:
             self._held = words[len(thought) :]
             rest = self._behind(thought, len(thought))
         if thought:
-            found.append(("reasoning", thought))
+            pieces.append(("reasoning", thought))
         return rest
 
-    def _emit(self, words: str, found: list[Piece]) -> str:
-        found.append(("text", words))
+    def _emit(self, words: str, pieces: list[Piece]) -> str:
+        pieces.append(("text", words))
         return ""
 
     def _behind(self, words: str, length: int) -> str:

@@ -156,9 +156,9 @@ def _read_call(entry: Mapping[str, Json], path: str) -> ToolCall:
     is_custom = entry.get("type") == "custom"
     if not is_custom and entry.get("type") is not None:
         _need_function(entry, path, "tool calls")
-    kind, said = ("custom", "input") if is_custom else ("function", "arguments")
+    kind, field = ("custom", "input") if is_custom else ("function", "arguments")
     called = an_object(entry.get(kind), f"{path}.{kind}")
-    words = maybe_string(called, said, f"{path}.{kind}") or ""
+    words = maybe_string(called, field, f"{path}.{kind}") or ""
     return ToolCall(
         plain_id(id := a_name(entry, "id", path)),
         a_string(called, "name", f"{path}.{kind}"),

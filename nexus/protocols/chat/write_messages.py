@@ -1,9 +1,10 @@
 """Neutral system text and messages, written as this dialect's messages for a vendor.
 
-In the order that the vendor requires. Consecutive assistant messages are merged; the results of a message's calls
-follow it immediately, in the order of the calls, wherever the client had put them before the next answer. Empty answers
-are left out. A tool message contains only text: images and files go into a user message after the results, which names
-the calls. A result that is an error begins with ERROR_MARK. Reasoning is sent back only to the dialect that made it.
+Messages are in the order that the vendor requires. Consecutive assistant messages are merged; the results of their
+calls follow immediately, in the order of the calls, wherever the client had put them before the next answer. Empty
+answers are left out. A tool message contains only text: images and files go into a user message after the results,
+which names the calls. A result that is an error begins with ERROR_MARK. Reasoning is sent back only to the dialect that
+made it.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class MessagesWriter:
 
     def _write_assistant(self, message: Message, paths: Sequence[str]) -> list[str]:
         """Returns the ids of its calls; ``paths`` are those of its parts."""
-        content = [wire for part, path in zip(message.parts, paths, strict=True) for wire in self._said(part, path)]
+        content = [wire for part, path in zip(message.parts, paths, strict=True) for wire in self._prose(part, path)]
         calls = [part for part in message.parts if isinstance(part, ToolCall)]
         refusals = [part.text for part in message.parts if isinstance(part, Refusal)]
         images = [part for part in message.parts if isinstance(part, Image) and self._server.output_images]
@@ -88,8 +89,8 @@ class MessagesWriter:
             self._wire.append({"role": "assistant", "content": written, **_name(message), **besides})
         return [call.id for call in calls]
 
-    def _said(self, part: Part, path: str) -> list[Wire]:
-        """The content of an answer; what other fields hold has none."""
+    def _prose(self, part: Part, path: str) -> list[Wire]:
+        """The content parts for one part of an answer; none if it goes into another field."""
         match part:
             case Text(text=words):
                 return self._parts(part, path) if words else []
@@ -142,7 +143,7 @@ class MessagesWriter:
             self._add_given({"role": "user", "content": media})
 
     def _write_result(self, result: ToolResult, path: str) -> list[Wire]:
-        """Returns the parts that must follow."""
+        """Returns the parts that must follow in a user message."""
         texts: list[Wire] = []
         media: list[Wire] = []
         for at, part in enumerate(result.parts):

@@ -17,7 +17,7 @@ from nexus.wire import Json
 
 
 def cache_fields(cache: CacheHint | None, server: ChatServer, *, of_tool: bool = False) -> dict[str, Json]:
-    """The members for it at ``server``, on a content part or a tool; {} if there are none."""
+    """The members for a cache hint at ``server``, on a content part or a tool; {} if there are none."""
     if cache is None:
         return {}
     if server.cache_control:

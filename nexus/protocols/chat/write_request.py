@@ -58,7 +58,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 
 
 def _cache_key(request: Request) -> str | None:
-    """The client's key, or one made of its user, in whom Claude Code names its session."""
+    """The client's key, or one derived from its user, in which Claude Code names its session."""
     if request.prompt_cache_key is not None or request.user is None:
         return request.prompt_cache_key
     return digest(request.user)

@@ -25,7 +25,7 @@ _DONE = frame(b"[DONE]")
 
 
 class StreamWriter(EventWriter[bytes]):
-    """A custom tool's input is JSON until it is complete, and sent then."""
+    """A custom tool's input arrives as JSON, and is sent once that is complete."""
 
     _nothing = b""
 
@@ -48,7 +48,7 @@ class StreamWriter(EventWriter[bytes]):
         self._extra: dict[str, Json] = {}
 
     def write(self, event: Event) -> bytes:
-        """The last chunk has the reasoning and the sources with their positions, which requires the complete answer."""
+        """Keeps the events: the last chunk has reasoning and sources with their positions, which needs all of them."""
         if isinstance(event, (ResponseStart, PartStart, PartDelta, Cited, PartEnd, ResponseEnd)):
             self._kept.append(event)
         return super().write(event)

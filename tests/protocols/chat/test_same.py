@@ -82,7 +82,7 @@ def test_forwarding_unread_gives_the_same_result_as_reading(
     stream: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = relayed(stream)
-    monkeypatch.setattr(passthrough._Same, "passed", lambda *_: None)
+    monkeypatch.setattr(passthrough._Prefix, "passed", lambda *_: None)
     assert quick == relayed(stream)
 
 
