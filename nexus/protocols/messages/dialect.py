@@ -111,12 +111,12 @@ class Messages(Dialect):
 
 def moment(seconds: float) -> str:
     """RFC 3339 in UTC, whole seconds, rounded up."""
-    return _written(math.ceil(seconds))
+    return _formatted(math.ceil(seconds))
 
 
 @functools.lru_cache(64)
-def _written(second: int) -> str:
-    # The resets of all calls within a second are a few: formatting each takes as long as parsing a small request.
+def _formatted(second: int) -> str:
+    # Calls within a second share a few resets; formatting one takes as long as parsing a small request.
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

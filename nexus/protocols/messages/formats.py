@@ -61,7 +61,7 @@ class Invoke(BedrockDialect, Messages):
 
 
 def _opened_count(asked: Asked, model: str) -> Asked:
-    """Either kind of request can be counted. Raises InvalidRequest."""
+    """Opens a CountTokens request, which has one of either kind inside. Raises InvalidRequest."""
     given = an_object(asked.document.get("input"), "input")
     if "converse" in given:
         document = dict(an_object(given["converse"], "input.converse"))
@@ -90,7 +90,7 @@ VERTEX = Protocol("vertex", "clients set to Vertex AI (ANTHROPIC_VERTEX_BASE_URL
 
 
 class Vertex(Messages):
-    """The path has the model and whether it streams; answers, streams and errors are the dialect's own."""
+    """Claude on Vertex AI: the model is in the path; answers, streams and errors are the dialect's own."""
 
     format: ClassVar[str] = "vertex"
     protocol: ClassVar[Protocol] = VERTEX
@@ -130,7 +130,7 @@ def unwrapped(asked: Asked, members: Mapping[str, Json], place: str | None = Non
         body=rewrite(asked.body, rules, lambda: front) if members else cut(asked.body, rules),
         document={**{name: value for name, value in document.items() if name not in gone}, **members},
         headers={**asked.headers, _BETAS: betas} if betas else asked.headers,
-        # It belongs to another API.
+        # The query string belongs to the host's API.
         query="",
         place=place,
     )

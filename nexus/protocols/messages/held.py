@@ -48,13 +48,13 @@ class AnthropicHeld(HeldCodec):
 
     def is_final(self, kind: HeldKind, document: Mapping[str, Json], now: float) -> bool:
         if kind == "batches":
-            # Later its results are gone, and the vendor says so.
+            # Later its results have expired, which the vendor has to say.
             return document.get("processing_status") == "ended" and now < _moment(document.get("created_at")) + _LASTS
         return bool(document) and (not document.get("expires_at") or now < _moment(document.get("expires_at")))
 
     def edited(self, raw: bytes, document: Mapping[str, Json], base: str, name: str | None) -> bytes:
-        here = f"{base}{self.roots['batches']}/{text(document.get('id'))}/results"
-        return replace_member(raw, document, "results_url", here)
+        url = f"{base}{self.roots['batches']}/{text(document.get('id'))}/results"
+        return replace_member(raw, document, "results_url", url)
 
     def input_file(self, document: Mapping[str, Json]) -> str:
         return ""

@@ -68,12 +68,12 @@ FIELDS: Mapping[Path, frozenset[str]] = {
 """Fields that every host supports, or rejects with a useful message."""
 
 _READABLE = pattern(r"[A-Za-z0-9_.-]{1,64}")
-"""Names of dropped fields go into a header of the reply."""
+"""Names that the reply's header of dropped fields can list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """Additional features of this host by the provider's settings: betas, and fields by dotted paths."""
+    """Features that the provider's settings add to this host: betas, and fields by dotted paths."""
 
     betas: frozenset[str] = frozenset()
     fields: frozenset[str] = frozenset()
@@ -195,12 +195,12 @@ def systems_as_users(raw: bytes) -> Edited:
     verdicts: list[bytes | None] = [None] * len(messages)
     turns = groupby(range(len(messages)), lambda at: mapping(messages[at]).get("role") == "assistant")
     joined = [list(group) for is_assistant, group in turns if not is_assistant]
-    joined = [places for places in joined if any(_is_system(messages[at]) for at in places)]
+    joined = [turn for turn in joined if any(_is_system(messages[at]) for at in turn)]
     if not joined:
         return Edited(raw)
-    spelled = _spelled(raw)
+    raws = _raw_messages(raw)
     for first, *rest in joined:
-        blocks = [block for at in (first, *rest) for block in _blocks(messages[at], spelled[at])]
+        blocks = [block for at in (first, *rest) for block in _blocks(messages[at], raws[at])]
         # A stable order: only results move.
         blocks.sort(key=lambda block: mapping(decode(block)).get("type") != "tool_result")
         if blocks:
@@ -214,13 +214,13 @@ def _is_system(message: Json) -> bool:
     return mapping(message).get("role") == "system"
 
 
-def _spelled(raw: bytes) -> list[bytes]:
-    met: list[bytes] = []
-    cut(raw, {"messages": {ANY: met.append}})
-    return met
+def _raw_messages(raw: bytes) -> list[bytes]:
+    messages: list[bytes] = []
+    cut(raw, {"messages": {ANY: messages.append}})
+    return messages
 
 
-def _blocks(message: Json, spelled: bytes) -> list[bytes]:
+def _blocks(message: Json, raw: bytes) -> list[bytes]:
     """A message's content as blocks, those of a system message marked."""
     content = mapping(message).get("content")
     if isinstance(content, str):
@@ -228,10 +228,10 @@ def _blocks(message: Json, spelled: bytes) -> list[bytes]:
         return [encode({"type": "text", "text": words})] if content else []
     if not isinstance(content, Sequence):
         return []
-    met: list[bytes] = []
-    rules: dict[str, Any] = {"content": {ANY: met.append}}
-    cut(spelled, rules)
-    return [_marked(block) for block in met] if _is_system(message) else met
+    blocks: list[bytes] = []
+    rules: dict[str, Any] = {"content": {ANY: blocks.append}}
+    cut(raw, rules)
+    return [_marked(block) for block in blocks] if _is_system(message) else blocks
 
 
 def _marked(block: bytes) -> bytes:

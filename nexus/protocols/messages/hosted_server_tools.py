@@ -31,7 +31,7 @@ def without_server_tools(raw: bytes) -> Edited:
 
 
 def without_foreign_calls(raw: bytes) -> Edited:
-    """The same for the calls only whose ids Anthropic did not make."""
+    """The same, only for calls whose ids Anthropic did not make."""
     return _without(raw, _is_foreign, lambda calls, block: block.get("tool_use_id") in calls)
 
 
@@ -87,8 +87,8 @@ def _block(drops: Drops, calls: _Calls, is_result: _IsResult, value: bytes) -> b
         return None
     drops.add(f"messages.content.{kind}")
     call = calls.get(text(block.get("tool_use_id")), {})
-    asked = encode(call["input"]).decode() if call.get("input") else ""
+    arguments = encode(call["input"]).decode() if call.get("input") else ""
     words = words_of(block.get("content")) or "nothing"
-    told = f"Result of {text(call.get('name')) or kind}{f' for {asked}' if asked else ''}:\n{words}"
+    result = f"Result of {text(call.get('name')) or kind}{f' for {arguments}' if arguments else ''}:\n{words}"
     kept = {"cache_control": block["cache_control"]} if block.get("cache_control") else {}
-    return encode({"type": "text", "text": told, **kept})
+    return encode({"type": "text", "text": result, **kept})

@@ -71,7 +71,7 @@ def _without_thinking(value: bytes) -> bytes | None:
 
 
 def _judge_turn(value: bytes) -> bytes | None:
-    """As ``_judge_message``, but leaves a turn: Claude accepts a system message only before one of the assistant."""
+    """As ``_judge_message``, but keeps the turn: Claude accepts a system message only before one of the assistant."""
     verdict = _judge_message(value)
     return _THOUGHT if verdict == REMOVE else verdict
 
@@ -82,8 +82,8 @@ _CITATIONS = {ANY: lambda citation: REMOVE if is_ours(decode(citation)) else Non
 
 def _is_foreign(block: Json) -> bool:
     fields = mapping(block)
-    place = {"thinking": "signature", "redacted_thinking": "data"}.get(text(fields.get("type")))
-    return place is not None and is_tagged(fields.get(place))
+    member = {"thinking": "signature", "redacted_thinking": "data"}.get(text(fields.get("type")))
+    return member is not None and is_tagged(fields.get(member))
 
 
 class MessagesPassthrough(Passthrough):
@@ -123,7 +123,7 @@ class MessagesPassthrough(Passthrough):
         return frame.raw
 
     def _read_container(self, holder: Mapping[str, Json]) -> None:
-        """A later request may go on in it. Source: anthropic.types.Message and RawMessageDeltaEvent."""
+        """A later request may continue in the container. Source: anthropic.types.Message and RawMessageDeltaEvent."""
         if id := container_id(holder):
             self.tap.ids[id] = True
 

@@ -51,14 +51,14 @@ def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Pa
         return ()
     if isinstance(content, str):
         return (Text(content, at=path),)
-    met = Neighbours()
+    neighbours = Neighbours()
     for block, at in objects_in(content, path):
         if server_tools.is_wordless(block):
             drops.add(f"messages.content.{block['type']}")
         else:
             for one in apart(block):
-                met.add(_read_block(one, role, at, drops), at)
-    return tuple(met.parts)
+                neighbours.add(_read_block(one, role, at, drops), at)
+    return tuple(neighbours.parts)
 
 
 def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
@@ -189,7 +189,7 @@ def _read_call(block: Body, path: str, drops: Drops) -> ToolCall:
     direct = mapping(block.get("caller")).get("type", "direct") == "direct"
     known = ("type", "id", "name", "input", "cache_control", "toolset_name", *(["caller"] if direct else []))
     drops.unknown(block, known, "tool_use")
-    # A model may have written something else than an object, which the SDKs return as it came in the stream.
+    # A model may have written something other than an object, which the SDKs return as it came in the stream.
     given = block.get("input")
     return ToolCall(
         a_string(block, "id", path),

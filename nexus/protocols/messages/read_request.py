@@ -66,7 +66,7 @@ def read_request(body: Body) -> ReadRequest:
 
 
 def _read_system(body: Body, drops: Drops) -> tuple[Text, ...]:
-    """Without Claude Code's block for Anthropic's billing: it differs between conversations, so that other vendors'
+    """Leaves out Claude Code's block for Anthropic's billing: it differs between conversations, so that other vendors'
     prefix caches, which would begin with it, would never be hit. It is not content, and not reported as dropped."""
     texts = read_texts(body.get("system"), "system", drops)
     return tuple(text for text in texts if not text.text.startswith(_BILLING))
@@ -90,7 +90,7 @@ def _read_messages(body: Body, drops: Drops) -> tuple[Message, ...]:
 
 
 def _marked(message: Message, hint: CacheHint) -> Message:
-    """The message with its last part as a cache breakpoint, if that part can be one and is none yet."""
+    """The message with its last part as a cache breakpoint, if that part can be one and is not one yet."""
     last: Any = message.parts[-1]
     if getattr(last, "cache", hint) is not None:
         return message
@@ -135,7 +135,7 @@ def _read_thinking(body: Body, options: Body, drops: Drops) -> Thinking | None:
     effort = maybe_string(options, "effort", "output_config")
     if effort is not None and effort not in _EFFORTS:
         raise wrong("output_config.effort", one_of(_EFFORTS))
-    # What a system message has said since holds for the next answer.
+    # The effort of a later system message overrides it for the next answer.
     later = last_effort(body.get("messages"))
     level = cast("Effort | None", later if later in _EFFORTS else effort)
     wire = {} if body.get("thinking") is None else an_object(body["thinking"], "thinking")
@@ -143,7 +143,7 @@ def _read_thinking(body: Body, options: Body, drops: Drops) -> Thinking | None:
     visible = wire.get("display") != "omitted"
     match wire.get("type"):
         case None:
-            # Claudes that always think take the other fields alone (pydantic-ai's recordings of Fable 5.1).
+            # Claude models that always think take the other fields alone (pydantic-ai's recordings of Fable 5.1).
             return None if level is None else Thinking(None, effort=level)
         case "enabled":
             budget = maybe_whole(wire, "budget_tokens", 0, path="thinking")

@@ -1,8 +1,8 @@
 """A Messages client's tools -> neutral ones.
 
-Custom tools, and Anthropic's own that the client runs (client_tools.py). A tool with deferred loading is included once
-the history has found or called it, as at Anthropic; if Anthropic's own search was to find it, which no other vendor
-has, it is included immediately. Sources: anthropic.types.ToolUnionParam; platform.claude.com on tool search.
+Reads custom tools, and Anthropic's own that the client runs (client_tools.py). A tool with deferred loading is included
+once the history has found or called it, as at Anthropic; if Anthropic's own search was to find it, which no other
+vendor has, it is included immediately. Sources: anthropic.types.ToolUnionParam; platform.claude.com on tool search.
 """
 
 from __future__ import annotations

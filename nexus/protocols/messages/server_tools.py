@@ -30,7 +30,7 @@ RESULTS = (
 )
 COMPACTION = "compaction"
 _WITHOUT_WORDS = frozenset({"tool_search_tool_result", "mcp_tool_listing", "fallback"})
-"""Blocks that say nothing to another model: which tools there are is in its request, and a ``fallback`` only marks
+"""Blocks that say nothing to another model: its request lists the tools, and a ``fallback`` only marks
 where another Anthropic model took over the answer."""
 
 _TOOL_SEARCH = "tool_search_tool_"
@@ -53,7 +53,7 @@ def read_result(block: Body) -> ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Summary(Text):
-    """What a compaction left of everything before it."""
+    """The text by which a compaction replaced everything before it."""
 
 
 def read_summary(block: Body) -> Summary:
@@ -65,10 +65,10 @@ def since_compaction(messages: Sequence[Json]) -> dict[int, Json]:
     failed and has no summary."""
     for at in range(len(messages) - 1, -1, -1):
         blocks = sequence(mapping(messages[at]).get("content"))
-        for place in range(len(blocks) - 1, -1, -1):
-            block = mapping(blocks[place])
+        for index in range(len(blocks) - 1, -1, -1):
+            block = mapping(blocks[index])
             if block.get("type") == COMPACTION and block.get("content"):
-                rest: list[Json] = [*[{"type": COMPACTION}] * place, *blocks[place:]]
+                rest: list[Json] = [*[{"type": COMPACTION}] * index, *blocks[index:]]
                 return {at: {**mapping(messages[at]), "content": rest}, **dict(enumerate(messages[at + 1 :], at + 1))}
     return dict(enumerate(messages))
 
@@ -86,7 +86,7 @@ _USERS = (ToolResult, Summary)
 
 
 def words_of(value: Json) -> str:
-    """What can be read of a result's content."""
+    """The readable text of a result's content."""
     match value:
         case str():
             return value
@@ -117,11 +117,11 @@ def _block_words(block: Body) -> str:
 
 def _rest(block: Body) -> str:
     """Errors, and results with members such as ``stdout``, named as Anthropic names them."""
-    told = {
+    members = {
         name: value
         for name, value in block.items()
         if name not in _BOOKKEEPING and not name.startswith("encrypted_") and value not in (None, "", [])
     }
     return "\n".join(
-        f"{name}: {value if isinstance(value, str) else encode(value).decode()}" for name, value in told.items()
+        f"{name}: {value if isinstance(value, str) else encode(value).decode()}" for name, value in members.items()
     )

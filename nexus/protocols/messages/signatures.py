@@ -18,13 +18,13 @@ from nexus.wire import Json, text
 
 OWN = "messages"
 THINKING = ("thinking", "redacted_thinking")
-"""The types of blocks of thinking."""
+"""The types of thinking blocks."""
 
 _SEAM = pattern(r"(?<!^)(?=nexus\.)")
 
 
 def carrier(packed: str) -> dict[str, Json]:
-    """The thinking block that has the signature of its neighbour."""
+    """The thinking block that carries the signature of its neighbour."""
     return {"type": "thinking", "thinking": "", "signature": packed}
 
 

@@ -55,7 +55,7 @@ def explanation(wire: Mapping[str, Json]) -> str:
 
 
 def write_stop(stop: Stop) -> dict[str, Json]:
-    """The members for it."""
+    """The members of a message or its delta."""
     word = _WRITE[stop.reason]
     sequence = stop.sequence if word == "stop_sequence" else None
     return {"stop_reason": word, "stop_sequence": sequence} | native_reason(stop, word)

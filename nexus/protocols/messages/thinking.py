@@ -62,8 +62,8 @@ def _off(thinking: Thinking, bare: int, claude: Claude) -> ThinkingPlan:
         # A client that set an effort, and did not turn thinking off, gets that effort.
         return ThinkingPlan(bare, effort=nearest(thinking.effort or "low", claude.efforts), dropped=True)
     # Some models reject the two highest efforts while thinking is off.
-    calm = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
-    effort = calm.get(thinking.effort or "") if claude.thinking in ("either", "adaptive") else None
+    accepted = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
+    effort = accepted.get(thinking.effort or "") if claude.thinking in ("either", "adaptive") else None
     return ThinkingPlan(bare, config={"type": claude.off}, effort=effort)
 
 

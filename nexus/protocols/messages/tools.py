@@ -40,16 +40,16 @@ class AnswerForm:
 
 
 def plan_form(request: Request, target: Target, drops: Drops) -> AnswerForm:
-    """A model is forced wherever that is possible; if an instruction has to replace it, the loss is reported, and if
-    the client asked for strict, it is refused instead. Models that cannot be forced to call a tool answer with the
-    arguments of the one that must be called, in an output format with its schema."""
+    """Enforces the form wherever that is possible. An instruction instead is reported as a loss, or refused if the
+    client asked for strict. Models that cannot be forced to call a tool answer with the arguments of the one that must
+    be called, in an output format with its schema."""
     free = not target.claude.forced_tools
     if free and (at := _to_be_called(request)) is not None:
         return _as_call(request.tools[at], at, target, drops)
     wanted = request.output_format
     if wanted is None:
         return AnswerForm()
-    closed = _held(wanted, target)
+    closed = _enforced(wanted, target)
     if closed is None and not free:
         return AnswerForm(by_tool=True)
     if closed is None:
@@ -62,7 +62,7 @@ def plan_form(request: Request, target: Target, drops: Drops) -> AnswerForm:
 
 
 def _to_be_called(request: Request) -> int | None:
-    """The index of the tool that must be called: one by name, or the only one there is."""
+    """The index of the tool that must be called: the named one, or the only one."""
     choice, tools = request.tool_choice, request.tools
     named = choice.name if choice is not None and choice.mode == "tool" else None
     if choice is not None and choice.mode == "required" and len(tools) == 1:
@@ -86,7 +86,7 @@ def _as_call(tool: Tool, at: int, target: Target, drops: Drops) -> AnswerForm:
     return AnswerForm(closed, words, choice="none", call=tool.name)
 
 
-def _held(wanted: OutputFormat, target: Target) -> Closed | None:
+def _enforced(wanted: OutputFormat, target: Target) -> Closed | None:
     """The schema of the answer, if the model can be forced to follow it. Raises UnsupportedFeature if it must be."""
     if wanted.schema is None:
         return None

@@ -56,8 +56,8 @@ def last_effort(messages: Json) -> str | None:
 
 def _systems(messages: Json) -> list[Mapping[str, Json]]:
     """The system messages, the last one first."""
-    met = [mapping(message) for message in sequence(messages)]
-    return [message for message in reversed(met) if message.get("role") == "system"]
+    turns = [mapping(message) for message in sequence(messages)]
+    return [message for message in reversed(turns) if message.get("role") == "system"]
 
 
 def with_effort(raw: bytes, document: Mapping[str, Json], effort: str) -> bytes:

@@ -33,7 +33,7 @@ def call_ids() -> ToolIds:
 
 
 def container_id(holder: Mapping[str, Json]) -> str:
-    """The container that a request goes on in, or that an answer ran in; "" for none, or a new one."""
+    """The container that a request continues in, or that an answer ran in; "" for none, or a new one."""
     container = holder.get("container")
     return text(container) or text(mapping(container).get("id"))
 
@@ -82,7 +82,7 @@ def write_turns(system: list[Block], messages: tuple[Message, ...], claude: Clau
     if not (turns or leading):
         raise InvalidRequest.about("messages", "there is no content to send")
     if not turns:
-        # The API requires a turn: if there are only instructions, they become it.
+        # The API requires a turn: instructions alone become one.
         return Turns([], [Turn("user", "messages", leading)])
     if turns[0].role == "assistant":
         turns.insert(0, Turn("user", turns[0].path, [{"type": "text", "text": OPENING}]))
@@ -129,13 +129,13 @@ def _with_systems_placed(turns: list[Turn], *, takes_role: bool) -> list[Turn]:
         if takes_role and before in ("user", "system") and following[-1] == "assistant":
             placed.append(turn)
         else:
-            said = [block | {"text": as_user_words(block["text"])} for block in turn.blocks]
-            placed.append(Turn("user", turn.path, said))
+            blocks = [block | {"text": as_user_words(block["text"])} for block in turn.blocks]
+            placed.append(Turn("user", turn.path, blocks))
     return placed
 
 
 def _trimmed(turns: list[Turn], drops: Drops) -> list[Turn]:
-    """The turns that are left without thinking at the end of the assistant's, which the API rejects."""
+    """Removes thinking at the end of the assistant's turns, which the API rejects, and turns without content."""
     kept: list[Turn] = []
     for turn in reversed(turns):
         is_last = not kept or kept[-1].role != "assistant"

@@ -15,7 +15,7 @@ _CUMULATIVE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_
 
 
 _BESIDE = frozenset({"compaction", "advisor_message"})
-"""Types of iterations that the counts leave out, and that are billed. Source: anthropic.types.beta.BetaUsage; for the
+"""Types of iterations that are billed, but left out of the counts. Source: anthropic.types.beta.BetaUsage; for the
 advisor, Anthropic's page "Advisor tool" (November 2026)."""
 
 

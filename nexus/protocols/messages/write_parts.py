@@ -40,7 +40,7 @@ _IMAGES = {"image/jpg": "image/jpeg", **{f"image/{name}": f"image/{name}" for na
 
 
 def write_cache(hint: CacheHint | None) -> Block:
-    """The member to add to a block; the short form is the default of five minutes."""
+    """The member of a block for its cache hint; the short form is the default of five minutes."""
     if hint is None:
         return {}
     return {"cache_control": {"type": "ephemeral"} if hint == "5m" else {"type": "ephemeral", "ttl": hint}}

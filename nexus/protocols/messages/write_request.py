@@ -92,19 +92,19 @@ def _write_sampling(request: Request, plan: ThinkingPlan, claude: Claude, drops:
         if value is None:
             continue
         taken = name == "top_p" and claude.sampling == "one" and "temperature" in wire
-        if taken or claude.sampling == "none" or (plan.on and not _beside_thinking(name, value)):
+        if taken or claude.sampling == "none" or (plan.on and not _allowed_with_thinking(name, value)):
             drops.add(name)
         else:
             wire[name] = value
     return wire
 
 
-def _beside_thinking(name: str, value: float) -> bool:
+def _allowed_with_thinking(name: str, value: float) -> bool:
     return (name == "temperature" and value == 1) or (name == "top_p" and 0.95 <= value <= 1)
 
 
 def _limit_breakpoints(body: Block, drops: Drops) -> None:
-    """The API rejects more than four, and one of an hour after one of five minutes; OpenAI's have no such order."""
+    """The API rejects more than four breakpoints, and one of an hour after one of five minutes, unlike OpenAI's."""
     marked = list(_marked(body))
     surplus = max(0, len(marked) - BREAKPOINTS)
     for block in marked[:surplus]:

@@ -44,7 +44,7 @@ def _write_content(parts: Sequence[StreamPart], members: ToolsetNames) -> list[J
     owed: list[dict[str, Json]] = []
     for part in parts:
         blocks += [*owed, *_write_blocks(part, members)]
-        # Left out at the end: programs read an answer's last block as its text, and Gemini does not require the
+        # A last one is left out: programs read an answer's last block as its text, and Gemini does not require the
         # signature of a text.
         owed = carried(part.signature, PREVIOUS) if isinstance(part, Text) else []
     return blocks
@@ -66,6 +66,6 @@ def _write_blocks(part: StreamPart, members: ToolsetNames) -> list[Json]:
 
 
 def carried(signature: Signature | None, place: str) -> list[dict[str, Json]]:
-    """The carrier of a text's or a call's signature; this dialect itself has none."""
+    """The carrier of a text's or a call's signature; none for a signature of this dialect."""
     packed = pack_foreign(signature, place, OWN)
     return [] if packed is None else [carrier(packed)]

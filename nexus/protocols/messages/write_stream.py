@@ -1,6 +1,6 @@
 """Events, written as a stream for a Messages client.
 
-The client's full grammar, ``message_start (content_block_start delta* content_block_stop)* message_delta
+Writes the client's full grammar, ``message_start (content_block_start delta* content_block_stop)* message_delta
 message_stop``, with event names; blocks never overlap: while one is open, later parts wait, in order. A signature of a
 text or call is in a carrier block next to it (signatures.py). Clients show the size of the context from
 ``message_start``, so it has an estimate if the vendor counts only at the end. Sources:
