@@ -246,7 +246,7 @@ OUTPUTS: Mapping[str, ClientRun] = {run.output: run for run in CALLS.values()}
 
 
 def run_of(wire: Body) -> ClientRun | None:
-    """The tool if the client itself runs it; a shell in an OpenAI container is not run by the client."""
+    """The kind of a tool that the client runs; None for others, such as a shell in an OpenAI container."""
     kind = text(wire.get("type"))
     hosted = mapping(wire.get("environment")).get("type", "local") != "local"
     return None if kind == "shell" and hosted else KINDS.get(kind)

@@ -46,7 +46,7 @@ def read_compaction(item: Mapping[str, Json]) -> str | None:
 
 
 def make_composer(envelope: Envelope) -> Composer:
-    """The composer for what the request asks for."""
+    """A composer of the summary if the request asks for one, else of an ordinary answer."""
     last = envelope.request.messages[-1:]
     return SummaryComposer(envelope) if last and isinstance(last[0], SummaryWanted) else Composer(envelope)
 
@@ -70,20 +70,20 @@ class SummaryComposer(Composer):
     def __init__(self, envelope: Envelope) -> None:
         super().__init__(envelope)
         self._item = _Item("", self._id_suffix)
-        self._speaks = False
+        self._is_text = False
 
     def _open(self, index: int, part: StreamPart) -> list[ResponseEvent]:
-        self._speaks = isinstance(part, Text)
+        self._is_text = isinstance(part, Text)
         return self._say(index, part.text) if isinstance(part, Text) else []
 
     def _say(self, index: int, words: str) -> list[ResponseEvent]:
-        if not words or not self._speaks:
+        if not words or not self._is_text:
             return []
         begun = [] if self._item.begun else self._item.begin(0)
         return begun + self._item.say(words)
 
     def _close(self, index: int, late: Signature | None) -> list[ResponseEvent]:
-        self._speaks = False
+        self._is_text = False
         return []
 
     def _release(self, *, whole: bool) -> list[ResponseEvent]:

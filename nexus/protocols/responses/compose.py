@@ -3,7 +3,7 @@
 One part is one output item, and items never overlap: while one is open, later parts wait, in order. The final object's
 ``output`` is the list of the items as they were announced done, so that it equals the sum of the deltas. Empty text is
 not an item. A custom tool's input is sent when its call has ended, because it is JSON until then. An item is announced
-done when something follows it, because only then it is known to be complete: the last one of an answer that ended too
+done when something follows it, because only then is it known to be complete: the last one of an answer that ended too
 early is incomplete. Source: openai.types.responses.ResponseStreamEvent.
 """
 
@@ -74,7 +74,7 @@ class Composer(EventWriter[Sequence[ResponseEvent]]):
         return begun + composer.say(words)
 
     def _cite(self, index: int, citation: Citation) -> list[ResponseEvent]:
-        """For the open item only: nothing can be added to an earlier one."""
+        """Cites in the open item only: nothing can be added to an earlier one."""
         composer = self._current
         return composer.cite(citation) if composer is not None and composer.begun and index == self._index else []
 

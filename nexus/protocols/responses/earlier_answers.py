@@ -43,7 +43,7 @@ _CALLS = ("function_call", "custom_tool_call")
 
 
 def is_reference(item: Body) -> bool:
-    """Its type may be left out."""
+    """Whether an item refers to an earlier one; the type may be left out."""
     kind = item.get("type")
     return kind == "item_reference" or (kind is None and item.keys() <= {"id", "type"} and text(item.get("id")) != "")
 
@@ -114,8 +114,8 @@ class Earlier:
             chain.append(record)
             id = text(record.get("previous"))
         for record in reversed(chain):
-            asked = record["input"]
-            yield from ([{"role": "user", "content": asked}] if isinstance(asked, str) else sequence(asked))
+            items = record["input"]
+            yield from ([{"role": "user", "content": items}] if isinstance(items, str) else sequence(items))
             yield from sequence(mapping(record.get("answer")).get("output"))
 
     def _record(self, id: str) -> Body | None:
@@ -187,12 +187,12 @@ def sealed_ids(document: Mapping[str, Json]) -> list[tuple[str, str]]:
 
 
 def sealed_id(content: str) -> str:
-    """The id for encrypted content, because clients send it back without its id."""
+    """An id made from encrypted content, which clients send back without the item's id."""
     return SEALED + hashlib.blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def given_ids(document: Mapping[str, Json]) -> dict[str, bool]:
-    """The ids in an answer or event, as a tap holds them; containers live on even if the answer is not stored."""
+    """The ids in an answer or event, in the form of ``Tap.ids``; containers outlive an answer that is not stored."""
     response = mapping(document.get("response"))
     holders = [document, *filter(None, (response, mapping(document.get("item"))))]
     for name in ("output", "data"):
@@ -207,5 +207,5 @@ def given_ids(document: Mapping[str, Json]) -> dict[str, bool]:
 
 
 def _container(item: Body) -> str:
-    """Of a code interpreter's call, or a shell's. Source: openai.types.responses."""
+    """The container of a code interpreter's call, or a shell's. Source: openai.types.responses."""
     return text(item.get("container_id")) or text(mapping(item.get("environment")).get("container_id"))

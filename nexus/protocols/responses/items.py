@@ -1,4 +1,4 @@
-"""The events of single output items: added, its content in pieces, done.
+"""The events of one output item: added, its content in deltas, done.
 
 Law: an item is announced done exactly once and never before its end, because a client acts on that: Codex runs a call
 immediately. An item that the model could not finish (``whole`` is false) says so, and nothing is added to it. Source:

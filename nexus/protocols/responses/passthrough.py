@@ -33,17 +33,17 @@ _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomp
 def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
     renamed = replace_member(raw, document, "model", target.model)
     if MAY_HOLD_SUMMARY in renamed:
-        renamed = cut(renamed, {"input": {ANY: _renamed_item}})
+        renamed = cut(renamed, {"input": {ANY: _readable_item}})
     if target.gpt is not None:
-        given = (text(mapping(item).get("call_id")) for item in sequence(document.get("input")))
-        renamed = fit_strings(renamed, given, call_ids().__getitem__, [("input", ANY, "call_id")])
+        ids = (text(mapping(item).get("call_id")) for item in sequence(document.get("input")))
+        renamed = fit_strings(renamed, ids, call_ids().__getitem__, [("input", ANY, "call_id")])
     if target.chat.json_arguments:
-        written = (text(mapping(item).get("arguments")) for item in sequence(document.get("input")))
-        renamed = fit_strings(renamed, written, object_text, [("input", ANY, "arguments")])
+        arguments = (text(mapping(item).get("arguments")) for item in sequence(document.get("input")))
+        renamed = fit_strings(renamed, arguments, object_text, [("input", ANY, "arguments")])
     return without_foreign(Edited(renamed), {"input": {ANY: _judge_item}}, "input.reasoning")
 
 
-def _renamed_item(value: bytes) -> bytes | None:
+def _readable_item(value: bytes) -> bytes | None:
     item = mapping(decode(value)) if MAY_HOLD_SUMMARY in value else {}
     words = read_compaction(item) if item.get("type") == "compaction" else None
     return None if words is None else encode({"type": "message", "role": "user", "content": words})

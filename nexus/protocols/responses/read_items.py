@@ -21,14 +21,14 @@ from nexus.protocols.responses.client_tools import CALLS, OUTPUTS, write_argumen
 from nexus.protocols.responses.compact import UNREADABLE, read_compaction, wanted
 from nexus.protocols.responses.earlier_answers import NOTHING, Earlier, is_reference
 from nexus.protocols.responses.server_items import SERVER_ITEMS, read_server_item
-from nexus.protocols.responses.signatures import HERE, OWN, read_carrier, read_reasoning, read_vendors
+from nexus.protocols.responses.signatures import HERE, OWN, read_carrier, read_reasoning, read_vendor_reasoning
 from nexus.protocols.responses.tools import SEARCH, ToolsReader, call_words, qualify, write_found
 from nexus.protocols.signatures import NEXT
 from nexus.protocols.tool_calls import write_input
 from nexus.wire import Json, encode, text
 
 _BOOKKEEPING = ("type", "id", "status", "call_id", "name", "namespace", "role", "content")
-_MADE_WITH = ("action", "background", "error", "output_format", "quality", "revised_prompt", "size", "svg_usage")
+_IMAGE_MEMBERS = ("action", "background", "error", "output_format", "quality", "revised_prompt", "size", "svg_usage")
 _ACTION = ("action", "actions", "operation", "pending_safety_checks", "environment", "caller")
 _OUTCOME = ("output", "max_output_length", "acknowledged_safety_checks", "caller")
 UPDATE = "configuration_update"
@@ -41,7 +41,7 @@ class ItemsReader:
     def __init__(self, drops: Drops, tools: ToolsReader, earlier: Earlier = NOTHING) -> None:
         self.system: list[Text] = []
         self._messages: list[Message] = []
-        self._made: list[Part] = []
+        self._assistant: list[Part] = []
         self._results: list[ToolResult] = []
         self._waiting: Signature | None = None
         self._ours = True
@@ -51,7 +51,7 @@ class ItemsReader:
 
     def read(self, value: Json) -> None:
         if isinstance(value, str):
-            self._put("user", [Text(value, at="input")] if value else [], "input")
+            self._add_message("user", [Text(value, at="input")] if value else [], "input")
             return
         base = "previous_response_id" if value is self._earlier.before else "input"
         for item, path in objects_in(value, base):
@@ -70,13 +70,13 @@ class ItemsReader:
             self._read_item(item.get("type"), item, f"output.{at}")
 
     def finish(self) -> tuple[Message, ...]:
-        self._close_made()
+        self._close_assistant()
         self._close_results()
         return tuple(self._messages)
 
     def _read_item(self, kind: Json, item: Body, path: str) -> None:
         if kind == UPDATE:
-            # It says nothing to the model, and the reader of the request has read it.
+            # It is not content; read_request applies it.
             return
         if isinstance(kind, str) and kind in _DROPPED:
             self._drops.add(f"input.{kind}")
@@ -90,21 +90,21 @@ class ItemsReader:
 
     def _read_message(self, item: Body, path: str) -> None:
         if not self._ours:
-            for answered in content.read_answer(item):
-                self._make(answered)
+            for output in content.read_answer(item):
+                self._add_part(output)
             return
         role = a_name(item, "role", path)
         inside = f"{path}.content"
         match role:
             case "assistant":
                 for part in content.read_parts(item.get("content"), inside, content.ASSISTANT, self._drops):
-                    self._make(part)
+                    self._add_part(part)
             case "user":
                 parts = content.read_parts(item.get("content"), inside, content.USER, self._drops)
-                self._put("user", parts, path)
+                self._add_message("user", parts, path)
             case "system" | "developer":
                 parts = content.read_parts(item.get("content"), inside, content.SYSTEM, self._drops)
-                self._put("system", parts, path)
+                self._add_message("system", parts, path)
             case _:
                 raise wrong(f"{path}.role", '"user", "assistant", "system" or "developer"')
 
@@ -119,45 +119,45 @@ class ItemsReader:
         if form == "svg":
             source = replace(source, media_type="image/svg+xml")
         signature = None if self._ours else Signature(OWN, maybe_string(item, "id", path) or "")
-        self._make(Image(source, signature=signature, at=path))
+        self._add_part(Image(source, signature=signature, at=path))
 
     def _read_reasoning(self, item: Body, path: str) -> None:
         if not self._ours:
-            self._make(read_vendors(item))
+            self._add_part(read_vendor_reasoning(item))
             return
         carried = read_carrier(item)
         if carried is None:
-            self._make(read_reasoning(item))
+            self._add_part(read_reasoning(item))
             return
         place, signature = carried.place, carried.signature
         if place == HERE:
-            self._make(Text("", signature=signature))
+            self._add_part(Text("", signature=signature))
         elif place == NEXT:
-            self._settle()
+            self._place_waiting()
             self._waiting = signature
-        elif self._made and isinstance(last := self._made[-1], Text | ToolCall | Image):
-            self._made[-1] = replace(last, signature=signature)
+        elif self._assistant and isinstance(last := self._assistant[-1], Text | ToolCall | Image):
+            self._assistant[-1] = replace(last, signature=signature)
         else:
-            self._made.append(Text("", signature=signature))
+            self._assistant.append(Text("", signature=signature))
 
     def _read_call(self, item: Body, path: str) -> None:
         name = qualify(maybe_string(item, "namespace", path), a_string(item, "name", path))
         if not self._ours:
-            self._make(ToolCall(text(item.get("call_id")), name, call_words(item)))
+            self._add_part(ToolCall(text(item.get("call_id")), name, call_words(item)))
             return
         custom = item["type"] == "custom_tool_call"
         arguments = write_input(a_string(item, "input", path)) if custom else a_string(item, "arguments", path)
-        self._tools.know(name)
-        self._make(ToolCall(a_name(item, "call_id", path), name, arguments, at=path))
+        self._tools.mark_loaded(name)
+        self._add_part(ToolCall(a_name(item, "call_id", path), name, arguments, at=path))
 
     def _read_compaction(self, item: Body, path: str) -> None:
         words = read_compaction(item)
         if words is None:
             self._drops.add("input.compaction")
-        self._put("user", [Text(words or UNREADABLE, at=path)], path)
+        self._add_message("user", [Text(words or UNREADABLE, at=path)], path)
 
     def _read_trigger(self, item: Body, path: str) -> None:
-        self._close_made()
+        self._close_assistant()
         self._close_results()
         self._messages.append(wanted(path))
 
@@ -165,16 +165,16 @@ class ItemsReader:
         call_id = a_name(item, "call_id", path)
         if not isinstance(item.get("output"), str | list):
             raise wrong(f"{path}.output", "a string or an array of content parts")
-        found = content.read_parts(item["output"], f"{path}.output", content.RESULT, self._drops)
-        match found:
+        parts = content.read_parts(item["output"], f"{path}.output", content.RESULT, self._drops)
+        match parts:
             case [Text(text="", cache=cache)]:
-                self._answer(ToolResult(call_id, cache=cache, at=path))
+                self._add_result(ToolResult(call_id, cache=cache, at=path))
             case _:
-                self._answer(ToolResult(call_id, _held(found), at=path))
+                self._add_result(ToolResult(call_id, _result_parts(parts), at=path))
 
     def _read_client_call(self, item: Body, path: str) -> None:
         run = CALLS[str(item["type"])]
-        self._make(ToolCall(a_name(item, "call_id", path), run.name, write_arguments(run, item, path), at=path))
+        self._add_part(ToolCall(a_name(item, "call_id", path), run.name, write_arguments(run, item, path), at=path))
 
     def _read_client_output(self, item: Body, path: str) -> None:
         outcome = OUTPUTS[str(item["type"])].outcome(item, path)
@@ -182,14 +182,14 @@ class ItemsReader:
         call_id = a_name(item, "call_id" if item.get("call_id") is not None else "id", path)
         output = outcome.words if outcome.image is None else [outcome.image]
         found = content.read_parts(output, f"{path}.output", content.RESULT, self._drops)
-        self._answer(ToolResult(call_id, _held(found), is_error=outcome.failed, at=path))
+        self._add_result(ToolResult(call_id, _result_parts(found), is_error=outcome.failed, at=path))
 
     def _read_server_item(self, item: Body, path: str) -> None:
         for part in read_server_item(item, path, self._drops):
             if isinstance(part, ToolCall):
-                self._make(part)
+                self._add_part(part)
             else:
-                self._answer(part)
+                self._add_result(part)
 
     def _read_more_tools(self, item: Body, path: str) -> None:
         self._tools.read(item.get("tools"), f"{path}.tools")
@@ -197,7 +197,7 @@ class ItemsReader:
     def _read_search_call(self, item: Body, path: str) -> None:
         if item.get("execution") == "client":
             arguments = encode(an_object(item.get("arguments"), f"{path}.arguments")).decode()
-            self._make(ToolCall(a_name(item, "call_id", path), SEARCH, arguments, at=path))
+            self._add_part(ToolCall(a_name(item, "call_id", path), SEARCH, arguments, at=path))
         else:
             self._drops.add("input.tool_search_call")
 
@@ -206,40 +206,40 @@ class ItemsReader:
         self._tools.read(item.get("tools"), f"{path}.tools")
         if item.get("execution") == "client":
             found = (Text(write_found(item.get("tools"))),)
-            self._answer(ToolResult(a_name(item, "call_id", path), found, at=path))
+            self._add_result(ToolResult(a_name(item, "call_id", path), found, at=path))
         else:
             self._drops.add("input.tool_search_output")
 
-    def _answer(self, result: ToolResult) -> None:
-        self._close_made()
+    def _add_result(self, result: ToolResult) -> None:
+        self._close_assistant()
         self._results.append(result)
 
-    def _put(self, role: Role, parts: list[Part], path: str) -> None:
-        self._close_made()
+    def _add_message(self, role: Role, parts: list[Part], path: str) -> None:
+        self._close_assistant()
         self._close_results()
         if role == "system" and not self._messages:
             self.system += [part for part in parts if isinstance(part, Text)]
         else:
             self._messages.append(Message(role, tuple(parts), at=path))
 
-    def _make(self, part: Part) -> None:
+    def _add_part(self, part: Part) -> None:
         self._close_results()
         if self._waiting is not None and isinstance(part, Text | ToolCall | Image):
             part, self._waiting = replace(part, signature=self._waiting), None
-        self._settle()
-        self._made.append(part)
+        self._place_waiting()
+        self._assistant.append(part)
 
-    def _settle(self) -> None:
+    def _place_waiting(self) -> None:
         """A signature whose part is missing, because the client left it out, becomes a part of its own."""
         if self._waiting is not None:
-            self._made.append(Text("", signature=self._waiting))
+            self._assistant.append(Text("", signature=self._waiting))
             self._waiting = None
 
-    def _close_made(self) -> None:
-        self._settle()
-        if self._made:
-            self._messages.append(Message("assistant", tuple(self._made)))
-            self._made = []
+    def _close_assistant(self) -> None:
+        self._place_waiting()
+        if self._assistant:
+            self._messages.append(Message("assistant", tuple(self._assistant)))
+            self._assistant = []
 
     def _close_results(self) -> None:
         if self._results:
@@ -247,7 +247,7 @@ class ItemsReader:
             self._results = []
 
 
-def _held(parts: list[Part]) -> tuple[Text | Image | Document, ...]:
+def _result_parts(parts: list[Part]) -> tuple[Text | Image | Document, ...]:
     return tuple(part for part in parts if isinstance(part, Text | Image | Document))
 
 
@@ -257,7 +257,7 @@ _READERS: Mapping[str, tuple[Callable[[ItemsReader, Body, str], None], *tuple[st
     "function_call": (ItemsReader._read_call, "arguments"),
     "custom_tool_call": (ItemsReader._read_call, "input"),
     "compaction": (ItemsReader._read_compaction, "encrypted_content"),
-    "image_generation_call": (ItemsReader._read_image, "result", *_MADE_WITH),
+    "image_generation_call": (ItemsReader._read_image, "result", *_IMAGE_MEMBERS),
     "compaction_trigger": (ItemsReader._read_trigger,),
     "function_call_output": (ItemsReader._read_output, "output"),
     "custom_tool_call_output": (ItemsReader._read_output, "output"),

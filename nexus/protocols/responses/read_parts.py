@@ -40,7 +40,7 @@ def read_parts(value: Json, path: str, allowed: frozenset[str], drops: Drops) ->
 
 
 def _add(parts: list[Part], part: Part) -> None:
-    """A hint on empty text ends the same prefix as one on the part before it."""
+    """Adds a part. A hint on empty text moves to the part before it, where it ends the same prefix."""
     if not isinstance(part, Text) or part.text:
         parts.append(part)
     elif part.cache is not None and parts and isinstance(last := parts[-1], Text | Image | Document):
@@ -109,10 +109,10 @@ def _annotations(part: Mapping[str, Json]) -> Iterator[Citation | str]:
     return (read_annotation(mapping(entry)) for entry in sequence(part.get("annotations")))
 
 
-_ANSWERED = frozenset({"output_text", "refusal", "text", "reasoning_text"})
+_ANSWER_TYPES = frozenset({"output_text", "refusal", "text", "reasoning_text"})
 
 
-def _answered(item: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
+def _content_parts(item: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
     """The content parts of an item of a vendor's answer; compatible servers also send a string."""
     content = item.get("content")
     return map(mapping, [{"type": "output_text", "text": content}] if isinstance(content, str) else sequence(content))
@@ -120,7 +120,7 @@ def _answered(item: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
 
 def read_answer(item: Mapping[str, Json]) -> Iterator[Text | Refusal]:
     """The content of a message of a vendor's answer."""
-    for part in _answered(item):
+    for part in _content_parts(item):
         if words := text(part.get("text")):
             yield Text(words, citations=tuple(one for one in _annotations(part) if isinstance(one, Citation)))
         elif words := text(part.get("refusal")):
@@ -128,9 +128,9 @@ def read_answer(item: Mapping[str, Json]) -> Iterator[Text | Refusal]:
 
 
 def lost(items: Iterable[Mapping[str, Json]]) -> Iterator[str]:
-    """The names of other content and other annotations in a vendor's items."""
+    """The names of the content and annotations in a vendor's items that have no equivalent."""
     for item in items:
-        for part in _answered(item):
-            if (kind := text(part.get("type"))) not in _ANSWERED:
+        for part in _content_parts(item):
+            if (kind := text(part.get("type"))) not in _ANSWER_TYPES:
                 yield f"output.content.{kind}"
             yield from (one for one in _annotations(part) if isinstance(one, str))

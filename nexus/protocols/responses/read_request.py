@@ -125,12 +125,12 @@ def _updated(body: Body, drops: Drops, *histories: Json) -> Body:
     Each update applies to all later answers; Codex sends one if the effort changes within a conversation. Source:
     openai.types.responses.ResponseConfigurationUpdateItemParam.
     """
-    met = [item for items in histories for item in map(mapping, sequence(items)) if item.get("type") == UPDATE]
-    for item in met:
+    updates = [item for items in histories for item in map(mapping, sequence(items)) if item.get("type") == UPDATE]
+    for item in updates:
         drops.unknown(item, ("type", "id", "status", *_MEMBERS), "input")
         for name, member in _MEMBERS.items():
-            said = mapping(item.get(name))
-            drops.unknown(said, (member,), f"input.{name}")
-            if member in said:
-                body = {**body, name: {**mapping(body.get(name)), member: said[member]}}
+            given = mapping(item.get(name))
+            drops.unknown(given, (member,), f"input.{name}")
+            if member in given:
+                body = {**body, name: {**mapping(body.get(name)), member: given[member]}}
     return body

@@ -30,7 +30,7 @@ from nexus.protocols.open_parts import OpenParts
 from nexus.protocols.responses.read_error import is_answer, read_stream_error
 from nexus.protocols.responses.read_output import READ, has_counterpart, read_output
 from nexus.protocols.responses.read_parts import lost, read_annotation
-from nexus.protocols.responses.signatures import read_vendors
+from nexus.protocols.responses.signatures import read_vendor_reasoning
 from nexus.protocols.responses.stops import read_stop
 from nexus.protocols.responses.tools import call_words, qualify
 from nexus.protocols.responses.usage import read_usage
@@ -84,7 +84,7 @@ class StreamReader:
         return [*begun, *(reader(self, document) if reader is not None else ())]
 
     def read_whole(self, answer: Mapping[str, Json]) -> list[Event]:
-        """A complete answer, of which nothing was sent before."""
+        """Reads a complete answer instead of a stream."""
         if answer.get("status") == "failed" or mapping(answer.get("error")) or not is_answer(answer):
             raise VendorError(read_stream_error(answer))
         return [*self._begin("", answer), *self._finish("completed", answer)]
@@ -161,11 +161,11 @@ class StreamReader:
         """The summaries of an item, or its texts, are one part, with blank lines between them."""
         number = count(event.get("summary_index") or event.get("content_index"))
         index, _ = key = _whole_key(event)
-        parted: list[Event] = []
+        separator: list[Event] = []
         if self._thoughts.setdefault(index, number) != number and (known := self._parts.get(key)) is not None:
-            parted = [PartDelta(known.index, "\n\n")]
+            separator = [PartDelta(known.index, "\n\n")]
         self._thoughts[index] = number
-        return [*parted, *self._say(key, event, Reasoning(""))]
+        return [*separator, *self._say(key, event, Reasoning(""))]
 
     def _read_done(self, event: Mapping[str, Json]) -> list[Event]:
         """The end of an item, with everything that was not sent before."""
@@ -186,7 +186,7 @@ class StreamReader:
             return []
         match known.part, item.get("type"):
             case Reasoning(), "reasoning":
-                thought = read_vendors(item)
+                thought = read_vendor_reasoning(item)
                 known.signature = thought.signature
                 self._hold(key, thought.text)
             case ToolCall(), "custom_tool_call":

@@ -32,7 +32,7 @@ _TOOL_MEMBERS: Mapping[str, tuple[str, ...]] = {
 
 def write_response_object(envelope: Envelope) -> dict[str, Json]:
     """The object while the answer is in progress."""
-    asked = envelope.request
+    request = envelope.request
     return {
         "id": envelope.id,
         "object": "response",
@@ -43,23 +43,23 @@ def write_response_object(envelope: Envelope) -> dict[str, Json]:
         "error": None,
         "incomplete_details": None,
         "instructions": None,
-        "max_output_tokens": asked.max_tokens,
+        "max_output_tokens": request.max_tokens,
         "max_tool_calls": None,
-        "metadata": dict(asked.metadata),
+        "metadata": dict(request.metadata),
         "model": envelope.model,
         "output": [],
-        "previous_response_id": asked.previous if isinstance(asked, Continued) else None,
-        "prompt_cache_key": asked.prompt_cache_key,
-        "reasoning": _write_thinking(asked.thinking),
-        "safety_identifier": asked.safety_identifier,
-        "service_tier": asked.service_tier if asked.service_tier in _TIERS else "default",
+        "previous_response_id": request.previous if isinstance(request, Continued) else None,
+        "prompt_cache_key": request.prompt_cache_key,
+        "reasoning": _write_thinking(request.thinking),
+        "safety_identifier": request.safety_identifier,
+        "service_tier": request.service_tier if request.service_tier in _TIERS else "default",
         "store": False,
-        "text": {"format": _write_output_format(asked.output_format)},
+        "text": {"format": _write_output_format(request.output_format)},
         "truncation": "disabled",
         "usage": None,
-        "user": asked.user,
-        **_sampling(asked),
-        **_tools(asked),
+        "user": request.user,
+        **_sampling(request),
+        **_tools(request),
     }
 
 
@@ -71,18 +71,18 @@ def _write_thinking(thinking: Thinking | None) -> dict[str, Json]:
     return {"effort": COMMON.effort(thinking), "summary": "auto" if thinking.visible else None}
 
 
-def _sampling(asked: Request) -> dict[str, Json]:
+def _sampling(request: Request) -> dict[str, Json]:
     defaults = {"temperature": 1.0, "top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0, "top_logprobs": 0}
-    return {name: default if (value := getattr(asked, name)) is None else value for name, default in defaults.items()}
+    return {name: default if (value := getattr(request, name)) is None else value for name, default in defaults.items()}
 
 
-def _tools(asked: Request) -> dict[str, Json]:
-    functions = [tool for tool in asked.tools if not isinstance(tool, WebSearch)]
-    kinds = [tool.kind for tool in asked.tools if isinstance(tool, WebSearch)]
+def _tools(request: Request) -> dict[str, Json]:
+    functions = [tool for tool in request.tools if not isinstance(tool, WebSearch)]
+    kinds = [tool.kind for tool in request.tools if isinstance(tool, WebSearch)]
     searches = [{"type": kind if kind in _SEARCHES else "web_search"} for kind in kinds]
     return {
-        "parallel_tool_calls": asked.parallel_tools is not False,
-        "tool_choice": "auto" if asked.tool_choice is None else write_tool_choice(asked.tool_choice, asked.tools),
+        "parallel_tool_calls": request.parallel_tools is not False,
+        "tool_choice": "auto" if request.tool_choice is None else write_tool_choice(request.tool_choice, request.tools),
         "tools": [*(_whole(_write_tool(tool)) for tool in write_tools(functions)), *searches],
     }
 

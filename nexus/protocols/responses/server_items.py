@@ -34,8 +34,8 @@ def _read_run(item: Body, path: str) -> Iterator[ToolCall | ToolResult]:
     kind = item["type"]
     call_id, failed = a_name(item, "id", path), item.get("error") is not None
     name = a_name(item, "name", path) if kind == "mcp_call" else kind.removesuffix("_call")
-    asked, words = _SAID[kind](item)
-    yield ToolCall(call_id, name, asked, at=path)
+    arguments, words = _RUN_READERS[kind](item)
+    yield ToolCall(call_id, name, arguments, at=path)
     yield _result(call_id, words, failed, path)
 
 
@@ -65,8 +65,8 @@ def _read_output(item: Body, path: str) -> Iterator[ToolResult]:
 
 def _mcp(item: Body) -> tuple[str, str]:
     error = item.get("error")
-    said = text(item.get("output")) or text(mapping(error).get("message"))
-    return text(item.get("arguments")), said or ("" if error is None else encode(error).decode())
+    output = text(item.get("output")) or text(mapping(error).get("message"))
+    return text(item.get("arguments")), output or ("" if error is None else encode(error).decode())
 
 
 def _code(item: Body) -> tuple[str, str]:
@@ -82,7 +82,7 @@ def _files(item: Body) -> tuple[str, str]:
     return encode({"queries": item.get("queries")}).decode(), "\n\n".join(found)
 
 
-_SAID: Mapping[str, Callable[[Body], tuple[str, str]]] = {
+_RUN_READERS: Mapping[str, Callable[[Body], tuple[str, str]]] = {
     "mcp_call": _mcp,
     "code_interpreter_call": _code,
     "file_search_call": _files,
@@ -90,10 +90,10 @@ _SAID: Mapping[str, Callable[[Body], tuple[str, str]]] = {
 """The arguments of the call, and the words of its result."""
 
 SERVER_ITEMS: Mapping[str, tuple[Callable[[Body, str], Iterator[ToolCall | ToolResult]], *tuple[str, ...]]] = {
-    **dict.fromkeys(_SAID, (_read_run, *_RUN)),
+    **dict.fromkeys(_RUN_READERS, (_read_run, *_RUN)),
     "mcp_approval_request": (_read_request, "arguments", "server_label"),
     "mcp_approval_response": (_read_decision, "approval_request_id", "approve", "reason"),
     "program": (_read_program, "code", "fingerprint"),
     "program_output": (_read_output, "result"),
 }
-"""How each type is read, and its own members, also those that say nothing to another model."""
+"""How each type is read, and its own members, including those that say nothing to another model."""

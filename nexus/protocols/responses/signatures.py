@@ -2,9 +2,9 @@
 
 What a client echoes unchanged comes back whole. A Reasoning part is a reasoning item: its text the summary, its
 signature the ``encrypted_content``, tagged by pack_signature when foreign, and tagged ``redacted`` around that when the
-part has no text to show. A Text or ToolCall has no such place, so its signature rides in a reasoning item of its own
+part has no text to show. A Text or ToolCall has no field for one, so its signature is in a reasoning item of its own
 without a summary: right before it (``next``), right after it when the signature was only known once the part had ended
-(``prev``), or instead of it when it has no words (``here``):
+(``prev``), or instead of it when it has no text (``here``):
 
     nexus.<dialect>.<signature>                      nexus.redacted.<dialect>.<signature>
     nexus.next.<dialect>.<signature>                 nexus.prev.<dialect>.<signature>
@@ -57,16 +57,16 @@ def read_reasoning(item: Mapping[str, Json]) -> Reasoning:
     return Reasoning(_words(item), unpack_signature(packed, OWN) if packed else None)
 
 
-def read_vendors(item: Mapping[str, Json]) -> Reasoning:
-    """The same for a vendor's answer: whatever its signature looks like, it is the vendor's and is sent back
-    completely, with the item's id before it: ``rs_123:...``."""
+def read_vendor_reasoning(item: Mapping[str, Json]) -> Reasoning:
+    """The part for a reasoning item of a vendor's answer. Its signature, whatever it looks like, is the vendor's, and
+    has the item's id before it, ``rs_123:...``: both are sent back."""
     packed, item_id = text(item.get("encrypted_content")), text(item.get("id"))
     if not packed:
         return Reasoning(_words(item), None)
     return Reasoning(_words(item), Signature(OWN, f"{item_id}:{packed}" if _ID.fullmatch(item_id) else packed))
 
 
-def open_vendors(signature: Signature) -> tuple[str, str]:
+def open_vendor_signature(signature: Signature) -> tuple[str, str]:
     """The id, "" if there is none, and the ``encrypted_content`` of a vendor's own item."""
     item_id, colon, packed = signature.value.partition(":")
     return (item_id, packed) if colon and _ID.fullmatch(item_id) else ("", signature.value)

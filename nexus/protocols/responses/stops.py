@@ -29,7 +29,7 @@ _INCOMPLETE: Mapping[StopReason, str | None] = {
 
 
 def read_stop(response: Mapping[str, Json]) -> Stop:
-    """What "completed" means depends on the content, to which it is fitted behind the reader (tidy.py)."""
+    """The stop of an answer. What "completed" means depends on the content, and is decided later (tidy.py)."""
     match response.get("status"):
         case "completed":
             return Stop("end")
@@ -41,7 +41,7 @@ def read_stop(response: Mapping[str, Json]) -> Stop:
 
 
 def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:
-    """The members of a response for it; ``refused`` says that the answer contains the model's own refusal."""
+    """The members of a response; ``refused`` says that the answer contains the model's own refusal."""
     reason = _INCOMPLETE[stop.reason]
     if stop.reason == "refusal" and refused:
         reason = None

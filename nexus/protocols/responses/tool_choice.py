@@ -11,7 +11,7 @@ from nexus.conversation.parts import Tool, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.checks import Drops, a_name, maybe_string, objects_in, wrong
 from nexus.protocols.responses.client_tools import KINDS
-from nexus.protocols.responses.tools import OFFER, ClientTool, ToolsReader, qualify
+from nexus.protocols.responses.tools import WEB_SEARCH, ClientTool, ToolsReader, qualify
 from nexus.wire import Json, text
 
 
@@ -25,7 +25,7 @@ def read_tool_choice(value: Json, reader: ToolsReader, drops: Drops) -> tuple[To
             return ToolChoice(value), tools
         case {"type": "function" | "custom"}:
             chosen = _chosen(value, "tool_choice", _by_name(reader.tools.values())).name
-            reader.know(chosen)
+            reader.mark_loaded(chosen)
             return ToolChoice("tool", chosen), reader.all
         case {"type": str(kind)} if kind in KINDS:
             return ToolChoice("tool", _chosen(value, "tool_choice", _by_name(tools)).name), tools
@@ -45,7 +45,7 @@ def _read_allowed(
     allowed: set[str] = set()
     named = _by_name(reader.tools.values())
     for tool, path in objects_in(value.get("tools"), "tool_choice.tools"):
-        if text(tool.get("type")).startswith(OFFER):
+        if text(tool.get("type")).startswith(WEB_SEARCH):
             allowed |= {search.name for search in reader.searches}
         elif text(tool.get("type")) not in reader.left_out:
             allowed.add(_chosen(tool, path, named).name)
@@ -91,7 +91,7 @@ def _chosen_run(kind: str, path: str, named: _ByName) -> Tool:
 
 
 def write_tool_choice(choice: ToolChoice, tools: Iterable[Tool]) -> Json:
-    """For a choice among these tools (tool_calls.check_choice)."""
+    """The wire form of a choice among these tools, which tool_calls.check_choice has checked."""
     if choice.mode != "tool":
         return choice.mode
     tool = next(tool for tool in tools if tool.name == choice.name)

@@ -29,14 +29,14 @@ _CALL_ID = pattern(r".{1,64}", re.DOTALL)
 _FUNCTION_FIELDS = ("type", "name", "description", "parameters", "strict")
 _CUSTOM_FIELDS = ("type", "name", "description", "format")
 _SEARCH_FIELDS = ("type", "execution", "description", "parameters")
-OFFER = "web_search"
+WEB_SEARCH = "web_search"
 SEARCH = "tool_search"
 """The tool's type, and its neutral name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientTool(Tool):
-    """A tool with another form at its client: ``wire`` is its definition there."""
+    """A tool that its client defines in another form: ``wire`` is that definition."""
 
     wire: Mapping[str, Json] = field(default_factory=dict)
     namespace: str | None = None
@@ -54,7 +54,7 @@ class ClientTool(Tool):
 
 
 def call_ids() -> ToolIds:
-    """OpenAI accepts ids of this many characters, of any kind."""
+    """OpenAI accepts ids of up to 64 characters, whatever they are."""
     return ToolIds(_CALL_ID)
 
 
@@ -148,7 +148,7 @@ class ToolsReader:
             self._drops.unknown(wire, _SEARCH_FIELDS, "tools")
             schema = None if wire.get("parameters") is None else an_object(wire["parameters"], f"{path}.parameters")
             self._keep(ClientTool(SEARCH, maybe_string(wire, "description", path), schema, wire=wire), path)
-        elif kind.startswith(OFFER):
+        elif kind.startswith(WEB_SEARCH):
             self._offer(kind, wire)
         elif (run := run_of(wire)) is not None:
             self._keep(ClientTool(run.name, description_of(run, wire), run.parameters, wire=wire), path)
@@ -162,16 +162,16 @@ class ToolsReader:
             self._drops.add(f"tools.{kind}")
             return
         lost = tuple(f"tools.{name}" for name in wire if name not in ("type", "external_web_access"))
-        self.searches.append(WebSearch(OFFER, kind=kind, offered=True, lost=lost))
+        self.searches.append(WebSearch(WEB_SEARCH, kind=kind, offered=True, lost=lost))
 
-    def know(self, name: str) -> None:
+    def mark_loaded(self, name: str) -> None:
         """Marks a tool that was found or called as loaded."""
         self._deferred.discard(name)
 
     @property
     def all(self) -> tuple[Tool, ...]:
-        """Searches come last, if no function has their name. If the client searches for tools, those with deferred
-        loading are included once they were found, because nothing else could find them."""
+        """All tools to send: searches come last, if no function has their name. If the client searches for tools, those
+        with deferred loading are included once they were found, because nothing else could find them."""
         for search in self.searches:
             if search.name in self.tools:
                 self._drops.add(f"tools.{search.kind}")
@@ -199,7 +199,7 @@ class ToolsReader:
         else:
             raise UnsupportedFeature.about(path, f"a namespace holds functions and custom tools, not {kind}")
         if not path.startswith("tools."):
-            self.know(neutral)
+            self.mark_loaded(neutral)
         elif wire.get("defer_loading") is True and neutral not in self.tools:
             self._deferred.add(neutral)
         self._keep(tool, path)
@@ -224,7 +224,7 @@ def _with_grammar(description: str | None, wire: Mapping[str, Json], path: str) 
 
 
 def write_tools(tools: Iterable[Tool], *, runs: bool = True) -> list[dict[str, Json]]:
-    """Flattened namespaces are restored, and with ``runs`` the client's own tools have their own type."""
+    """Restores flattened namespaces; with ``runs``, OpenAI's tools that the client runs have their own type."""
     written: list[dict[str, Json]] = []
     for key, group in groupby(tools, _space):
         members = [_write_tool(tool, runs=runs) for tool in group]

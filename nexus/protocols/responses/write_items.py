@@ -31,7 +31,7 @@ from nexus.errors import UnsupportedFeature
 from nexus.models.gpt import GPT
 from nexus.protocols.checks import Drops
 from nexus.protocols.media import LOST, unseen
-from nexus.protocols.responses.signatures import OWN, open_vendors
+from nexus.protocols.responses.signatures import OWN, open_vendor_signature
 from nexus.protocols.responses.tools import ClientCalls, call_ids
 from nexus.protocols.responses.write_parts import write_part
 from nexus.wire import Json, digest, only, text
@@ -141,7 +141,7 @@ class _Writer:
             self._drops.add("messages.reasoning")
             return None
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
-        item_id, packed = open_vendors(part.signature)
+        item_id, packed = open_vendor_signature(part.signature)
         known = {"id": item_id} if item_id else {}
         return {"type": "reasoning", **known, "summary": summary, "encrypted_content": packed}
 

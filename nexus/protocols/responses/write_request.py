@@ -44,7 +44,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         body["reasoning"] = reasoning
     if text := _write_text(request, target.gpt, drops):
         body["text"] = text
-    # A reasoning model takes them only while it does not reason.
+    # A reasoning model accepts sampling only while it does not reason.
     takes_sampling = target.gpt is None or target.gpt.takes_sampling(mapping(body.get("reasoning")).get("effort"))
     optional = {
         "max_output_tokens": None if request.max_tokens is None else max(request.max_tokens, LEAST_OUTPUT),
