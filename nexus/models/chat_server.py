@@ -61,6 +61,7 @@ class ChatServer:
     think_tags: bool = _fact(
         "an answer's content that begins with <think>...</think> begins with thinking, and is sent back so"
     )
+    thinking_parts: bool = _fact("thinking that came as a part of the content is sent back as one (Mistral)")
     no_user_after_tool: bool = _fact(
         "a user message must not follow tool messages at once (Mistral): an answer comes between"
     )

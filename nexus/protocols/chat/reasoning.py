@@ -35,6 +35,9 @@ NAMED = Signature(OWN, "reasoning")
 """The same if the vendor calls it ``reasoning``, and needs it back so named: Ollama reads no other name, and Groq
 rejects one."""
 
+PART = Signature(OWN, "thinking")
+"""The same if it is a part of the content (Mistral)."""
+
 Position = tuple[int, int]
 _TEXT, _SUMMARY, _ENCRYPTED = "reasoning.text", "reasoning.summary", "reasoning.encrypted"
 _THINKING, _REDACTED = "thinking", "redacted_thinking"

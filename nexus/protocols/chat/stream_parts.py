@@ -21,14 +21,14 @@ from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, StreamPart, Text, ToolCall
 from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
-from nexus.protocols.chat.reasoning import BARE, vendor_signature
+from nexus.protocols.chat.reasoning import BARE, PART, vendor_signature
 from nexus.protocols.growing_json import GrowingJson
 from nexus.protocols.tool_calls import NO_ARGUMENTS, read_called, spelled_json
 from nexus.wire import Json, mapping, sequence, text
 
 
 def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    """The content of a message or delta as ("text" | "reasoning" | "refusal" | "dropped", words), in order."""
+    """The content of a message or delta as ("text" | "thinking" | "refusal" | "dropped", words), in order."""
     content = message.get("content")
     if isinstance(content, (str, dict)):
         yield "text", spelled_json(content)
@@ -50,7 +50,7 @@ def _read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
         case "thinking":
             # Mistral's reasoning models: text parts inside.
             inner = part.get("thinking")
-            yield "reasoning", text(inner) or "".join(text(mapping(one).get("text")) for one in sequence(inner))
+            yield "thinking", text(inner) or "".join(text(mapping(one).get("text")) for one in sequence(inner))
         case "image_url":
             # Read together with the message's images.
             pass
@@ -174,7 +174,12 @@ def _starts_another(call: StreamedCall, name: str, piece: str) -> bool:
     return bool(name and call.name) and (name != call.name or (piece.lstrip()[:1] == "{" and call.whole))
 
 
-_EMPTY: Mapping[str, StreamPart] = {"text": Text(""), "reasoning": Reasoning("", BARE), "refusal": Refusal("")}
+_EMPTY: Mapping[str, StreamPart] = {
+    "text": Text(""),
+    "reasoning": Reasoning("", BARE),
+    "thinking": Reasoning("", PART),
+    "refusal": Refusal(""),
+}
 
 
 @dataclass(slots=True)
@@ -239,7 +244,7 @@ class StreamParts:
 
     def end_reasoning(self) -> None:
         """Ends reasoning that nothing can follow in its part."""
-        if self.prose is not None and self.prose.kind == "reasoning":
+        if self.prose is not None and self.prose.kind in ("reasoning", "thinking"):
             self._end_prose()
 
     def end_all(self) -> None:

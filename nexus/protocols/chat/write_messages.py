@@ -15,7 +15,7 @@ from itertools import groupby
 from nexus.conversation.parts import Image, Message, Part, Reasoning, Refusal, Request, Text, ToolCall, ToolResult
 from nexus.dataclasses import replace
 from nexus.models.chat_server import ChatServer
-from nexus.protocols.chat.reasoning import NAMED, OWN, vendor_extra, vendor_reasoning
+from nexus.protocols.chat.reasoning import NAMED, OWN, PART, vendor_extra, vendor_reasoning
 from nexus.protocols.chat.sources import vendor_image
 from nexus.protocols.chat.think_tags import tagged
 from nexus.protocols.chat.write_parts import cache_fields, is_text, write_part
@@ -97,6 +97,8 @@ class MessagesWriter:
             case Image() if not self._server.output_images:
                 self._drops.add(LOST)
                 return self._parts(unseen(part), path)
+            case Reasoning(text=words) if self._is_part(part):
+                return [{"type": "thinking", "thinking": [{"type": "text", "text": words}]}]
             case Image() | Refusal() | ToolCall() | Reasoning():
                 return []
             case _:
@@ -115,12 +117,15 @@ class MessagesWriter:
         )
 
     def _reasoning(self, parts: Iterable[Part]) -> Wire:
-        if not (reasoning := [part for part in parts if isinstance(part, Reasoning)]):
+        if not (reasoning := [part for part in parts if isinstance(part, Reasoning) and not self._is_part(part)]):
             return {}
         own = [part for part in reasoning if part.signature is not None and part.signature.dialect == OWN]
         if len(own) < len(reasoning):
             self._drops.add("messages.reasoning")
         return self._history(vendor_reasoning(own))
+
+    def _is_part(self, part: Reasoning) -> bool:
+        return self._server.thinking_parts and part.signature == PART
 
     def _history(self, fields: Wire) -> Wire:
         if fields and self._server.no_reasoning_history:

@@ -37,6 +37,7 @@ from tests.protocols.kit import answer_from, losses, origin
 from .kit import RECORDED, events_of
 
 OWN = Signature("chat", "")
+PART = Signature("chat", "thinking")
 S = Usage(input=5, output=3)
 U = Usage(input=8, cache_read=8, cache_write_5m=4, output=4, reasoning=5)
 END = Stop("end")
@@ -101,7 +102,7 @@ EXPECTED: dict[str, Response] = {
     "groq-usage": said(Text("hi")),
     "moonshot-choice-usage": said(Text("hi"), stop=Stop("max_tokens"), usage=Usage(input=3, cache_read=2, output=3)),
     "mistral-thinking": said(
-        Reasoning("so then", OWN), Text("the end"), stop=Stop("context_window", raw="model_length")
+        Reasoning("so then", PART), Text("the end"), stop=Stop("context_window", raw="model_length")
     ),
     "transformers-no-done": said(Text("hi")),
     "crlf-and-events": said(Text("hi")),
@@ -486,7 +487,7 @@ def test_thinking_between_texts_keeps_its_position() -> None:
         return {"type": "thinking", "thinking": [{"type": "text", "text": words}]}
 
     content = [thought("a"), {"type": "text", "text": "b"}, thought("c"), {"type": "text", "text": "d"}]
-    assert message_of(content=content) == (Reasoning("a", OWN), Text("b"), Reasoning("c", OWN), Text("d"))
+    assert message_of(content=content) == (Reasoning("a", PART), Text("b"), Reasoning("c", PART), Text("d"))
 
 
 def test_reasoning_positions_from_another_gateway_are_honoured() -> None:

@@ -9,6 +9,7 @@ from nexus.conversation.parts import (
     OutputFormat,
     Reasoning,
     Request,
+    Signature,
     Text,
     Thinking,
     Tool,
@@ -27,6 +28,7 @@ from .writing import HI, OWN, SYSTEM, assistant, server, text, tool, user, write
 CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
 
 FUNCTION: Json = {"name": "f", "arguments": '{"invalid_json":"{\\"a\\": "}'}
+THOUGHT: Json = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
 WRAPPED: Json = {"id": "a", "type": "function", "function": FUNCTION}
 QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] = {
     "limit": (Request((HI,), max_tokens=5), (), "max_tokens", 5, ()),
@@ -108,6 +110,13 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         ("no_reasoning_history",),
         "messages",
         [{"role": "assistant", "content": "x"}],
+        ("messages.reasoning",),
+    ),
+    "thinking_parts": (
+        Request((assistant(Text("x"), Reasoning("hm", Signature("chat", "thinking")), Reasoning("t", OWN)),)),
+        ("thinking_parts", "no_reasoning_history"),
+        "messages",
+        [{"role": "assistant", "content": [{"type": "text", "text": "x"}, THOUGHT]}],
         ("messages.reasoning",),
     ),
     "broken arguments": (
