@@ -137,14 +137,15 @@ class _Writer:
 
     def _write_enum(self, kind: str | None, values: list[Json], out: dict[str, Json], path: str) -> None:
         values = [value for value in values if value is not None]
-        strings = [value for value in values if isinstance(value, str)]
+        strings = [value for value in values if isinstance(value, str) and value]
         whole = [str(value) for value in values if isinstance(value, int) and not isinstance(value, bool)]
         if kind == "string" and strings:
             out["enum"] = strings
         elif kind == "integer" and whole:
             # Google writes the values of a numeric enum as strings.
             out.update({"format": "enum", "enum": whole})
-        elif values:
+        if "" in values or (values and "enum" not in out):
+            # An empty string is rejected (weave-os/router #83, opencode #46676).
             self._drop(path, "enum")
 
     def _write_alternatives(

@@ -63,6 +63,8 @@ CASES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
     ),
     "const": ({"const": "x"}, {"type": "STRING", "enum": ["x"]}, []),
     "enum with null": ({"enum": ["a", None]}, {"nullable": True, "type": "STRING", "enum": ["a"]}, []),
+    "enum with an empty string": ({"enum": ["", "a"]}, {"type": "STRING", "enum": ["a"]}, ["p.enum"]),
+    "empty const": ({"const": ""}, {"type": "STRING"}, ["p.enum"]),
     "integer enum": (
         {"type": "integer", "enum": [1, 2]},
         {"type": "INTEGER", "format": "enum", "enum": ["1", "2"]},
