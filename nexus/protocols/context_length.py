@@ -69,6 +69,7 @@ FAMILIES: Mapping[str, tuple[Wording, ...]] = {
         Wording("exceeds the available context size", ("request (",), ("context size (",)),
         Wording("exceed context window of", ("requested tokens (",), ("context window of",)),
     ),
+    "ds4": (Wording("but the configured context size is", ("prompt has",), ("context size is",)),),
     "LM Studio": (Wording("greater than the context length", ("n_keep:",), ("n_ctx:",)),),
     "Ollama": (Wording("prompt too long; exceeded"), Wording("exceeds the context length")),
     "TGI": (
