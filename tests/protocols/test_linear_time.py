@@ -65,7 +65,7 @@ def grounded(many: int) -> None:
     """A source for each piece of a text."""
     grounding = Grounding()
     for _ in range(many):
-        grounding.hear(0, 0, "a")
+        grounding.add_text(0, 0, "a")
     supports = [{"segment": {"startIndex": at, "endIndex": at + 1}, "groundingChunkIndices": [0]} for at in range(many)]
     source = {"web": {"uri": "https://example.com", "title": "a"}}
     cited = list(grounding.read({"groundingMetadata": {"groundingChunks": [source], "groundingSupports": supports}}))

@@ -28,6 +28,6 @@ VENDOR = VendorCodec(
     read_error=read_error,
     fields=WRITES,
     count=Counter(write_count, "totalTokens"),
-    # google-gemini/deprecated-generative-ai-python #744, Portkey-AI/gateway #1303; Gemini CLI asks again, too.
+    # google-gemini/deprecated-generative-ai-python #744, Portkey-AI/gateway #1303; Gemini CLI repeats the request, too.
     repeats_empty=True,
 )

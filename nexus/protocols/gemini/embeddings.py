@@ -40,8 +40,8 @@ def read_asked(document: Mapping[str, Json]) -> EmbeddingsRequest:
         raise wrong("requests", f"an array of 1 to {MOST_TEXTS} requests")
     requests = {("" if several is None else f"requests.{at}"): mapping(one) for at, one in enumerate(given)}
     asked = {
-        (text(one.get("taskType")), maybe_whole(one, "outputDimensionality", 1, path=place))
-        for place, one in requests.items()
+        (text(one.get("taskType")), maybe_whole(one, "outputDimensionality", 1, path=path))
+        for path, one in requests.items()
     }
     if len(asked) > 1:
         raise UnsupportedFeature.about(
@@ -51,7 +51,7 @@ def read_asked(document: Mapping[str, Json]) -> EmbeddingsRequest:
     task = "" if task == "TASK_TYPE_UNSPECIFIED" else task
     lost = (name for one in requests.values() for name, value in one.items() if name not in _KNOWN and value)
     return EmbeddingsRequest(
-        tuple(_text(one, place) for place, one in requests.items()),
+        tuple(_text(one, path) for path, one in requests.items()),
         size,
         task_type=task,
         input_type=_TASKS.get(task, ""),
@@ -64,14 +64,14 @@ def write_answer(
     vectors: Sequence[Sequence[float]], tokens: int, asked: EmbeddingsRequest, document: Mapping[str, Json]
 ) -> dict[str, Json]:
     usage: Json = {"promptTokenCount": tokens}
-    found: list[Json] = [{"values": list(vector)} for vector in vectors]
+    embeddings: list[Json] = [{"values": list(vector)} for vector in vectors]
     if document.get("requests") is None:
-        return {"embedding": found[0], "usageMetadata": usage}
-    return {"embeddings": found, "usageMetadata": usage}
+        return {"embedding": embeddings[0], "usageMetadata": usage}
+    return {"embeddings": embeddings, "usageMetadata": usage}
 
 
-def _text(request: Mapping[str, Json], place: str) -> str:
-    path = join(place, "content")
+def _text(request: Mapping[str, Json], where: str) -> str:
+    path = join(where, "content")
     given = mapping(request.get("content")).get("parts")
     parts = [given] if isinstance(given, dict) else sequence(given)
     for at, part in enumerate(parts):

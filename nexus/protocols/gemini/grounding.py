@@ -44,7 +44,7 @@ class Grounding:
         self._chunks: list[Mapping[str, Json]] = []
         self._used: set[int] = set()
 
-    def hear(self, part: int, wire: int, words: str) -> None:
+    def add_text(self, part: int, wire: int, words: str) -> None:
         """Text of the answer's part ``part``, the vendor's part number ``wire``."""
         start = len(self._whole)
         self._pieces.append(_Piece(part, wire, start, words))
@@ -102,7 +102,7 @@ class Grounding:
         yield from self._emit(part, Citation(start, end, url, text(entry.get("title"))))
 
     def _emit(self, part: int, citation: Citation) -> Iterator[Cited]:
-        """Emits it only once: in a stream the same metadata may be repeated."""
+        """Emits a citation only once: in a stream the same metadata may be repeated."""
         if (cited := Cited(part, citation)) not in self._emitted:
             self._emitted.add(cited)
             yield cited

@@ -17,13 +17,13 @@ from nexus.protocols.json_schema.roots import describe, keywords_in_words
 from nexus.protocols.json_schema.walk import ANNOTATIONS, SILENT, Schema, rebuilt, types_of
 from nexus.wire import Json, mapping, sequence, text
 
-_TAKEN: Final = frozenset(
+_SUPPORTED: Final = frozenset(
     {"$anchor", "$defs", "$id", "$ref", "additionalProperties", "anyOf", "description", "enum", "format", "items"}
     | {"maxItems", "maximum", "minItems", "minimum", "oneOf", "prefixItems", "properties", "propertyOrdering"}
     | {"required", "title", "type"}
 )
 MOST_STEPS = 200
-"""Suffix of the path to a schema inside another one."""
+"""Maximum nesting of a schema, as steps of its path."""
 
 
 def write_json_schema(
@@ -48,9 +48,9 @@ class _Writer:
         references that were merged around it."""
         if path.count(".") > MOST_STEPS:
             raise UnsupportedFeature.about(path, "the schema is nested too deeply, or recursive in what allOf combines")
-        if self._answer and (again := _alone(schema)) in above:
-            # As pydantic writes a reference beside a default: what it leads to is said around it already.
-            schema, copying = {**schema, "$ref": again}, False
+        if self._answer and (reference := _only_reference(schema)) in above:
+            # As pydantic writes a reference beside a default: its schema is merged around it already.
+            schema, copying = {**schema, "$ref": reference}, False
             del schema["allOf"]
         if "$ref" not in schema:
             flat, merged = self._flat(schema, path) if self._answer else (schema, frozenset())
@@ -92,17 +92,17 @@ class _Writer:
         return {**target, **fits}
 
     def _flat(self, schema: Schema, path: str) -> tuple[dict[str, Json], frozenset[str]]:
-        """The same with keywords of the fixed list, and the references that were merged into it."""
+        """The schema with keywords of the fixed list only, and the references that were merged into it."""
         branches = map(mapping, sequence(schema.get("allOf")))
         merged = frozenset(text(one["$ref"]) for one in branches if one.get("$ref"))
         try:
             flat = without_all_of(schema, self._root, lambda merged: self._copies.take(merged, path))
         except Conflict:
             flat, merged = dict(schema), frozenset()
-        _say_bounds(flat)
-        taken = _TAKEN if _say_values(flat) else _TAKEN - {"enum"}
-        rest = {name: value for name, value in flat.items() if name not in taken | SILENT}
-        kept = {name: value for name, value in flat.items() if name in taken}
+        _write_bounds(flat)
+        supported = _SUPPORTED if _write_values(flat) else _SUPPORTED - {"enum"}
+        rest = {name: value for name, value in flat.items() if name not in supported | SILENT}
+        kept = {name: value for name, value in flat.items() if name in supported}
         self._drop(rest, path)
         if (words := describe(text(kept.get("description")), keywords_in_words(rest))) is not None:
             kept["description"] = words
@@ -112,7 +112,7 @@ class _Writer:
         self._drops.add(*(f"{path}.{name}" for name in keywords if name not in ANNOTATIONS))
 
 
-def _alone(schema: Schema) -> str:
+def _only_reference(schema: Schema) -> str:
     """The reference that is the only item of an ``allOf``; "" if there is none."""
     match schema.get("allOf"):
         case [{"$ref": str(reference), **rest}] if not rest:
@@ -121,7 +121,7 @@ def _alone(schema: Schema) -> str:
             return ""
 
 
-def _say_values(schema: dict[str, Json]) -> bool:
+def _write_values(schema: dict[str, Json]) -> bool:
     """Writes a constant as an enum of one value, and null as a type; returns whether all values are strings or numbers,
     as required."""
     if "const" in schema and "enum" not in schema:
@@ -144,8 +144,8 @@ def _say_values(schema: dict[str, Json]) -> bool:
     return True
 
 
-def _say_bounds(schema: dict[str, Json]) -> None:
-    """Writes an integer above 0 as one of at least 1."""
+def _write_bounds(schema: dict[str, Json]) -> None:
+    """Makes exclusive bounds of integers inclusive: above 0 is at least 1."""
     if types_of(schema) != ("integer",):
         return
     for exclusive, bound, step in (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1)):

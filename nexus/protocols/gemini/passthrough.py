@@ -109,7 +109,7 @@ class GeminiPassthrough(Passthrough):
         for candidate in map(mapping, sequence(piece.get("candidates"))):
             for part in map(mapping, sequence(mapping(candidate.get("content")).get("parts"))):
                 self.begun = True
-                self.content = self.content or (part.get("thought") is not True and _says(part))
+                self.content = self.content or (part.get("thought") is not True and _has_content(part))
             reason, index = text(candidate.get("finishReason")), count(candidate.get("index"))
             self.tap.stop_reason = reason or self.tap.stop_reason
             self._finished[index] = bool(reason) or self._finished.get(index, False)
@@ -121,7 +121,7 @@ class GeminiPassthrough(Passthrough):
             self.tap.usage = read_usage(self._usage)
 
 
-def _says(part: Mapping[str, Json]) -> bool:
+def _has_content(part: Mapping[str, Json]) -> bool:
     return any(value for name, value in part.items() if name not in ("thought", *_SIGNATURES))
 
 

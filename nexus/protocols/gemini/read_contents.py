@@ -73,11 +73,11 @@ class _Calls:
     """Calls that may have no response yet, in order, by their ids and by their names."""
 
     waiting: dict[tuple[str, str | None], deque[_Call]] = field(default_factory=dict)
-    made: int = 0
+    total: int = 0
 
     def add(self, id: str | None, name: str) -> str:
-        self.made += 1
-        call = _Call(id or f"call_{self.made}")
+        self.total += 1
+        call = _Call(id or f"call_{self.total}")
         for key in (("id", call.id), ("name", name)):
             self.waiting.setdefault(key, deque()).append(call)
         return call.id
@@ -129,10 +129,10 @@ class _ModelTurn:
         """Index of the first part after the last call."""
 
     def messages(self) -> list[Message]:
-        """The turn; what Google's own tools answered within it is the user's, as results of functions are."""
+        """The turn's messages; results of Google's own tools within it are the user's, as those of functions are."""
         self._close()
-        parted = itertools.groupby(self._parts, lambda part: isinstance(part, ToolResult))
-        messages = [Message("user" if own else "assistant", tuple(parts), at=self._at) for own, parts in parted]
+        groups = itertools.groupby(self._parts, lambda part: isinstance(part, ToolResult))
+        messages = [Message("user" if own else "assistant", tuple(parts), at=self._at) for own, parts in groups]
         return messages or [Message("assistant", (), at=self._at)]
 
     def add(self, wire: Body, path: str, drops: Drops) -> None:
@@ -144,10 +144,10 @@ class _ModelTurn:
         signed, words = bool(wire.get("thoughtSignature")), maybe_string(wire, "text", path) or ""
         match kind:
             case "text" if maybe_bool(wire, "thought", path):
-                told = signature.own if signed else Signature(OWN, "")
-                self._say(Reasoning(words, told, signature.redacted, at=path), goes_on=not signed)
+                thought = signature.own if signed else Signature(OWN, "")
+                self._add_piece(Reasoning(words, thought, signature.redacted, at=path), goes_on=not signed)
             case "text":
-                self._say(Text(words, signature=signature.own, at=path), goes_on=signature.own is None)
+                self._add_piece(Text(words, signature=signature.own, at=path), goes_on=signature.own is None)
             case "functionCall":
                 self._call(an_object(wire[kind], f"{path}.{kind}"), signature, path, drops)
             case "functionResponse":
@@ -168,7 +168,7 @@ class _ModelTurn:
         self._close()
         self._parts.append(part)
 
-    def _say(self, piece: Text | Reasoning, *, goes_on: bool) -> None:
+    def _add_piece(self, piece: Text | Reasoning, *, goes_on: bool) -> None:
         """A piece of a text or of thinking, which may continue the last part."""
         if self._open is not None and type(self._parts[-1]) is type(piece):
             self._open.append(piece.text)

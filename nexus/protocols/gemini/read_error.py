@@ -56,7 +56,7 @@ def find_error(value: Json) -> Mapping[str, Json] | None:
 
 
 def is_answer(body: Mapping[str, Json]) -> bool:
-    """Whether a 200 holds one, be it an empty one."""
+    """Whether a 200 contains an answer, even an empty one."""
     return not {"candidates", "promptFeedback", "usageMetadata"}.isdisjoint(body)
 
 

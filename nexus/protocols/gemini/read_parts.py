@@ -1,6 +1,6 @@
 """A client's media and function responses, read into neutral parts.
 
-A part is one of a closed list; anything else is refused by its name and place. Source: ai.google.dev/api/caching#Part;
+A part is one of a closed list; anything else is refused by its name and path. Source: ai.google.dev/api/caching#Part;
 google.genai.types.FunctionResponse.
 """
 
@@ -32,12 +32,12 @@ _WORDS = ("text/", "application/json")
 
 
 def part_kind(wire: Body, path: str, drops: Drops) -> str:
-    """The one member that a part has; what else it says is named."""
+    """The name of a part's one member with content; unknown members are reported."""
     kinds = [name for name in _KINDS if wire.get(name) is not None]
     if own := server_part(wire):
         raise UnsupportedFeature.about(path, f"a part {own} does not belong to the role user")
     if wire.get("thoughtSignature") and wire.keys() <= set(_ABOUT):
-        # A signature alone is one of no words.
+        # A signature alone belongs to an empty text.
         return "text"
     if len(kinds) != 1:
         raise wrong(path, f"an object with one of {', '.join(_KINDS)}")
@@ -52,9 +52,9 @@ def read_media(kind: str, value: Json, path: str, drops: Drops) -> Media:
 
 
 def read_function_response(wire: Body, path: str, drops: Drops) -> tuple[tuple[Text | Image | Document, ...], bool]:
-    """The parts of a function response, and whether it tells a failure.
+    """The parts of a function response, and whether it reports a failure.
 
-    ``output`` and ``error`` alone are what they hold; any other object is the output itself.
+    A single ``output`` or ``error`` has the output as its value; any other object is the output itself.
     """
     drops.unknown(wire, ("id", "name", "response", "parts"), "contents.parts.functionResponse")
     response = maybe_object(wire, "response", path)
@@ -64,9 +64,9 @@ def read_function_response(wire: Body, path: str, drops: Drops) -> tuple[tuple[T
         failed, output = name == "error", value if name in ("output", "error") else response
     words = output if isinstance(output, str) else encode(output).decode() if output != {} else ""
     parts: list[Text | Image | Document] = [Text(words)] if words else []
-    for held, where in objects_in(wire.get("parts") or [], f"{path}.parts"):
-        kind = part_kind(held, where, drops)
-        media = read_media(kind, held[kind], where, drops) if kind in ("inlineData", "fileData") else None
+    for entry, where in objects_in(wire.get("parts") or [], f"{path}.parts"):
+        kind = part_kind(entry, where, drops)
+        media = read_media(kind, entry[kind], where, drops) if kind in ("inlineData", "fileData") else None
         if not isinstance(media, Image | Document):
             raise UnsupportedFeature.about(where, "a function response holds only images and documents")
         parts.append(media)

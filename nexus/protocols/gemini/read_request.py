@@ -55,10 +55,10 @@ def read_request(body: Body) -> ReadRequest:
 def _read_system(body: Body, drops: Drops) -> tuple[Text, ...]:
     if body.get("systemInstruction") is None:
         return ()
-    held = an_object(body["systemInstruction"], "systemInstruction")
-    drops.unknown(held, ("role", "parts"), "systemInstruction")
+    wire = an_object(body["systemInstruction"], "systemInstruction")
+    drops.unknown(wire, ("role", "parts"), "systemInstruction")
     texts: list[Text] = []
-    for part, path in several(held.get("parts"), "systemInstruction.parts"):
+    for part, path in several(wire.get("parts"), "systemInstruction.parts"):
         if not isinstance(part.get("text"), str):
             raise UnsupportedFeature.about(path, "only text is accepted here")
         drops.unknown(part, ("text",), "systemInstruction.parts")

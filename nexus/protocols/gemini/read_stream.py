@@ -130,7 +130,7 @@ class StreamReader:
         elif isinstance(words := part.get("text"), str):
             yield from self._read_text(words, Reasoning if part.get("thought") is True else Text, signature)
             if words and self._open is Text:
-                self._grounding.hear(self._last, at, words)
+                self._grounding.add_text(self._last, at, words)
         elif (image := _image_in(part)) is not None:
             yield from self._whole(Image(image, signature=signature))
         elif foreign := sorted(key for key in part if key not in _ABOUT and part[key] is not None):

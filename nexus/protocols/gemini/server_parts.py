@@ -16,12 +16,12 @@ RESULTS = ("codeExecutionResult", "toolResponse")
 
 
 def server_part(wire: Body) -> str | None:
-    """The member of a part that Google's own tools left; None for any other part."""
+    """The member of a part that Google's own tools wrote; None for any other part."""
     return next((name for name in (*CALLS, *RESULTS) if wire.get(name) is not None), None)
 
 
 def tool_of(wire: Body) -> str:
-    """The name of the tool that a call or a result is of."""
+    """The name of the tool, of a call or of its result."""
     return text(wire.get("toolType")).lower() or "code_execution"
 
 

@@ -39,7 +39,7 @@ def camel(value: Json) -> Json:
 
 
 def shallow_camel(value: Mapping[str, Json]) -> dict[str, Json]:
-    """The names of the object itself only."""
+    """Converts the names of the object itself, and none inside it."""
     return {camel_name(name): inner for name, inner in value.items()}
 
 

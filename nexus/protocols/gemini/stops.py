@@ -37,8 +37,8 @@ BROKEN = frozenset(word for word, reason in READ.items() if reason == "unknown")
 
 
 def read_stop(wire: Mapping[str, Json]) -> Stop:
-    """From the ``finishReason`` of a candidate, or the ``blockReason`` of a prompt that was refused. STOP also ends an
-    answer with calls, whose stop reason is fitted behind the reader (tidy.py)."""
+    """Reads the ``finishReason`` of a candidate, or the ``blockReason`` of a prompt that was refused. STOP also ends an
+    answer with calls, whose stop reason is decided later (tidy.py)."""
     reason, block = text(wire.get("finishReason")), text(wire.get("blockReason"))
     if block and not reason:
         return Stop("content_filter", raw=block)

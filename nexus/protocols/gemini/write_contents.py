@@ -133,7 +133,7 @@ class ContentsWriter:
             case Refusal(text=words):
                 turn.parts += [{"text": words}] if words else []
             case Image() if turn.role == "model":
-                turn.parts += self._made(part, path)
+                turn.parts += self._model_image(part, path)
             case Image(detail=detail):
                 if detail not in (None, "auto"):
                     self._drops.add("messages.image.detail")
@@ -150,7 +150,7 @@ class ContentsWriter:
             case ToolResult():
                 self._add_result(turn, part, path)
 
-    def _made(self, image: Image, path: str) -> list[Json]:
+    def _model_image(self, image: Image, path: str) -> list[Json]:
         """An image that a model made, or text in its place: a refusal would repeat with every later request."""
         try:
             (wire,) = media_parts(image, self._gemini, path)

@@ -52,7 +52,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "safetySettings": list(request.safety_settings) or None,
         "serviceTier": tier_for(request, _TIERS, drops),
     }
-    # Whether there are tools for it to matter is known where they are written.
+    # The writer of the tools reports it: without tools it has no effect.
     drops.add(*(name for name in left_out(WRITES, request) if name != "parallel_tools"))
     if has_cache_hints(request):
         drops.add("cache_control")
@@ -72,16 +72,16 @@ def _write_conversation(request: Request, gemini: Gemini, drops: Drops) -> tuple
         return writer.system, contents
     if not writer.system:
         raise InvalidRequest.about("messages", "there is no content to send")
-    # The vendor demands a turn; with instructions alone, they are what there is to answer.
+    # The vendor requires a turn: instructions alone become one.
     return [], [{"role": "user", "parts": writer.system}]
 
 
 def _last_turn(request: Request) -> int:
-    """Where the user's last turn begins; behind it there may be words of the assistant that are to be continued."""
-    made = [message.role == "assistant" for message in request.messages]
-    while made and made[-1]:
-        made.pop()
-    return max((at + 1 for at, is_made in enumerate(made) if is_made), default=0)
+    """The index at which the user's last turn begins; words of the assistant, to be continued, may follow it."""
+    by_model = [message.role == "assistant" for message in request.messages]
+    while by_model and by_model[-1]:
+        by_model.pop()
+    return max((at + 1 for at, is_model in enumerate(by_model) if is_model), default=0)
 
 
 def _write_generation(request: Request, gemini: Gemini, drops: Drops) -> dict[str, Json]:
@@ -159,7 +159,7 @@ def _levelled(thinking: Thinking, levels: tuple[str, ...], drops: Drops) -> dict
 
 
 def _nearest(level: str, levels: tuple[str, ...]) -> str:
-    """The next higher one that the model has, else its highest."""
+    """The next higher level that the model has, else its highest."""
     return next((higher for higher in LEVELS[LEVELS.index(level) :] if higher in levels), levels[-1])
 
 

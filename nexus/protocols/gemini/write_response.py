@@ -31,12 +31,12 @@ ROOM = Room(images=(Inline,))
 
 def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
     parts: list[Json] = []
-    rests = Rests()
+    sources = Sources()
     for part in response.parts:
         if isinstance(part, Text):
-            rests.hear(part.text, part.citations, len(parts))
+            sources.add_text(part.text, part.citations, len(parts))
         parts += write_answer_part(part)
-    candidate = write_candidate(parts, write_stop(response.stop), rests)
+    candidate = write_candidate(parts, write_stop(response.stop), sources)
     return write_chunk(envelope, candidate, response.usage)
 
 
@@ -46,15 +46,15 @@ def write_chunk(envelope: Envelope, candidate: Mapping[str, Json], usage: Usage 
     return {"candidates": [candidate], **used, "modelVersion": envelope.model, "responseId": envelope.id}
 
 
-def write_candidate(parts: Sequence[Json], reason: str | None = None, rests: Rests | None = None) -> dict[str, Json]:
-    """Always with a part, because clients read the first one without checking."""
+def write_candidate(parts: Sequence[Json], reason: str | None = None, cited: Sources | None = None) -> dict[str, Json]:
+    """A candidate, always with a part, because clients read the first one without checking."""
     ended: dict[str, Json] = {} if reason is None else {"finishReason": reason}
-    grounding = {} if rests is None else rests.metadata()
+    grounding = {} if cited is None else cited.metadata()
     return {"content": {"parts": list(parts) or [{"text": ""}], "role": "model"}, **ended, "index": 0, **grounding}
 
 
 def write_answer_part(part: StreamPart) -> list[Json]:
-    """A complete part; none for empty text."""
+    """The wire parts of a complete part; none for empty text."""
     match part:
         case Text(text=words, signature=signature):
             signed = signed_by(signature)
@@ -81,16 +81,16 @@ def thought_end(signature: Signature | None, *, redacted: bool) -> dict[str, Jso
     return {"thought": True, "thoughtSignature": write_signature(signature, redacted=redacted)}
 
 
-class Rests:
+class Sources:
     """The sources of an answer's text as grounding metadata: positions in bytes, of a part or of the whole text."""
 
     def __init__(self) -> None:
         self._chunks: dict[tuple[str, str], int] = {}
         self._supports: list[Json] = []
 
-    def hear(self, words: str, citations: Sequence[Citation], part: int = 0, base: int = 0) -> None:
-        """A text from byte ``base`` on, with its citations, those of nothing as of all; ``part`` is its number if each
-        part is counted separately."""
+    def add_text(self, words: str, citations: Sequence[Citation], part: int = 0, base: int = 0) -> None:
+        """Adds a text that begins at byte ``base``; a citation without a range is of the whole text. ``part`` is its
+        number if each part is counted separately."""
         for cited in citations:
             start, end = (cited.start, cited.end) if cited.start < cited.end else (0, len(words))
             quote, before = words[start:end], words[:start]

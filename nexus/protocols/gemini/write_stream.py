@@ -14,7 +14,7 @@ from nexus.protocols.codec import Envelope
 from nexus.protocols.gemini.grounding import encoded
 from nexus.protocols.gemini.stops import write_stop
 from nexus.protocols.gemini.write_response import (
-    Rests,
+    Sources,
     signed_by,
     thought_end,
     write_answer_part,
@@ -92,10 +92,10 @@ class StreamWriter(BlockWriter):
 
     def _finish(self, stop: Stop) -> bytes:
         reason = write_stop(stop)
-        rests = Rests()
+        sources = Sources()
         for text in self._texts.values():
-            rests.hear("".join(text.words), text.cited, base=text.base)
-        return _chunk(write_chunk(self._envelope, write_candidate((), reason, rests), self._usage))
+            sources.add_text("".join(text.words), text.cited, base=text.base)
+        return _chunk(write_chunk(self._envelope, write_candidate((), reason, sources), self._usage))
 
     def _write_part(self, part: Mapping[str, Json]) -> bytes:
         return _chunk(write_chunk(self._envelope, write_candidate((part,))))
