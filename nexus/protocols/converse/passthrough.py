@@ -47,7 +47,7 @@ class ConversePassthrough(Passthrough):
             self._ends(read_stream_error(name, event))
             return frame.raw
         self.begun = self.begun or name in ("contentBlockStart", "contentBlockDelta")
-        self.content = self.content or (name == "contentBlockDelta" and _says(event.get("delta")))
+        self.content = self.content or (name == "contentBlockDelta" and _has_content(event.get("delta")))
         self._read(event)
         self.ended = self.ended or name == "messageStop"
         # The usage comes last.
@@ -61,9 +61,9 @@ class ConversePassthrough(Passthrough):
             self.tap.usage = read_usage(usage, holder.get("serviceTier"))
 
 
-def _says(delta: Json) -> bool:
-    """Whether it contains any text, at any depth."""
-    return any(_says(value) if isinstance(value, dict) else bool(value) for value in mapping(delta).values())
+def _has_content(delta: Json) -> bool:
+    """Whether a delta contains any text, at any depth."""
+    return any(_has_content(value) if isinstance(value, dict) else bool(value) for value in mapping(delta).values())
 
 
 PASSING = Passing(edit_request, lambda document, model, tap: ConversePassthrough(tap))

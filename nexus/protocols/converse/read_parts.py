@@ -43,21 +43,21 @@ _AUDIO: Mapping[str, str] = {"mp3": "audio/mpeg", "mpga": "audio/mpeg", "x-aac":
 
 def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Part, ...]:
     """A message's blocks. Raises InvalidRequest, UnsupportedFeature."""
-    met = Neighbours()
+    neighbours = Neighbours()
     for wire, at in objects_in(content, path):
-        kind, value = _one(wire, at)
+        kind, value = _only_member(wire, at)
         if kind == "cachePoint":
-            mark_last(met.parts, read_cache_point(value, at), drops)
+            mark_last(neighbours.parts, read_cache_point(value, at), drops)
         else:
-            met.add(_read_block(kind, value, role, at, drops), at)
-    return tuple(met.parts)
+            neighbours.add(_read_block(kind, value, role, at, drops), at)
+    return tuple(neighbours.parts)
 
 
 def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
     """``system``, or the content of a system message."""
     texts: list[Text] = []
     for wire, at in objects_in(content, path):
-        kind, value = _one(wire, at)
+        kind, value = _only_member(wire, at)
         if kind == "cachePoint":
             mark_last(texts, read_cache_point(value, at), drops)
         elif kind == "text":
@@ -82,8 +82,8 @@ def read_cache_point(value: Json, path: str) -> CacheHint:
     return cast(CacheHint, ttl)
 
 
-def _one(wire: Json, path: str) -> tuple[str, Json]:
-    """The only member of a union."""
+def _only_member(wire: Json, path: str) -> tuple[str, Json]:
+    """The name and the value of the only member of a union."""
     members = [(name, value) for name, value in an_object(wire, path).items() if value is not None]
     if len(members) != 1:
         raise wrong(path, "an object with one member")
@@ -110,7 +110,7 @@ def _read_text(value: Json, path: str, drops: Drops) -> Text:
 
 
 def _read_data(source: Json, path: str) -> str:
-    """Base64 of the bytes."""
+    """The bytes of a source, in base64."""
     held = an_object(source, path)
     if "s3Location" in held:
         raise UnsupportedFeature.about(path, "only Bedrock can read an object in S3; send the content inline")
@@ -183,7 +183,7 @@ def _read_result(value: Json, path: str, drops: Drops) -> ToolResult:
     wire = an_object(value, path)
     parts: list[Text | Image | Document] = []
     for inner, at in objects_in(wire.get("content"), f"{path}.content"):
-        kind, held = _one(inner, at)
+        kind, held = _only_member(inner, at)
         read = _IN_RESULTS.get(kind)
         if read is None:
             raise UnsupportedFeature.about(at, f"a {kind} block can be sent only to Bedrock's models")
@@ -195,7 +195,7 @@ def _read_result(value: Json, path: str, drops: Drops) -> ToolResult:
 
 
 def _read_reasoning(value: Json, path: str, drops: Drops) -> Reasoning | CarriedSignature:
-    kind, held = _one(value, path)
+    kind, held = _only_member(value, path)
     if kind == "redactedContent":
         return Reasoning("", read_redacted(_words(held, f"{path}.{kind}")), redacted=True)
     if kind != "reasoningText":

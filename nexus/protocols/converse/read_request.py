@@ -45,7 +45,7 @@ def read_request(body: Body) -> ReadRequest:
     drops.unknown(config, ("maxTokens", "temperature", "topP", "stopSequences"), "inferenceConfig")
     drops.unknown(output, ("textFormat", "effort"), "outputConfig")
     drops.unknown(tools, ("tools", "toolChoice"), "toolConfig")
-    _name_unread(body, more, drops)
+    _report_unread(body, more, drops)
     stream = body.get("stream") is True
     request = Request(
         messages=tuple(_read_message(wire, path, drops) for wire, path in objects_in(body.get("messages"), "messages")),
@@ -129,8 +129,8 @@ def _read_parallel(more: Body) -> bool | None:
 def _read_thinking(more: Body, output: Body) -> Thinking | None:
     # gpt-oss and GPT have no separate switch: an effort also turns thinking on.
     levels = {"reasoning_effort": more, "reasoning.effort": mapping(more.get("reasoning"))}
-    for place, holder in levels.items():
-        if (thinking := read_effort(holder.get(place.rpartition(".")[2]), f"{_MORE}.{place}")) is not None:
+    for name, holder in levels.items():
+        if (thinking := read_effort(holder.get(name.rpartition(".")[2]), f"{_MORE}.{name}")) is not None:
             return thinking
     effort = _read_effort(more, output)
     claude = mapping(more.get("thinking") or more.get("reasoning_config"))
@@ -147,14 +147,14 @@ def _read_thinking(more: Body, output: Body) -> Thinking | None:
 
 def _read_effort(more: Body, output: Body) -> Effort | None:
     """The first effort, in the form of the service or of a model family."""
-    places = {
+    efforts = {
         "outputConfig.effort": output.get("effort"),
         f"{_MORE}.output_config.effort": mapping(more.get("output_config")).get("effort"),
         f"{_MORE}.reasoningConfig.maxReasoningEffort": mapping(more.get("reasoningConfig")).get("maxReasoningEffort"),
     }
-    place, value = next(((place, value) for place, value in places.items() if value is not None), ("", None))
+    path, value = next(((path, value) for path, value in efforts.items() if value is not None), ("", None))
     if value is not None and value not in _EFFORTS:
-        raise wrong(place, one_of(_EFFORTS))
+        raise wrong(path, one_of(_EFFORTS))
     return cast("Effort | None", value)
 
 
@@ -170,7 +170,7 @@ _READ_OF_MODELS = frozenset(
 )
 
 
-def _name_unread(body: Body, more: Body, drops: Drops) -> None:
+def _report_unread(body: Body, more: Body, drops: Drops) -> None:
     drops.unknown(more, _READ_OF_MODELS, _MORE)
     paths = body.get("additionalModelResponseFieldPaths")
     if paths is not None and not _STOP_PATHS.issuperset(

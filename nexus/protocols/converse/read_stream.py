@@ -32,7 +32,7 @@ in langchain-aws 1.9)."""
 
 
 class StreamReader:
-    """Takes the results of ``eventstream.named``."""
+    """Takes the events that ``eventstream.named`` returns."""
 
     def __init__(self, origin: AnswerOrigin) -> None:
         self.complete = False
@@ -59,7 +59,7 @@ class StreamReader:
         return begun + (self._dropped.events(name or "event without a name") if read is None else read(self, wire))
 
     def read_whole(self, answer: Body) -> list[Event]:
-        """A complete answer, whose members are those of a stream's events. No member is assumed to be present."""
+        """Reads a complete answer, whose members are those of a stream's events. None of them has to be present."""
         if not is_answer(answer):
             raise VendorError(read_no_answer(answer))
         blocks = enumerate(sequence(mapping(mapping(answer.get("output")).get("message")).get("content")))
@@ -137,7 +137,7 @@ class StreamReader:
         return events
 
     def _piece(self, block: int, piece: str, part: StreamPart) -> list[Event]:
-        """More of the part in ``block``, which starts here if it is new or of another kind than before."""
+        """Adds to the part in ``block``, which starts here if it is new or of another kind than before."""
         self._foreign.discard(block)
         return self._content(self._parts.extend(block, piece, part))
 
@@ -178,7 +178,7 @@ class StreamReader:
 
 
 def _deltas(kind: str, value: Json) -> list[dict[str, Json]]:
-    """What a block of a complete answer has, as a stream's deltas."""
+    """The content of a block of a complete answer, as a stream's deltas."""
     inner = mapping(value)
     match kind:
         case "toolUse":

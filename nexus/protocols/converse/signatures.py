@@ -17,7 +17,7 @@ OWN = "converse"
 
 
 def write_redacted(signature: Signature | None) -> str:
-    """Base64, which Bedrock's own already is."""
+    """The signature in base64, in which Bedrock's own already is."""
     if signature is None or signature.dialect == OWN:
         return "" if signature is None else signature.value
     return base64.b64encode(pack_signature(signature, OWN).encode()).decode()

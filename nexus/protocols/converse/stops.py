@@ -37,7 +37,7 @@ _WRITE: Mapping[StopReason, str] = {
 
 
 def read_stop(wire: Mapping[str, Json]) -> Stop:
-    """From an answer or a messageStop event; with the stop sequence, if it was requested and the model reports it."""
+    """Reads an answer or a messageStop event; the stop sequence is set if it was requested and reported."""
     raw = text(wire.get("stopReason")) or None
     extra = mapping(wire.get("additionalModelResponseFields"))
     sequence = text(extra.get("stop_sequence")) or text(mapping(extra.get("delta")).get("stop_sequence"))

@@ -47,7 +47,7 @@ def plan_tools(request: Request, draft: Draft) -> ToolPlan:
     """Which tools are sent and which must be called. Raises InvalidRequest, UnsupportedFeature."""
     plan = _chosen(request, draft)
     wanted = request.output_format
-    plan = replace(plan, format=_held_format(wanted, draft))
+    plan = replace(plan, format=_enforced_format(wanted, draft))
     if wanted is not None and plan.format is None:
         plan = _with_answer_tool(plan, wanted, draft)
     if plan.tools and not draft.model.tools:
@@ -78,7 +78,7 @@ def _chosen(request: Request, draft: Draft) -> ToolPlan:
             return ToolPlan(tools, "tool", choice.name)
 
 
-def _held_format(wanted: OutputFormat | None, draft: Draft) -> Closed | None:
+def _enforced_format(wanted: OutputFormat | None, draft: Draft) -> Closed | None:
     """The schema of textFormat; "any JSON object" has none. Raises UnsupportedFeature if the model must be forced to
     follow it and cannot."""
     if wanted is None or wanted.schema is None or not draft.model.structured_output:
@@ -103,8 +103,8 @@ def _with_answer_tool(plan: ToolPlan, wanted: OutputFormat, draft: Draft) -> Too
     if wanted.strict:
         draft.drops.add("output_format.strict")
     tool, forms = answer_tool(wanted, plan.tools, PROPERTY_KEYS)
-    demand = ToolPlan((*plan.tools, tool), "any") if plan.tools else ToolPlan((tool,), "tool", tool.name)
-    return replace(demand, answer_tool=tool.name, answer_keys=forms)
+    forced = ToolPlan((*plan.tools, tool), "any") if plan.tools else ToolPlan((tool,), "tool", tool.name)
+    return replace(forced, answer_tool=tool.name, answer_keys=forms)
 
 
 def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> Json:
@@ -112,10 +112,10 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> Json:
     if not plan.tools:
         return None
     tools: list[Json] = []
-    held, copies = _held_tools(plan, draft), Copies()
+    strict, copies = _strict_schemas(plan, draft), Copies()
     for number, tool in enumerate(plan.tools):
         path = FORMAT if tool.name == plan.answer_tool else f"tools.{number}.parameters"
-        tools.append({"toolSpec": _spec(tool, path, held.get(number), draft, copies)})
+        tools.append({"toolSpec": _spec(tool, path, strict.get(number), draft, copies)})
         if tool.cache is not None:
             draft.drops.add("cache")
     config: dict[str, Json] = {"tools": tools}
@@ -129,7 +129,7 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> Json:
     return config
 
 
-def _held_tools(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
+def _strict_schemas(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
     """The schemas of the tools that stay strict, by index."""
     if not draft.model.structured_output:
         if any(tool.strict for tool in plan.tools):

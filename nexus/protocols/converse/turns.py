@@ -65,7 +65,7 @@ def write_conversation(request: Request, draft: Draft) -> tuple[list[Json], list
     written: list[Json] = []
     for turn in turns:
         written += _messages(turn.role, _content(turn, calls), draft)
-        calls = [_inside(unit, "toolUse") for unit in turn.units if _inside(unit, "toolUse")]
+        calls = [_call_id(unit, "toolUse") for unit in turn.units if _call_id(unit, "toolUse")]
     _limit_cache_points([system, *(message["content"] for message in written)], draft)
     return system, written
 
@@ -87,10 +87,10 @@ def _add(turns: list[_Turn], role: str, units: list[BlockGroup]) -> None:
 def _units(message: Message, path: str, draft: Draft) -> list[BlockGroup]:
     parts = enumerate(message.parts)
     written = (write_part(part, message.role, f"{path}.content.{number}", draft) for number, part in parts)
-    return [unit for blocks in written for unit in _apart(blocks)]
+    return [unit for blocks in written for unit in _split_result(blocks)]
 
 
-def _apart(blocks: BlockGroup) -> list[BlockGroup]:
+def _split_result(blocks: BlockGroup) -> list[BlockGroup]:
     """A result with its cachePoint, and the blocks after it, which must come after all results."""
     own = sum("toolResult" in block or "cachePoint" in block for block in blocks)
     return [blocks[:own], blocks[own:]] if 0 < own < len(blocks) and "toolResult" in blocks[0] else [blocks]
@@ -99,14 +99,14 @@ def _apart(blocks: BlockGroup) -> list[BlockGroup]:
 def _content(turn: _Turn, calls: Sequence[str]) -> list[Json]:
     """The turn's blocks in the order that Bedrock requires; ``calls`` are the ids of the turn before."""
     if turn.role == "assistant":
-        units = sorted(turn.units, key=lambda unit: bool(_inside(unit, "toolUse")))
+        units = sorted(turn.units, key=lambda unit: bool(_call_id(unit, "toolUse")))
         return _tidy([block for unit in units for block in unit])
-    place = {call: number for number, call in enumerate(calls)}
-    results = [unit for unit in turn.units if _inside(unit, "toolResult")]
-    results.sort(key=lambda unit: place.get(_inside(unit, "toolResult"), len(place)))
-    others = [unit for unit in turn.units if not _inside(unit, "toolResult")]
+    order = {call: number for number, call in enumerate(calls)}
+    results = [unit for unit in turn.units if _call_id(unit, "toolResult")]
+    results.sort(key=lambda unit: order.get(_call_id(unit, "toolResult"), len(order)))
+    others = [unit for unit in turn.units if not _call_id(unit, "toolResult")]
     blocks = [block for unit in results + others for block in unit]
-    return _tidy(_accompanied(blocks))
+    return _tidy(_with_text(blocks))
 
 
 def _messages(role: str, blocks: list[Json], draft: Draft) -> list[Json]:
@@ -119,12 +119,12 @@ def _messages(role: str, blocks: list[Json], draft: Draft) -> list[Json]:
     return [first, between, second]
 
 
-def _inside(unit: BlockGroup, kind: str) -> str:
+def _call_id(unit: BlockGroup, kind: str) -> str:
     """The tool call id of the unit's block of that kind, or ""."""
     return str(mapping(mapping(unit[0]).get(kind)).get("toolUseId", ""))
 
 
-def _accompanied(blocks: list[Json]) -> list[Json]:
+def _with_text(blocks: list[Json]) -> list[Json]:
     """Bedrock rejects a message with a document but no text; the document's name is added as text."""
     names = [block["document"]["name"] for block in blocks if "document" in block]
     if not names or any("text" in block for block in blocks):
@@ -143,9 +143,9 @@ def _tidy(blocks: list[Json]) -> list[Json]:
 
 
 def _limit_cache_points(contents: list[list[Json]], draft: Draft) -> None:
-    """Removes the first ones if there are more than Bedrock accepts."""
-    found = [id(block) for blocks in contents for block in blocks if "cachePoint" in block]
-    if first := frozenset(found[:-MOST_CACHE_POINTS]):
+    """Removes the first cachePoints if there are more than Bedrock accepts."""
+    points = [id(block) for blocks in contents for block in blocks if "cachePoint" in block]
+    if first := frozenset(points[:-MOST_CACHE_POINTS]):
         draft.drops.add("cache")
         for blocks in contents:
             blocks[:] = [block for block in blocks if id(block) not in first]

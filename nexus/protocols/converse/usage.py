@@ -14,7 +14,7 @@ from nexus.wire import Json, count, mapping, sequence, text
 
 
 def read_usage(wire: Mapping[str, Json], service_tier: Json = None) -> Usage:
-    """``service_tier`` is the object with its name in the answer."""
+    """``service_tier`` is that of the answer, an object."""
     fresh, output = count(wire.get("inputTokens")), count(wire.get("outputTokens"))
     read, written = count(wire.get("cacheReadInputTokens")), count(wire.get("cacheWriteInputTokens"))
     cached = read + written

@@ -56,7 +56,7 @@ def write_part(part: Part, role: Role, path: str, draft: Draft) -> list[Json]:
 
 
 def marked(text: str) -> str:
-    """Text of the system as the user's."""
+    """The text of a system message, marked, for a turn of the user."""
     return f"<system>\n{text}\n</system>"
 
 

@@ -1,4 +1,4 @@
-"""A neutral request, written as the body of Converse and ConverseStream; the URL has the model id and tells them apart.
+"""A neutral request, written as the body of Converse and ConverseStream; the URL has the model id and the operation.
 
 Temperatures above 1 are refused: the neutral form does not say which scale they use. Sources: the bedrock-runtime
 service model; the Bedrock user guide on Nova reasoning and gpt-oss.
