@@ -15,7 +15,7 @@ from nexus.protocols.sse import DONE, Frame
 from nexus.wire import Json, decode, mapping
 
 SEALED = "sealed_"
-"""Begins the names, made here, of what only the account can open that made it."""
+"""Prefix of ids made by Nexus for encrypted content, which only the account that created it can read."""
 
 
 @dataclass(slots=True)
@@ -23,9 +23,9 @@ class Tap:
     """What is read off the bytes that pass: filled on success, on failure and when the client disconnected.
 
     ``events`` counts those that the client gets, in dialects that number them. ``answer_id`` is the answer's id in
-    dialects whose vendors store answers. ``ids`` are those that the vendor gave
-    to what it keeps, and the names of what it sealed, until somebody takes them; True for what it keeps even if asked
-    not to store the answer. ``units`` is what the vendor says of usage in other units than tokens, such as seconds.
+    dialects whose vendors store answers. ``ids`` are those of objects that the vendor stores, and those with SEALED,
+    until they are taken from here; True for objects that it stores even if the request turns storing off. ``units`` is
+    usage that the vendor reports in other units than tokens, such as seconds.
     """
 
     model: str | None = None
@@ -73,7 +73,7 @@ class AnswerRelay(ABC):
     def frame(self, frame: Frame) -> bytes:
         """One event of a stream; b"" if it has nothing for the client. Raises ValueError for invalid data, VendorError
         for an error that the client could not read as it is."""
-        raise ValueError("this answer is no stream")
+        raise ValueError("this answer is not a stream")
 
     def piece(self, piece: bytes) -> bytes:
         """The client's bytes for a piece of a complete answer that is forwarded before its end."""
@@ -105,7 +105,7 @@ class Passthrough(AnswerRelay):
     """Whether ``[DONE]`` is the dialect's own terminator, and not only an addition of some servers."""
 
     delta: ClassVar[str] = ""
-    """How the names of the events end that are not read any more once content has passed, if the dialect has any."""
+    """Suffix of the names of events that are not read once content has passed; "" if there are none."""
 
     def body(self, raw: bytes) -> bytes:
         self.complete = True
@@ -130,7 +130,7 @@ class Passthrough(AnswerRelay):
 
     @abstractmethod
     def _whole(self, raw: bytes, answer: Document) -> bytes:
-        """Raises VendorError if it is not an answer."""
+        """A complete answer, decoded. Raises VendorError if it is not one."""
 
     def _event(self, frame: Frame, event: Document) -> bytes:
         """One event of a stream, decoded."""

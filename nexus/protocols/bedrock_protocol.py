@@ -77,7 +77,7 @@ class BedrockDialect(Dialect):
 
 
 def described(error: NexusError) -> NexusError | VendorFailure:
-    """What has the error's kind and message."""
+    """The vendor's failure if the error has one, else the error: both have a kind and a message."""
     return error.failure if isinstance(error, UpstreamStatus) else error
 
 
@@ -87,7 +87,7 @@ def write_error(error: NexusError | VendorFailure) -> bytes:
 
 
 def exception_event(kind: str) -> str:
-    """The exception that ends a stream, also if the request was invalid."""
+    """The name of the exception that ends a stream, by the kind of the error."""
     return _IN_STREAM.get(kind, "validationException")
 
 

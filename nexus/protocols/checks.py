@@ -54,7 +54,7 @@ STORED = frozenset({"previous_response_id", "container_id", "file_id", "file_ids
 """Members that name what a vendor stores, wherever they are."""
 
 _WORDS = frozenset({"previous_response_id", "conversation", "container"})
-"""The same, where a request has them; inside tools and their arguments they may be ordinary words."""
+"""The same, at the top level of a request and of its tools; further inside they may be ordinary words."""
 
 _MARKS = tuple(f'"{name}"'.encode() for name in sorted({*STORED, *_WORDS, "item_reference"}))
 _ESCAPED_LETTER = pattern(rb"\\u00[4-7]")
@@ -140,7 +140,7 @@ class Drops:
         return [one for one in read if not isinstance(one, str)]
 
     def events(self, *found: Event | str) -> list[Event]:
-        """The events, with an additional one in place of each new name."""
+        """The events, with a ContentDropped in place of each new name."""
         out: list[Event] = []
         for one in found:
             if not isinstance(one, str):
@@ -264,7 +264,7 @@ def maybe_whole(holder: Body, name: str, low: int | None = None, high: int | Non
 
 
 def googles_whole(holder: Body, name: str, path: str) -> int | None:
-    """As Google's parser reads it: also with a zero fraction, or as a string."""
+    """A whole number as Google's parser reads it: also with a zero fraction, or as a string."""
     value = holder.get(name)
     match value:
         case None:

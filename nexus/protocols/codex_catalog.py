@@ -32,10 +32,10 @@ You are a coding agent that works in the user's terminal, on the files of the cu
 
 
 def codex_catalog(cards: Sequence[ModelCard]) -> list[Json]:
-    return [_entry(card, place) for place, card in enumerate(cards)]
+    return [_entry(card, priority) for priority, card in enumerate(cards)]
 
 
-def _entry(card: ModelCard, place: int) -> dict[str, Json]:
+def _entry(card: ModelCard, priority: int) -> dict[str, Json]:
     efforts = [effort for effort in card.efforts if effort in EFFORTS]
     levels: list[Json] = [{"effort": effort, "description": f"Thinks at level {effort}"} for effort in efforts]
     default: Json = "medium" if "medium" in efforts else None
@@ -48,7 +48,7 @@ def _entry(card: ModelCard, place: int) -> dict[str, Json]:
         "shell_type": "shell_command",
         "visibility": "list",
         "supported_in_api": True,
-        "priority": place,
+        "priority": priority,
         "availability_nux": None,
         "upgrade": None,
         "base_instructions": INSTRUCTIONS,

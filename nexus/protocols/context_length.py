@@ -29,8 +29,8 @@ NO_ROOM = "input length and `max_tokens` exceed context limit"
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """``says`` matches it. The first of ``needed`` that is present precedes one number, ``limit`` precedes the
-    other."""
+    """Matches messages that contain ``says``. The first of ``needed`` that is present precedes the number of tokens,
+    the first of ``limit`` the maximum."""
 
     says: str
     needed: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ FAMILIES: Mapping[str, tuple[Wording, ...]] = {
     "Fireworks": (Wording("model maximum context length:", (f"{TOO_LONG}:",), ("maximum context length:",)),),
     "Anthropic": (Wording(TOO_LONG, (f"{TOO_LONG}:",), ("tokens >",)), Wording(NO_ROOM)),
     # OpenAI, Azure, OpenRouter, DeepSeek, vLLM, SGLang, Llama on Bedrock.
-    "OpenAI and who repeats it": (
+    "OpenAI and compatible servers": (
         Wording(
             "maximum context length",
             ("for a total of", "you requested", "resulted in", "request has"),
@@ -90,12 +90,12 @@ FAMILIES: Mapping[str, tuple[Wording, ...]] = {
 }
 
 _NUMBER = pattern(r"[^0-9]{0,12}([0-9][0-9,]{0,15})")
-_APART = pattern(
+_SEPARATE = pattern(
     r"\(([0-9]{1,12}) in the messages, ([0-9]{1,12}) in the completion\)"
     r"|requested (?P<out>[0-9]{1,12}) output tokens and your prompt contains (?P<in>[0-9]{1,12}) input tokens"
     r"|is too large: (?P<out2>[0-9]{1,12})\. .{0,80} your request has (?P<in2>[0-9]{1,12}) input tokens"
 )
-"""Prompt and completion numbered apart, by OpenAI, DeepSeek and vLLM; "at least" so many is not numbered."""
+"""Separate numbers for prompt and completion, as OpenAI, DeepSeek and vLLM give them; not "at least" a number."""
 
 _VAGUE = frozenset({"invalid_request", "request_too_large"})
 
@@ -113,8 +113,8 @@ def worded(message: str) -> str:
     if NO_ROOM in lowered:
         return message
     found = _wording(lowered)
-    needed, limit = (None, None) if found is None else (_behind(lowered, found.needed), _behind(lowered, found.limit))
-    if limit is not None and (apart := _apart(lowered)) is not None and apart[0] < limit < sum(apart):
+    needed, limit = (None, None) if found is None else (_number(lowered, found.needed), _number(lowered, found.limit))
+    if limit is not None and (apart := _separate(lowered)) is not None and apart[0] < limit < sum(apart):
         return f"{NO_ROOM}: {apart[0]} + {apart[1]} > {limit}: {message}"
     if needed is None or limit is None or needed <= limit:
         return message if TOO_LONG in lowered else f"{TOO_LONG}: {message}"
@@ -126,7 +126,7 @@ def _wording(lowered: str) -> Wording | None:
     return next((one for family in FAMILIES.values() for one in family if one.says in lowered), None)
 
 
-def _behind(lowered: str, markers: tuple[str, ...]) -> int | None:
+def _number(lowered: str, markers: tuple[str, ...]) -> int | None:
     for marker in markers:
         at = lowered.find(marker)
         if at >= 0 and (match := _NUMBER.match(lowered, at + len(marker))) is not None:
@@ -134,8 +134,8 @@ def _behind(lowered: str, markers: tuple[str, ...]) -> int | None:
     return None
 
 
-def _apart(lowered: str) -> tuple[int, int] | None:
-    match = _APART.search(lowered)
+def _separate(lowered: str) -> tuple[int, int] | None:
+    match = _SEPARATE.search(lowered)
     if match is None:
         return None
     if match[1] is not None:

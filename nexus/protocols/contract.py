@@ -39,7 +39,7 @@ class StreamReader(Protocol):
     def complete(self) -> bool: ...
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        """The events of one frame. Raises VendorError for an error in the stream, ValueError for garbage."""
+        """The events of one frame. Raises VendorError for an error in the stream, ValueError for invalid data."""
         ...
 
     def read_whole(self, answer: Document) -> list[Event]:
@@ -53,7 +53,7 @@ class StreamReader(Protocol):
 
 
 class StreamWriter(Protocol):
-    """Neutral events to a client's bytes."""
+    """Writes neutral events as a client's bytes."""
 
     @property
     def whole(self) -> Document | None:
@@ -103,7 +103,7 @@ class Referring:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """How to ask a vendor for the number of tokens in a request: ``write_count`` builds the body, ``answer`` is the
+    """How a vendor counts the tokens of a request: ``write_count`` builds the body, ``answer`` is the
     member of the answer."""
 
     write_count: Callable[[Request, Target], dict[str, Json]]
@@ -113,7 +113,7 @@ class Counter:
         """Raises ValueError if the answer has no count."""
         tokens = body.get(self.answer)
         if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
-            raise ValueError(f"the answer holds no {self.answer}")
+            raise ValueError(f"the answer has no {self.answer}")
         return tokens
 
 
@@ -138,7 +138,7 @@ class VendorCodec:
     """The dialect's own fields, which its vendors name in their errors."""
 
     repeats_empty: bool = False
-    """Whether its models sometimes end an answer before its first word, and answer when asked again."""
+    """Whether its models sometimes end an answer before its first word, and answer if the request is repeated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ MOST_SEQUENCES, LONGEST_SEQUENCE = 64, 1024
 
 
 def cut_for(request: Request, stop: tuple[str, ...], drops: Drops, least: int = 0) -> Cut:
-    """For a vendor that does not end its answer at the sequences ``stop`` of the request, and whose minimum of tokens
+    """The cut for a vendor that does not stop at the sequences ``stop`` of the request, and whose minimum of tokens
     is ``least``. Raises InvalidRequest for sequences that cannot be cut at."""
     if len(stop) > MOST_SEQUENCES or any(len(sequence) > LONGEST_SEQUENCE for sequence in stop):
         raise wrong("stop", f"at most {MOST_SEQUENCES} sequences of at most {LONGEST_SEQUENCE} characters")
@@ -41,7 +41,7 @@ def write_warming(write: Callable[[Request, Target], VendorRequest], request: Re
 
 
 class Cutter:
-    """Feed it events; it gives those that leave. ``usage_of`` tells what an answer of so many bytes cost.
+    """Takes events; returns those to send. ``usage_of`` estimates the usage of an answer of so many bytes.
 
     ``cut`` says that the answer was ended here and the vendor is not at its end.
     """

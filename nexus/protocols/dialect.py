@@ -110,7 +110,7 @@ class Passing:
 
 
 class Dialect(ABC):
-    """What clients speak; or a format, which is a dialect with other paths, frames and errors."""
+    """A dialect that clients speak; or a format, which is one with other paths, frames and errors."""
 
     name: ClassVar[str]
     format: ClassVar[str] = ""
@@ -271,12 +271,12 @@ def uploaded(value: Json, path: str = "") -> Iterator[tuple[str, str]]:
                 # A model's arguments for a tool are not fields of the protocol, whatever their names.
                 return
             for name, item in value.items():
-                place = f"{path}.{name}" if path else name
+                field = f"{path}.{name}" if path else name
                 if name in _UPLOADED:
                     ids = [item] if isinstance(item, str) else sequence(item)
-                    yield from ((place, id) for id in ids if isinstance(id, str) and id)
+                    yield from ((field, id) for id in ids if isinstance(id, str) and id)
                 elif isinstance(item, (dict, list)) and name not in _MODELS_WORDS:
-                    yield from uploaded(item, place)
+                    yield from uploaded(item, field)
         case list():
             for index, item in enumerate(value):
                 if isinstance(item, (dict, list)):

@@ -41,7 +41,7 @@ class EmbeddingsRequest:
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """In the order of the texts. ``tokens`` is None if the vendor does not count."""
+    """Vectors in the order of the texts. ``tokens`` is None if the vendor does not count."""
 
     vectors: Sequence[Sequence[float]]
     tokens: int | None
@@ -74,7 +74,7 @@ _LARGEST = 3.4028234663852886e38
 
 
 def floats(value: Json) -> list[float]:
-    """A vector unchanged. Raises ValueError if it is not one."""
+    """The numbers of a vector. Raises ValueError if it is not one."""
     numbers = [one for one in sequence(value) if isinstance(one, int | float) and not isinstance(one, bool)]
     if not numbers or len(numbers) < len(sequence(value)) or any(abs(one) > _LARGEST for one in numbers):
         raise ValueError("expected a vector of numbers")
@@ -217,7 +217,7 @@ def _write_cohere(texts: Sequence[str], asked: EmbeddingsRequest, model: str) ->
 
 
 def _read_cohere(answer: Mapping[str, Json]) -> Vectors:
-    """By type if types were requested, else a list."""
+    """Reads vectors by type, as they are if types were requested, else a list."""
     found = answer.get("embeddings")
     by_type = found.get("float") if isinstance(found, dict) else found
     return Vectors([floats(one) for one in sequence(by_type)], None)

@@ -88,7 +88,7 @@ NO_ANSWER = "the vendor answered 200 without an answer"
 
 
 def ended_with(reason: str, words: str = "") -> VendorFailure:
-    """Nothing was said, and the stop reason says that something failed: another attempt may do better."""
+    """An answer without content whose stop reason says that something failed: another attempt may do better."""
     return VendorFailure(words or f"the model ended with {reason}", "upstream", 502)
 
 
@@ -146,9 +146,9 @@ def _words(value: Json, depth: int) -> str:
 
 def _item(item: Json, depth: int) -> str:
     """One of several errors, after the location that it refers to."""
-    place = ".".join(str(step) for step in sequence(mapping(item).get("loc")) if isinstance(step, (str, int)))
+    location = ".".join(str(step) for step in sequence(mapping(item).get("loc")) if isinstance(step, (str, int)))
     words = _words(item, depth)
-    return f"{place}: {words}" if place and words else words
+    return f"{location}: {words}" if location and words else words
 
 
 def _described(holder: Mapping[str, Json], depth: int) -> str:

@@ -24,8 +24,8 @@ class ThinkingKeys:
 
 
 def read_thinking_config(wire: Body, names: ThinkingKeys, at: str, drops: Drops) -> tuple[Thinking | None, bool | None]:
-    """The amount of thinking that it sets, or None; and whether it includes the thoughts, which by default it does
-    not. Raises InvalidRequest."""
+    """The thinking that ``wire`` requests, or None; and whether the answer is to include the thoughts, by default not.
+    Raises InvalidRequest."""
     drops.unknown(wire, (names.include, names.budget, names.level), at)
     include = maybe_bool(wire, names.include, at)
     budget = googles_whole(wire, names.budget, at)

@@ -42,7 +42,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class HeldAsk:
-    """``path`` is the vendor's after its version, ``id`` "" for all of a kind."""
+    """One operation. ``path`` is the vendor's, after its version; ``id`` is "" for all of a kind."""
 
     kind: HeldKind
     verb: Verb

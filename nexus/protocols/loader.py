@@ -18,7 +18,7 @@ from nexus.protocols.protocol import Protocol
 
 def _with(file: str) -> tuple[str, ...]:
     """The dialects whose folders have a file of this name."""
-    return tuple(sorted(found.parent.name for found in Path(__file__).parent.glob(f"*/{file}.py")))
+    return tuple(sorted(path.parent.name for path in Path(__file__).parent.glob(f"*/{file}.py")))
 
 
 def _dialect(name: str) -> Dialect:
@@ -27,7 +27,7 @@ def _dialect(name: str) -> Dialect:
 
 
 DIALECTS: Mapping[str, Dialect] = {name: _dialect(name) for name in _with("dialect")}
-"""What clients speak, by name."""
+"""The dialects that clients speak, by name."""
 
 
 def _formats() -> Iterator[Dialect]:

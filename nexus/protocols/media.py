@@ -46,7 +46,7 @@ def _forgiven(data: str) -> str:
 
 
 def web_url(link: Link, path: str) -> str:
-    """For vendors that only fetch from the web. Raises UnsupportedFeature for an address in cloud storage."""
+    """A link's URL, for vendors that only fetch from the web. Raises UnsupportedFeature for one in cloud storage."""
     if not is_web(link.url):
         raise UnsupportedFeature.about(
             path, f"this vendor does not accept {link.url.partition(':')[0]}:// URLs; send the content inline"
@@ -87,7 +87,7 @@ _EXTENSIONS: Mapping[str, str] = {
     "yaml": "application/yaml",
     "yml": "application/yaml",
 }
-_UNTOLD = frozenset({"application/octet-stream", "binary/octet-stream"})
+_UNTYPED = frozenset({"application/octet-stream", "binary/octet-stream"})
 
 
 def media_type_of(title: str | None) -> str | None:
@@ -103,7 +103,7 @@ def as_data_url(data: str, title: str | None) -> str:
 
 def file_part(source: Inline | Link, title: str | None, cache: CacheHint | None, path: str) -> Part:
     """Raises UnsupportedFeature for a type that no other vendor supports, InvalidRequest for invalid text."""
-    if isinstance(source, Inline) and source.media_type in _UNTOLD:
+    if isinstance(source, Inline) and source.media_type in _UNTYPED:
         source = replace(source, media_type=media_type_of(title) or source.media_type)
     if isinstance(source, Link) or source.media_type == PDF or source.media_type in OFFICE.values():
         return Document(source, title, cache=cache)
@@ -164,7 +164,7 @@ def unseen(image: Image) -> Text:
 
 def placeholder(image: Image) -> Text:
     """Text for an answer in place of an image that the client's protocol does not support."""
-    return Text(f"[The model made {_about(image)}, which this protocol has no place for.]")
+    return Text(f"[The model made {_about(image)}, which this protocol does not support.]")
 
 
 def from_result(call_id: str) -> str:

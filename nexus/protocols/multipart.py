@@ -81,10 +81,10 @@ def read_form(raw: bytes | mmap, boundary: bytes) -> Form:
 
 
 def _parts(raw: bytes | mmap, mark: bytes) -> Iterator[FormPart]:
-    place = 2 if raw[:2] == b"\r\n" else 0
-    if raw[place : place + len(mark)] != mark:
+    position = 2 if raw[:2] == b"\r\n" else 0
+    if raw[position : position + len(mark)] != mark:
         raise _broken("it does not begin with its boundary")
-    line = _line_end(raw, place + len(mark))
+    line = _line_end(raw, position + len(mark))
     for _ in range(MOST_PARTS):
         if line is None:
             return
@@ -103,17 +103,17 @@ def _parts(raw: bytes | mmap, mark: bytes) -> Iterator[FormPart]:
     raise _broken(f"it has more than {MOST_PARTS} parts")
 
 
-def _line_end(raw: bytes | mmap, place: int) -> int | None:
+def _line_end(raw: bytes | mmap, position: int) -> int | None:
     """End of the line after a boundary; None after the last one."""
-    if raw[place : place + 2] == b"--":
-        if bytes(raw[place + 2 : place + 6]).strip():
+    if raw[position : position + 2] == b"--":
+        if bytes(raw[position + 2 : position + 6]).strip():
             raise _broken("there is data after its last boundary")
         return None
-    while raw[place : place + 1] in (b" ", b"\t"):
-        place += 1
-    if raw[place : place + 2] != b"\r\n":
+    while raw[position : position + 1] in (b" ", b"\t"):
+        position += 1
+    if raw[position : position + 2] != b"\r\n":
         raise _broken("a boundary line has trailing data")
-    return place + 2
+    return position + 2
 
 
 def _named(head: bytes) -> tuple[str, bool]:

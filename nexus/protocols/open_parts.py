@@ -77,7 +77,7 @@ class OpenParts(Generic[K]):
     def start(self, key: K, part: StreamPart, held: str = "") -> list[Event]:
         """Starts a part, after the missing ends of others; nothing if this part is already open."""
         known = self._open.get(key)
-        if known is not None and _is_again(known, part):
+        if known is not None and _is_repeated(known, part):
             known.held = known.held or held
             return []
         out = self._settle()
@@ -90,7 +90,7 @@ class OpenParts(Generic[K]):
         return [*out, PartStart(self._open[key].index, part)]
 
     def extend(self, key: K, words: str, empty: StreamPart) -> list[Event]:
-        """More text of the part, which starts here, as ``empty``, if none of its kind is open.
+        """Adds text to the part, which starts here, as ``empty``, if none of its kind is open.
 
         Raises ValueError for arguments of a call that did not start: its name is unknown.
         """
@@ -146,7 +146,7 @@ def _is_alike(one: StreamPart, other: StreamPart) -> bool:
     return type(one) is type(other) and getattr(one, "redacted", False) == getattr(other, "redacted", False)
 
 
-def _is_again(known: OpenPart, part: StreamPart) -> bool:
+def _is_repeated(known: OpenPart, part: StreamPart) -> bool:
     """Whether a start repeats one that has begun; two calls without ids are distinguished by their arguments."""
     if isinstance(part, ToolCall) and not part.id and known.length:
         return False

@@ -79,7 +79,7 @@ class OpenAIDialect(Dialect):
         return {"id": card.id, "object": "model", "created": card.created, "owned_by": card.owner}
 
     def write_models(self, cards: list[ModelCard], query: Mapping[str, str]) -> dict[str, Json]:
-        """With the catalog that Codex reads, if it is requested as Codex does."""
+        """All models; for Codex, which sends its version, also the catalog that it reads."""
         from nexus.protocols.codex_catalog import codex_catalog
 
         catalog: dict[str, Json] = {"models": codex_catalog(cards)} if "client_version" in query else {}
@@ -87,7 +87,7 @@ class OpenAIDialect(Dialect):
 
 
 def duration(seconds: int) -> str:
-    """As OpenAI writes it: "1s", "6m0s", "1h0m0s"."""
+    """A duration as OpenAI writes it: "1s", "6m0s", "1h0m0s"."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -80,7 +80,7 @@ def offered_efforts(target: Target) -> tuple[str, ...]:
 
 
 def is_off(thinking: Thinking | None, body: Body, drops: Drops) -> bool:
-    """Whether a server that thinks by default, but not beside a forced tool, must be told not to."""
+    """Whether to turn thinking off, at a server that thinks by default and cannot together with a forced tool."""
     forced = body.get("tool_choice") not in (None, "auto", "none")
     if forced and thinking is not None and thinking.enabled:
         drops.add("thinking")
@@ -142,8 +142,8 @@ def write_schema(format: OutputFormat) -> dict[str, Json]:
 
 def write_citation(citation: Citation, before: int = 0) -> dict[str, Json]:
     """``before`` is the number of characters of the content before the cited part."""
-    place = {"start_index": before + citation.start, "end_index": before + citation.end}
-    return {**place, "title": citation.title or citation.url, "url": citation.url}
+    span = {"start_index": before + citation.start, "end_index": before + citation.end}
+    return {**span, "title": citation.title or citation.url, "url": citation.url}
 
 
 def known_type(wire: Body, path: str, allowed: frozenset[str]) -> str:

@@ -30,7 +30,7 @@ _NOT_STRICT = frozenset(
 _LOOKAROUND = pattern(r"\(\?<?[=!]")
 _ANY_NAME: tuple[Json, ...] = (True, {}, {"type": "string"})
 _FORMATS = frozenset({"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"})
-"""Those that ``strict`` has (cyanheads/git-mcp-server #47, oh-my-pi #206: 'uri' is not a valid format)."""
+"""Formats that ``strict`` has (cyanheads/git-mcp-server #47, oh-my-pi #206: 'uri' is not a valid format)."""
 
 
 def fit_schemas(request: Request, *, typed: bool = False) -> tuple[Request, Renaming, tuple[str, ...]]:
@@ -58,7 +58,7 @@ def _fit_format(format: OutputFormat | None, fitted: _Fitted, lost: list[str]) -
         return replace(format, schema=complete(schema, path, lost))
     root = fitted(schema, path) or ObjectRoot(schema)
     lost += root.lost
-    schema, strict = _held(root.schema, format.strict, path, lost)
+    schema, strict = _strict_if_possible(root.schema, format.strict, path, lost)
     return replace(format, schema=schema, strict=strict, description=describe(format.description, root.in_words))
 
 
@@ -70,26 +70,26 @@ def _fit_tool(tool: Tool, path: str, fitted: _Fitted, lost: list[str]) -> Tool:
         return tool
     root = root or ObjectRoot(tool.parameters)
     lost += root.lost
-    schema, strict = _held(root.schema, tool.strict, f"{path}.parameters", lost)
+    schema, strict = _strict_if_possible(root.schema, tool.strict, f"{path}.parameters", lost)
     return replace(tool, parameters=schema, strict=strict, description=describe(tool.description, root.in_words))
 
 
 @remembered
 def _changed_root(schema: Json, path: str) -> ObjectRoot | None:
-    """The root as the vendor takes it; None if it takes the schema as it is."""
+    """The root as the vendor accepts it; None if it accepts the schema as it is."""
     root = object_root(schema, path, _NOT_AT_ROOT)
     lost = [f"{path}.{keyword}" for keyword in root.lost]
     changed = complete(root.schema, path, lost)
     return None if changed == schema else replace(root, schema=changed, lost=tuple(lost))
 
 
-def _held(schema: Json, strict: bool | None, path: str, lost: list[str]) -> tuple[Json, bool | None]:
+def _strict_if_possible(schema: Json, strict: bool | None, path: str, lost: list[str]) -> tuple[Json, bool | None]:
     """A schema as ``strict`` requires, if possible; otherwise it is not strict, and that is reported."""
     if not strict:
         return schema, strict
-    told: list[str] = []
-    if takes_strict(closed := _closed(schema, path, told)):
-        lost += told
+    changes: list[str] = []
+    if takes_strict(closed := _closed(schema, path, changes)):
+        lost += changes
         return closed, True
     lost.append(f"{path.rpartition('.')[0]}.strict")
     return schema, False
@@ -101,20 +101,20 @@ def _closed(schema: Json, path: str, lost: list[str]) -> Json:
         return schema
     copy = rebuilt(schema, lambda one, below: _closed(one, f"{path}.{below}", lost))
     if "format" in copy and text(copy["format"]) not in _FORMATS:
-        _tell(copy, "format", path, lost)
+        _move_to_description(copy, "format", path, lost)
     return {"additionalProperties": False, **copy} if "object" in types_of(schema) else copy
 
 
 def complete(schema: Json, path: str, lost: list[str]) -> Json:
-    """With ``properties`` in every object and ``items`` in every array, allowing the same values as before; patterns
-    and rules for names that the vendor rejects become text."""
+    """The schema with ``properties`` in every object and ``items`` in every array, allowing the same values as before;
+    patterns and rules for names that the vendor rejects become text."""
     if not isinstance(schema, dict):
         return schema
     copy = rebuilt(schema, lambda one, below: complete(one, f"{path}.{below}", lost))
     if "pattern" in copy and _LOOKAROUND.search(text(copy["pattern"])):
-        _tell(copy, "pattern", path, lost)
+        _move_to_description(copy, "pattern", path, lost)
     if copy.get("propertyNames", {}) not in _ANY_NAME:
-        _tell(copy, "propertyNames", path, lost)
+        _move_to_description(copy, "propertyNames", path, lost)
     copy.pop("propertyNames", None)
     types = types_of(schema)
     if "object" in types and "properties" not in copy:
@@ -124,7 +124,7 @@ def complete(schema: Json, path: str, lost: list[str]) -> Json:
     return copy
 
 
-def _tell(schema: dict[str, Json], keyword: str, path: str, lost: list[str]) -> None:
+def _move_to_description(schema: dict[str, Json], keyword: str, path: str, lost: list[str]) -> None:
     """Moves a keyword to the description."""
     lost.append(f"{path}.{keyword}")
     words = keywords_in_words({keyword: schema.pop(keyword)})

@@ -64,7 +64,7 @@ Written = TypeVar("Written")
 
 
 class EventWriter(ABC, Generic[Written]):
-    """Writes one answer's events, whose order was checked behind the vendor's reader (tidy.py). ``_part`` is the last
+    """Writes one answer's events, whose order was checked after the vendor's reader (tidy.py). ``_part`` is the last
     one started, ``_usage`` the last one received; ``_refused`` says that the answer contains a refusal. ``_nothing`` is
     written for what the dialect does not have."""
 

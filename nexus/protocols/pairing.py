@@ -16,7 +16,7 @@ LOST_CALL = "[Result of a tool call that is no longer part of this conversation]
 CAME = "[The result has come and stands above.]"
 NO_RESULT = "(There is no result: the tool call was interrupted.)"
 
-_Place = tuple[int, int]
+_Position = tuple[int, int]
 """Position of a part: its message, and its index there."""
 
 
@@ -35,31 +35,31 @@ class _History:
 
     def __init__(self, messages: Sequence[Message]) -> None:
         self._messages = messages
-        self.orphans: set[_Place] = set()
-        self.open: dict[_Place, ToolCall] = {}
-        self.late: dict[_Place, tuple[_Place, ToolResult]] = {}
+        self.orphans: set[_Position] = set()
+        self.open: dict[_Position, ToolCall] = {}
+        self.late: dict[_Position, tuple[_Position, ToolResult]] = {}
         self._turns = _turns(messages)
-        waiting: dict[str, _Place] = {}
+        waiting: dict[str, _Position] = {}
         for at, message in enumerate(messages):
             for number, part in enumerate(message.parts):
-                place = (at, number)
+                position = (at, number)
                 if isinstance(part, ToolCall) and message.role == "assistant":
-                    waiting[part.id] = place
-                    self.open[place] = part
+                    waiting[part.id] = position
+                    self.open[position] = part
                 elif isinstance(part, ToolResult) and message.role == "user":
                     if (call := waiting.pop(part.call_id, None)) is None:
-                        self.orphans.add(place)
+                        self.orphans.add(position)
                         continue
                     del self.open[call]
                     if self._turns[at] != self._turns[call[0]]:
-                        self.late[place] = (call, part)
+                        self.late[position] = (call, part)
 
     def rebuilt(self) -> list[Message]:
         """The messages, each turn of the assistant followed by its missing results."""
-        lacking = dict(self.late.values()) | {place: _no_result(call) for place, call in self.open.items()}
+        lacking = dict(self.late.values()) | {position: _no_result(call) for position, call in self.open.items()}
         added: dict[int, list[ToolResult]] = {}
-        for place in sorted(lacking):
-            added.setdefault(self._turns[place[0]], []).append(lacking[place])
+        for position in sorted(lacking):
+            added.setdefault(self._turns[position[0]], []).append(lacking[position])
         written: list[Message] = []
         for at, message in enumerate(self._messages):
             parts = tuple(part for number, one in enumerate(message.parts) for part in self._kept(one, (at, number)))
@@ -76,11 +76,11 @@ class _History:
         following = self._messages[at + 1].role if at + 1 < len(self._messages) else ""
         return self._messages[at].role == "assistant" and following != "assistant"
 
-    def _kept(self, part: Part, place: _Place) -> Sequence[Part]:
-        """What stays in the place of a part."""
-        if place in self.late:
+    def _kept(self, part: Part, position: _Position) -> Sequence[Part]:
+        """The parts that replace a part."""
+        if position in self.late:
             return ()
-        if isinstance(part, ToolResult) and place in self.orphans:
+        if isinstance(part, ToolResult) and position in self.orphans:
             return (Text(LOST_CALL, at=part.at), *part.parts)
         return (part,)
 

@@ -11,8 +11,8 @@ from nexus.dataclasses import dataclass
 class Protocol:
     """A table of ``[llm.protocols]``, which sets the path where it is served.
 
-    Clients get a base URL that ends with that path and ``base``, and append the rest. ``version`` is between that path
-    and the path of every operation, and so may each of ``other_versions`` be; ``models`` after it lists the models.
+    Clients get a base URL that ends with that path and ``base``, and append the rest. ``version``, or one of
+    ``other_versions``, is between that path and the path of every operation; ``models`` after it lists the models.
     ``header`` is the request header that identifies its clients if protocols share a path.
     """
 

@@ -101,12 +101,12 @@ class Edited(NamedTuple):
     dropped: tuple[str, ...] = ()
 
     def then(self, edit: Callable[[bytes], Edited]) -> Edited:
-        """After one more edit."""
+        """The result of one more edit."""
         more = edit(self.body)
         return Edited(more.body, tuple(dict.fromkeys((*self.dropped, *more.dropped))))
 
     def without(self, rules: Rules, name: str) -> Edited:
-        """After ``rules``; what they change is reported as ``name``."""
+        """The result of ``rules``; what they change is reported as ``name``."""
         body = cut(self.body, rules)
         return self if body == self.body else self.then(lambda _: Edited(body, (name,)))
 

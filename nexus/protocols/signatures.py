@@ -53,7 +53,7 @@ def pack_neighbours(signature: Signature, place: str, own: str) -> str:
 
 
 def pack_foreign(signature: Signature | None, place: str, own: str) -> str | None:
-    """For the neighbour of a text or a call, because the dialect itself has no signature for them: the part before a
+    """The signature for the neighbour of a text or a call, which have no field for it: the part before a
     call (``NEXT``), but after a text (``PREVIOUS``): programs that did not ask for thinking read an answer's first part
     as its text."""
     return None if signature is None or signature.dialect == own else pack_neighbours(signature, place, own)
@@ -83,14 +83,14 @@ class Neighbours:
         self.parts: list[Part] = []
         self._waiting: Signature | None = None
 
-    def add(self, met: Part | CarriedSignature, at: str) -> None:
-        if not isinstance(met, CarriedSignature):
-            self.parts.append(placed(met if self._waiting is None else _signed(met, self._waiting), at))
+    def add(self, read: Part | CarriedSignature, at: str) -> None:
+        if not isinstance(read, CarriedSignature):
+            self.parts.append(placed(read if self._waiting is None else _signed(read, self._waiting), at))
             self._waiting = None
-        elif met.place == NEXT:
-            self._waiting = met.signature
+        elif read.place == NEXT:
+            self._waiting = read.signature
         elif self.parts:
-            self.parts[-1] = _signed(self.parts[-1], met.signature)
+            self.parts[-1] = _signed(self.parts[-1], read.signature)
 
 
 def _signed(part: Part, signature: Signature) -> Part:
@@ -107,7 +107,7 @@ MAY_BE_TAGGED = f'"{_TAG}'.encode()
 
 
 def without_blocks(message: bytes, is_foreign: Callable[[Json], bool]) -> bytes | None:
-    """The verdict on a message: it loses the foreign blocks of its content, and goes if there are no others."""
+    """The verdict on a message: it loses its foreign blocks, and is removed if there are no others."""
     blocks = sequence(mapping(decode(message)).get("content"))
     if blocks and all(map(is_foreign, blocks)):
         return REMOVE

@@ -125,7 +125,7 @@ def _is_whole(words: str) -> bool:
 
 
 def fitting(stop: Stop, *, calls: bool, refused: bool) -> Stop:
-    """A tool stop if there are calls, and none if there are not; an answer that ends with a refusal is one."""
+    """The stop that fits the content: ``tool_use`` if and only if there are calls, ``refusal`` after a refusal."""
     match stop.reason:
         case "end" if calls:
             return Stop("tool_use", raw=stop.raw)

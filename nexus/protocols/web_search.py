@@ -21,8 +21,8 @@ def without_search(request: Request, *, searches: bool) -> tuple[Request, tuple[
         if not tool.offered:
             raise UnsupportedFeature.about(
                 f"tools.{at}",
-                f"{tool.kind} runs at its own vendor only; with web_search = true on a model whose vendor "
-                "searches, that one does",
+                f"{tool.kind} runs at its own vendor only; set web_search = true on a model whose vendor "
+                "can search the web",
             )
     kept = tuple(tool for tool in request.tools if not isinstance(tool, WebSearch))
     choice = request.tool_choice

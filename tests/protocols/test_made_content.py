@@ -75,8 +75,8 @@ def _texts(told: Turn) -> list[tuple[str, list[Any]]]:
     ]
 
 
-WORDS = "[The model made an image of type image/png, which this protocol has no place for.]"
-LINKED = "[The model made an image, https://e.org/made.webp, which this protocol has no place for.]"
+WORDS = "[The model made an image of type image/png, which this protocol does not support.]"
+LINKED = "[The model made an image, https://e.org/made.webp, which this protocol does not support.]"
 GEMINI, OPENROUTER = "gemini/image_output", "chat/openrouter-images"
 IMAGES: Mapping[tuple[str, str], tuple[list[str], list[str]]] = {
     (GEMINI, "chat"): (["data:image/png;base64,aGVsbG8="], []),

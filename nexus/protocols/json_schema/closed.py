@@ -1,6 +1,6 @@
 """The subset of JSON Schema that constrains decoding at Anthropic and on Bedrock, and its limits per request.
 
-For what pydantic makes of a type without free maps, equal to the transformation of Anthropic's own SDK
+For pydantic's schemas of types without free maps, the result equals the transformation of Anthropic's own SDK
 (anthropic.lib._parse._transform). Objects are closed, ``oneOf`` becomes ``anyOf``, references have no other keys,
 keywords without effect there become text in the description. Schemas whose meaning would change are not supported: free
 maps, recursion, references out of the schema. Sources: platform.claude.com and the Bedrock user guide, structured
@@ -41,7 +41,7 @@ class Closed:
 
 
 def close(schema: Json, path: str, copies: Copies | None = None) -> Closed:
-    """``copies`` are those of all tools, if it is one of several. Raises NotClosed."""
+    """The closed form of a schema; ``copies`` are those of all tools, if it is one of several. Raises NotClosed."""
     if not isinstance(schema, dict):
         raise NotClosed(f"{path}: any value at all is allowed")
     root = hoisted(schema)
@@ -151,7 +151,7 @@ class _Writer:
         return merged
 
     def _copy(self, schema: Schema, path: str) -> None:
-        """Nested merges double at every step."""
+        """Counts a copy: nested merges double at every step. Raises NotClosed."""
         if not self._copies.fits(schema):
             raise NotClosed(f"{path}: the schema is too large")
 
@@ -254,7 +254,7 @@ def close_format(schema: Json, limits: StrictLimits | None, path: str = FORMAT) 
 
 
 def strict_tools(tools: Sequence[Tool], limits: StrictLimits | None, format: Closed | None) -> StrictTools:
-    """As many as the vendor's limits allow, the first ones first; ``format`` counts too, and stays strict."""
+    """Keeps as many tools strict as the vendor's limits allow, the first ones first; ``format`` stays, and counts."""
     kept: dict[int, Closed] = {}
     lost: list[str] = []
     copies = Copies()

@@ -30,7 +30,7 @@ def references(schema: Json) -> Iterator[str]:
 
 
 def definition(root: Schema, reference: str) -> Json:
-    """What ``#/$defs/NAME`` names; None where there is no such thing."""
+    """The schema that ``#/$defs/NAME`` refers to; None if there is none."""
     if not reference.startswith(DEFS):
         return None
     return mapping(root.get("$defs")).get(_step(reference.removeprefix(DEFS)))
@@ -45,7 +45,7 @@ def _step(step: str) -> str:
 
 
 def resolved(root: Json, reference: str) -> Json:
-    """The schema that a pointer from the root leads to; None where it leads to none."""
+    """The schema that a pointer from the root leads to; None if it leads to none."""
     if not reference.startswith("#"):
         return None
     pointer = reference[1:].strip("/")
@@ -70,7 +70,7 @@ class _Hoist:
     def write(self) -> dict[str, Json]:
         whole = self._rewritten(self._root)
         own = mapping(whole.get("$defs"))
-        # Definitions stand under their new name alone.
+        # Definitions are kept only under their new names.
         rest = {name: value for name, value in whole.items() if name not in ("$defs", "definitions")}
         return rest | {"$defs": {**own, **self._defs}}
 
@@ -112,7 +112,7 @@ class Copies:
         self.size = 0
 
     def fits(self, schema: Json) -> bool:
-        """Counts a copy of a schema; whether it fits."""
+        """Counts a copy of a schema; returns whether it fits."""
         if self.size <= MOST_COPIED:
             self.size += len(encode(schema))
         return self.size <= MOST_COPIED
@@ -128,8 +128,8 @@ class Copies:
 
 
 class Inlined(NamedTuple):
-    """A schema with what its references lead to in their place; if it is not ``whole``, any value is allowed where one
-    leads to itself, to nothing, or to too much. ``copied`` are bytes."""
+    """A schema with the targets of its references in their place; if it is not ``whole``, any value is allowed in place
+    of those that are circular, dangling or too large. ``copied`` is in bytes."""
 
     schema: Schema
     whole: bool

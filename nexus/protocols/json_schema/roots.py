@@ -24,7 +24,7 @@ _CHANGED = frozenset({"exclusiveMinimum", "exclusiveMaximum", "items", "required
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 _NO_OBJECT = "this vendor accepts only a schema whose root is an object"
 
-_MOST_TOLD = 4000
+_MOST_CHARACTERS = 4000
 """Maximum number of characters of alternatives in a description."""
 
 
@@ -123,7 +123,7 @@ def _describe_lost(lost: Sequence[tuple[str, Json]]) -> str:
     if not lost:
         return ""
     words = "; ".join(f"{name} {encode(value).decode()}" for name, value in lost)
-    cut = words if len(words) <= _MOST_TOLD else f"{words[:_MOST_TOLD]}..."
+    cut = words if len(words) <= _MOST_CHARACTERS else f"{words[:_MOST_CHARACTERS]}..."
     return f"The arguments together must also match this part of their JSON Schema: {cut}"
 
 
@@ -194,9 +194,9 @@ class _Merge:
             for name, schema in mapping(branch.get("properties")).items():
                 # By their bytes: Python takes 1 and true for the same.
                 properties.setdefault(name, {}).setdefault(encode(schema), schema)
-        told = {name: [*known.values()] for name, known in properties.items()}
+        schemas = {name: [*known.values()] for name, known in properties.items()}
         merged: dict[str, Json] = {
-            "properties": {name: {"anyOf": known} if len(known) > 1 else known[0] for name, known in told.items()}
+            "properties": {name: {"anyOf": known} if len(known) > 1 else known[0] for name, known in schemas.items()}
         }
         first, *rest = (dict.fromkeys(required_of(branch)) for branch in branches)
         shared = [name for name in first if all(name in one for one in rest)]

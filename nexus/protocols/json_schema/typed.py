@@ -52,7 +52,7 @@ class _Typing:
         return self._one_type(copy) if union is None else self._either(copy, union)
 
     def _merged(self, schema: Schema) -> dict[str, Json]:
-        """Without the keywords that the vendor merges into one schema, or confuses with a type."""
+        """The schema without keywords that the vendor merges into one schema, or confuses with a type."""
         try:
             merged = without_all_of(schema, {}, lambda step: self._copies.take(step, self._path))
         except Conflict:
@@ -63,10 +63,10 @@ class _Typing:
         return {name: value for name, value in merged.items() if name not in (*refused, "nullable")}
 
     def _either(self, schema: dict[str, Json], union: str) -> dict[str, Json]:
-        """What is left of the alternatives without null; the only one stands in place of all."""
-        told = [mapping(one) for one in sequence(schema.pop(union))]
-        kept = [one for one in told if one.get("type") != "null"]
-        self.lost += [union] * (len(kept) < len(told))
+        """The alternatives without null; a single one takes the place of the union."""
+        alternatives = [mapping(one) for one in sequence(schema.pop(union))]
+        kept = [one for one in alternatives if one.get("type") != "null"]
+        self.lost += [union] * (len(kept) < len(alternatives))
         return {**schema, union: kept} if len(kept) > 1 else self._one_type({**schema, **(kept[0] if kept else {})})
 
     def _one_type(self, schema: dict[str, Json]) -> dict[str, Json]:
@@ -87,7 +87,7 @@ class _Typing:
 
 
 def _implied(schema: Schema) -> tuple[str, ...]:
-    """The type that the other keywords tell; none if they tell nothing."""
+    """The type that the other keywords imply; none if they imply nothing."""
     if not schema.keys().isdisjoint(("properties", "required", "additionalProperties")):
         return ("object",)
     if not schema.keys().isdisjoint(("items", "prefixItems")):
