@@ -68,10 +68,10 @@ class Cutter:
             case PartStart(index=index, part=part):
                 self._open[index] = isinstance(part, Text)
                 if isinstance(part, Text) and part.text:
-                    return [PartStart(index, replace(part, text="")), *self._say(index, part.text)]
+                    return [PartStart(index, replace(part, text="")), *self._extend(index, part.text)]
                 return [event]
             case PartDelta(index=index, text=words):
-                return self._say(index, words)
+                return self._extend(index, words)
             case PartEnd(index=index):
                 rest = self._held.pop(index, "")
                 del self._open[index]
@@ -79,7 +79,7 @@ class Cutter:
             case _:
                 return [event]
 
-    def _say(self, index: int, words: str) -> list[Event]:
+    def _extend(self, index: int, words: str) -> list[Event]:
         self._bytes += len(words.encode("utf-8", "replace"))
         if not self._open.get(index):
             return self._limited(index, words)

@@ -69,9 +69,9 @@ class AnswerCall:
         match event:
             case PartStart(index=index, part=Text(text=words)) if self._call is None:
                 self._waiting[index] = [PartStart(index, Text(""))]
-                return self._say(index, words)
+                return self._extend(index, words)
             case PartDelta(index=index, text=words) if index in self._waiting:
-                return self._say(index, words)
+                return self._extend(index, words)
             case Cited(index=index) if index in self._waiting:
                 self._waiting[index].append(event)
                 return []
@@ -86,7 +86,7 @@ class AnswerCall:
             case _:
                 return [event]
 
-    def _say(self, index: int, words: str) -> list[Event]:
+    def _extend(self, index: int, words: str) -> list[Event]:
         """The part of a text that may be sent: nothing before its first non-blank character."""
         if words:
             self._waiting[index].append(PartDelta(index, words))

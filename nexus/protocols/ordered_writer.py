@@ -80,7 +80,7 @@ class EventWriter(ABC, Generic[Written]):
     def write(self, event: Event) -> Written:
         match event:
             case PartDelta(index=index, text=words):
-                return self._say(index, words) if words else self._nothing
+                return self._extend(index, words) if words else self._nothing
             case ResponseStart(usage=usage):
                 self._usage = usage
                 return self._begin()
@@ -107,7 +107,7 @@ class EventWriter(ABC, Generic[Written]):
         """The start of a part, with its first content."""
 
     @abstractmethod
-    def _say(self, index: int, words: str) -> Written:
+    def _extend(self, index: int, words: str) -> Written:
         """More text of a part; never empty."""
 
     def _cite(self, index: int, citation: Citation) -> Written:

@@ -112,7 +112,7 @@ class StreamReader:
         if not self._started:
             raise _no_choice()
         for kind, words in self._tags.finish() if self._tags else ():
-            self._say(kind, words)
+            self._extend(kind, words)
         self._emit(*self._citations.last())
         calls = self._parts.calls.all
         stop = read_stop(self._finish, calls=any(call.name for call in calls))
@@ -227,7 +227,7 @@ class StreamReader:
         if not detailed and (plain := plain_reasoning(delta)):
             self._plain.append(plain)
             self._plain_length += len(plain)
-            self._say("reasoning", plain)
+            self._extend("reasoning", plain)
             if self._parts.prose is not None and self._parts.prose.detail is None:
                 self._parts.prose.signature = plain_signature(delta)
         # A gateway like this one repeats everything at the end with signatures, too late for parts that have ended.
@@ -254,15 +254,15 @@ class StreamReader:
         prose.detail = {**(prose.detail or {}), **rest}
         prose.signature = detail_signature(prose.detail, BARE)
         if part.text:
-            self._say("reasoning", part.text)
+            self._extend("reasoning", part.text)
 
     def _read_words(self, kind: str, words: str) -> None:
         """Text of the content, which may contain thinking between tags."""
         for piece_kind, piece in self._tags.feed(words) if self._tags and kind == "text" else ((kind, words),):
-            self._say(piece_kind, piece)
+            self._extend(piece_kind, piece)
 
-    def _say(self, kind: str, words: str) -> None:
-        index = self._parts.say(kind, words)
+    def _extend(self, kind: str, words: str) -> None:
+        index = self._parts.extend(kind, words)
         if kind == "text":
             self._citations.add_text(index, len(words), self._tags.before if self._tags else 0)
 

@@ -206,7 +206,7 @@ class StreamParts:
     def nothing_started(self) -> bool:
         return self._started == 0
 
-    def say(self, kind: str, words: str) -> int:
+    def extend(self, kind: str, words: str) -> int:
         """Adds text; returns the index of its part."""
         index = self.open(kind).index
         self._out.append(PartDelta(index, words))

@@ -70,9 +70,9 @@ class StreamWriter(EventWriter[bytes]):
                 return self._call(index, call | write_extra(part.signature))
             case Text(text=words, signature=signature):
                 self._extra = write_extra(signature) or self._extra
-                return self._say(index, words) if words else b""
+                return self._extend(index, words) if words else b""
             case Reasoning(text=words) | Refusal(text=words):
-                return self._say(index, words) if words else b""
+                return self._extend(index, words) if words else b""
             case Image():
                 self._images[index] = len(self._images)
                 return self._chunk({"images": [write_answer_image(part, self._images[index])]})
@@ -82,7 +82,7 @@ class StreamWriter(EventWriter[bytes]):
         call: dict[str, Json] = {"id": part.id, "type": "custom", "custom": {"name": part.name, "input": ""}}
         return self._call(index, call | write_extra(part.signature))
 
-    def _say(self, index: int, words: str) -> bytes:
+    def _extend(self, index: int, words: str) -> bytes:
         if index in self._inputs:
             self._inputs[index].append(words)
             return b""

@@ -35,19 +35,19 @@ class StreamWriter(BlockWriter):
         match part:
             case ToolCall(id=id, name=name, arguments=arguments, signature=signature):
                 start = {"toolUse": {"toolUseId": id, "name": name}}
-                return self._carried(signature, NEXT) + self._start(start) + self._say(index, arguments)
+                return self._carried(signature, NEXT) + self._start(start) + self._extend(index, arguments)
             case Image():
                 kind, data = image_bytes(part)
                 return self._start({"image": {"format": kind}}) + self._delta({"image": {"source": {"bytes": data}}})
             case Text(text=words):
                 cited = b"".join(self._cite(index, one) for one in part.citations)
-                return self._say(index, words) + cited
+                return self._extend(index, words) + cited
             case Reasoning(redacted=True):
                 return b""
             case Reasoning(text=words) | Refusal(text=words):
-                return self._say(index, words)
+                return self._extend(index, words)
 
-    def _say(self, index: int, words: str) -> bytes:
+    def _extend(self, index: int, words: str) -> bytes:
         if not words:
             return b""
         match self._part:

@@ -47,9 +47,9 @@ class StreamWriter(BlockWriter):
         match part:
             case Text(text=words, citations=citations):
                 self._texts[index] = _Words(self._bytes, cited=list(citations))
-                return self._say(index, words)
+                return self._extend(index, words)
             case Refusal(text=words) | Reasoning(text=words):
-                return self._say(index, words)
+                return self._extend(index, words)
             case ToolCall(arguments=words):
                 self._arguments = [words]
                 return b""
@@ -60,7 +60,7 @@ class StreamWriter(BlockWriter):
         self._texts[index].cited.append(citation)
         return b""
 
-    def _say(self, index: int, words: str) -> bytes:
+    def _extend(self, index: int, words: str) -> bytes:
         if not words:
             return b""
         match self._part:

@@ -66,7 +66,7 @@ class StreamWriter(BlockWriter):
             # Its block is one event, and its content may be known only at its end.
             return before
         start = _frame("content_block_start", index=self._block, content_block=self._empty_block(part))
-        return before + start + self._say(index, words_of(part))
+        return before + start + self._extend(index, words_of(part))
 
     def _empty_block(self, part: StreamPart) -> dict[str, Json]:
         match part:
@@ -79,7 +79,7 @@ class StreamWriter(BlockWriter):
             case Image():
                 raise TypeError("this protocol does not support images")
 
-    def _say(self, index: int, words: str) -> bytes:
+    def _extend(self, index: int, words: str) -> bytes:
         if not words or _is_redacted(self._part):
             return b""
         kind, name = _DELTA[type(self._part)]

@@ -74,13 +74,13 @@ class SummaryComposer(Composer):
 
     def _open(self, index: int, part: StreamPart) -> list[ResponseEvent]:
         self._is_text = isinstance(part, Text)
-        return self._say(index, part.text) if isinstance(part, Text) else []
+        return self._extend(index, part.text) if isinstance(part, Text) else []
 
-    def _say(self, index: int, words: str) -> list[ResponseEvent]:
+    def _extend(self, index: int, words: str) -> list[ResponseEvent]:
         if not words or not self._is_text:
             return []
         begun = [] if self._item.begun else self._item.begin(0)
-        return begun + self._item.say(words)
+        return begun + self._item.extend(words)
 
     def _close(self, index: int, late: Signature | None) -> list[ResponseEvent]:
         self._is_text = False

@@ -56,7 +56,7 @@ class Composer(EventWriter[Sequence[ResponseEvent]]):
         events = self._release(whole=True)
         self._index = index
         self._current = composer = item_composer(part, self._names, self._id_suffix)
-        begun = self._start(part, composer) if composer.begins == "at_once" else self._say(index, composer.first)
+        begun = self._start(part, composer) if composer.begins == "at_once" else self._extend(index, composer.first)
         return [*events, *begun]
 
     def _start(self, part: StreamPart, composer: ItemComposer) -> list[ResponseEvent]:
@@ -64,14 +64,14 @@ class Composer(EventWriter[Sequence[ResponseEvent]]):
         signature = None if isinstance(part, (Reasoning, Refusal)) else part.signature
         events = [] if signature is None else self._carrier(signature, NEXT)
         events += composer.begin(len(self.output))
-        return events + (composer.say(composer.first) if composer.begins == "at_once" and composer.first else [])
+        return events + (composer.extend(composer.first) if composer.begins == "at_once" and composer.first else [])
 
-    def _say(self, index: int, words: str) -> list[ResponseEvent]:
+    def _extend(self, index: int, words: str) -> list[ResponseEvent]:
         composer = self._current
         if not words or composer is None:
             return []
         begun = [] if composer.begun or composer.begins == "whole" else self._start(self._part, composer)
-        return begun + composer.say(words)
+        return begun + composer.extend(words)
 
     def _cite(self, index: int, citation: Citation) -> list[ResponseEvent]:
         """Cites in the open item only: nothing can be added to an earlier one."""

@@ -29,7 +29,7 @@ class ResponseEvent:
 
 
 class ItemComposer(ABC):
-    """One item: call ``begin`` once, ``say`` for each piece of text, ``end`` once. ``item`` is final after the end."""
+    """One item: call ``begin`` once, ``extend`` for each delta, ``end`` once. ``item`` is final after the end."""
 
     prefix: ClassVar[str]
     begins: ClassVar[Literal["at_once", "with_words", "whole"]] = "at_once"
@@ -54,7 +54,7 @@ class ItemComposer(ABC):
     def empty(self) -> dict[str, Json]:
         """The item as it is added, without its id."""
 
-    def say(self, words: str) -> list[ResponseEvent]:
+    def extend(self, words: str) -> list[ResponseEvent]:
         """More text of the item, never empty; nothing is sent if it is only meaningful when complete."""
         self._pieces.append(words)
         return []
@@ -97,8 +97,8 @@ class _Message(ItemComposer):
         added = super().begin(index)
         return [*added, self.event("response.content_part.added", content_index=0, part=self._part(""))]
 
-    def say(self, words: str) -> list[ResponseEvent]:
-        super().say(words)
+    def extend(self, words: str) -> list[ResponseEvent]:
+        super().extend(words)
         extra: dict[str, Json] = {} if self._refusal else {"logprobs": []}
         return [self.event(f"{self._event}.delta", content_index=0, delta=words, **extra)]
 
@@ -163,7 +163,7 @@ class ReasoningComposer(ItemComposer):
     def empty(self) -> dict[str, Json]:
         return {"type": "reasoning", "summary": []}
 
-    def say(self, words: str) -> list[ResponseEvent]:
+    def extend(self, words: str) -> list[ResponseEvent]:
         if self._redacted:
             return []
         part = {"type": "summary_text", "text": ""}
@@ -205,13 +205,13 @@ class _FunctionCall(_Call):
     def empty(self) -> dict[str, Json]:
         return self._members() | {"arguments": "", "status": "in_progress"}
 
-    def say(self, words: str) -> list[ResponseEvent]:
-        super().say(words)
+    def extend(self, words: str) -> list[ResponseEvent]:
+        super().extend(words)
         return [self.event("response.function_call_arguments.delta", delta=words)]
 
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         # A client parses the arguments, so empty ones must be an object; those that never arrived must not be.
-        silent = self.say("{}") if whole and not self._pieces else []
+        silent = self.extend("{}") if whole and not self._pieces else []
         return [
             *silent,
             self.event("response.function_call_arguments.done", arguments=self.words),

@@ -155,7 +155,7 @@ class StreamReader:
             if key[0] not in self._emitted:
                 self._nameless.add(key[0])
             return []
-        return self._say(key, event, ToolCall("", "", ""))
+        return self._extend(key, event, ToolCall("", "", ""))
 
     def _read_reasoning(self, event: Mapping[str, Json]) -> list[Event]:
         """The summaries of an item, or its texts, are one part, with blank lines between them."""
@@ -165,7 +165,7 @@ class StreamReader:
         if self._thoughts.setdefault(index, number) != number and (known := self._parts.get(key)) is not None:
             separator = [PartDelta(known.index, "\n\n")]
         self._thoughts[index] = number
-        return [*separator, *self._say(key, event, Reasoning(""))]
+        return [*separator, *self._extend(key, event, Reasoning(""))]
 
     def _read_done(self, event: Mapping[str, Json]) -> list[Event]:
         """The end of an item, with everything that was not sent before."""
@@ -217,7 +217,7 @@ class StreamReader:
         self._nameless.discard(key[0])
         return self._parts.start(key, part)
 
-    def _say(self, key: _Key, event: Mapping[str, Json], empty: StreamPart) -> list[Event]:
+    def _extend(self, key: _Key, event: Mapping[str, Json], empty: StreamPart) -> list[Event]:
         words = text(event.get("delta"))
         if not words:
             return []
@@ -263,11 +263,11 @@ _READERS: Mapping[str, Callable[[StreamReader, Mapping[str, Json]], list[Event]]
     "response.content_part.done": lambda reader, event: reader._end_content(
         _content_key(event), mapping(event.get("part"))
     ),
-    "response.output_text.delta": lambda reader, event: reader._say(_content_key(event), event, Text("")),
+    "response.output_text.delta": lambda reader, event: reader._extend(_content_key(event), event, Text("")),
     "response.output_text.annotation.added": lambda reader, event: reader._cite(
         _content_key(event), mapping(event.get("annotation"))
     ),
-    "response.refusal.delta": lambda reader, event: reader._say(_content_key(event), event, Refusal("")),
+    "response.refusal.delta": lambda reader, event: reader._extend(_content_key(event), event, Refusal("")),
     "response.reasoning_text.delta": StreamReader._read_reasoning,
     "response.reasoning_summary_text.delta": StreamReader._read_reasoning,
     "response.function_call_arguments.delta": StreamReader._read_arguments,
