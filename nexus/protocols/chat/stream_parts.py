@@ -28,7 +28,7 @@ from nexus.wire import Json, mapping, sequence, text
 
 
 def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    """The content of a message or delta as ("text" | "thinking" | "refusal" | "dropped", words), in order."""
+    """The content of a message or delta, in order, as (kind, words): a kind of ``_EMPTY``, or "dropped"."""
     content = message.get("content")
     if isinstance(content, (str, dict)):
         yield "text", spelled_json(content)
@@ -51,6 +51,10 @@ def _read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
             # Mistral's reasoning models: text parts inside.
             inner = part.get("thinking")
             yield "thinking", text(inner) or "".join(text(mapping(one).get("text")) for one in sequence(inner))
+        case "reasoning":
+            # Databricks, whose summary is often empty (goose, formats/databricks.rs).
+            words = "".join(text(mapping(one).get("text")) for one in sequence(part.get("summary")))
+            yield ("summary", words) if words else ("dropped", "content.reasoning")
         case "image_url":
             # Read together with the message's images.
             pass
@@ -178,6 +182,7 @@ _EMPTY: Mapping[str, StreamPart] = {
     "text": Text(""),
     "reasoning": Reasoning("", BARE),
     "thinking": Reasoning("", PART),
+    "summary": Reasoning("", None),
     "refusal": Refusal(""),
 }
 
@@ -244,7 +249,7 @@ class StreamParts:
 
     def end_reasoning(self) -> None:
         """Ends reasoning that nothing can follow in its part."""
-        if self.prose is not None and self.prose.kind in ("reasoning", "thinking"):
+        if self.prose is not None and self.prose.kind in ("reasoning", "thinking", "summary"):
             self._end_prose()
 
     def end_all(self) -> None:

@@ -490,6 +490,12 @@ def test_thinking_between_texts_keeps_its_position() -> None:
     assert message_of(content=content) == (Reasoning("a", PART), Text("b"), Reasoning("c", PART), Text("d"))
 
 
+def test_reasoning_in_the_form_of_databricks_is_read() -> None:
+    summary = [{"type": "summary_text", "text": "hm", "signature": "s"}]
+    content = [{"type": "reasoning", "summary": summary}, {"type": "text", "text": "b"}]
+    assert message_of(content=content) == (Reasoning("hm", None), Text("b"))
+
+
 def test_reasoning_positions_from_another_gateway_are_honoured() -> None:
     details = [
         {"type": "reasoning.text", "text": "first", "signature": "s", "index": 0},
