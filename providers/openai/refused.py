@@ -93,7 +93,7 @@ _ROWS = (
     ),
     *(
         _row(HISTORY, rf"{name}\W{{0,3}}((is|was) |: )?{_UNKNOWN}|{_UNKNOWN}\W.{{0,60}}{name}", f'"{name}"'.encode())
-        for name in ("reasoning_content", "extra_content")
+        for name in ("reasoning_content", "extra_content", "thoughtSignature")
     ),
     _row(HISTORY, rf"messages?\b.{{0,80}}\breasoning\W{{0,3}}((is|was) |: )?{_UNKNOWN}", b'"reasoning":"'),
     _row(HISTORY, rf"{_UNKNOWN}\W.{{0,60}}messages?\b.{{0,60}}\breasoning\b", b'"reasoning":"'),

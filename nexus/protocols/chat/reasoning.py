@@ -42,6 +42,7 @@ Position = tuple[int, int]
 _TEXT, _SUMMARY, _ENCRYPTED = "reasoning.text", "reasoning.summary", "reasoning.encrypted"
 _THINKING, _REDACTED = "thinking", "redacted_thinking"
 _CLAUDE = "messages"
+_BESIDE = "thoughtSignature"
 _REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details", "thinking_blocks"})
 
 
@@ -225,10 +226,15 @@ def vendor_signature(value: Json) -> Signature | None:
     return Signature(OWN, encode(extra).decode()) if extra else None
 
 
+def signature_of_call(call: Mapping[str, Json]) -> Signature | None:
+    """Of a vendor's call, in ``extra_content`` or as Databricks has Gemini's beside it (aaif-goose/goose #8042)."""
+    return vendor_signature(call.get("extra_content") or only({_BESIDE: text(call.get(_BESIDE)) or None}))
+
+
 def vendor_extra(signature: Signature | None) -> dict[str, Json]:
-    """The ``extra_content`` member of a vendor's own text or call, {} for any other."""
+    """The signature of a vendor's own text or call as it came, {} for any other."""
     extra = decode_object(signature.value) if signature is not None and signature.dialect == OWN else {}
-    return {"extra_content": extra} if extra else {}
+    return {"extra_content": extra} if extra and _BESIDE not in extra else extra
 
 
 def _text_key(entry: Mapping[str, Json]) -> str:

@@ -21,7 +21,7 @@ from nexus.conversation.events import Event, PartDelta, PartEnd, PartStart
 from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, StreamPart, Text, ToolCall
 from nexus.dataclasses import dataclass, field
 from nexus.late import pattern
-from nexus.protocols.chat.reasoning import BARE, PART, vendor_signature
+from nexus.protocols.chat.reasoning import BARE, PART, signature_of_call
 from nexus.protocols.growing_json import GrowingJson
 from nexus.protocols.tool_calls import NO_ARGUMENTS, read_called, spelled_json
 from nexus.wire import Json, mapping, sequence, text
@@ -159,7 +159,7 @@ class StreamedCalls:
         call.name = call.name or name
         if piece:
             call.add(piece)
-        call.signature = vendor_signature(delta.get("extra_content")) or call.signature
+        call.signature = signature_of_call(delta) or call.signature
         return call
 
     def _find(self, index: int | None, call_id: str, name: str, piece: str) -> StreamedCall | None:

@@ -490,10 +490,15 @@ def test_thinking_between_texts_keeps_its_position() -> None:
     assert message_of(content=content) == (Reasoning("a", PART), Text("b"), Reasoning("c", PART), Text("d"))
 
 
-def test_reasoning_in_the_form_of_databricks_is_read() -> None:
+def test_reasoning_and_signatures_in_the_form_of_databricks_are_read() -> None:
     summary = [{"type": "summary_text", "text": "hm", "signature": "s"}]
     content = [{"type": "reasoning", "summary": summary}, {"type": "text", "text": "b"}]
-    assert message_of(content=content) == (Reasoning("hm", None), Text("b"))
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}, "thoughtSignature": "s"}
+    assert message_of(content=content, tool_calls=[call]) == (
+        Reasoning("hm", None),
+        Text("b"),
+        ToolCall("c", "f", "{}", signed(thoughtSignature="s")),
+    )
 
 
 def test_reasoning_positions_from_another_gateway_are_honoured() -> None:

@@ -164,6 +164,10 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
             }
         ],
     ),
+    "own signature beside a call goes back": (
+        (assistant(ToolCall("a", "f", "", Signature("chat", '{"thoughtSignature":"s"}'))),),
+        [{"role": "assistant", "content": None, "tool_calls": [function("f", "a") | {"thoughtSignature": "s"}]}],
+    ),
     "foreign signatures on text and calls are not sent": (
         (assistant(Text("x", signature=Signature("gemini", "s")), ToolCall("a", "f", "", Signature("gemini", "s"))),),
         [{"role": "assistant", "content": "x", "tool_calls": [function("f", "a")]}],
