@@ -159,7 +159,7 @@ def _virtual(model: Model) -> Iterator[str]:
 
 
 def _step(number: int, step: Step) -> Iterator[str]:
-    yield f"{number}. {step.place}: {step.why}"
+    yield f"{number}. {step.candidate}: {step.why}"
     if step.refused:
         yield f"   refused   {step.refused}"
     else:

@@ -1,4 +1,4 @@
-"""Session affinity: which of several places a session goes to. Every process picks the same one while it is up.
+"""Session affinity: which of several candidates a session goes to. Every process picks the same one while it is up.
 
 Pure except for ``Moves``, which is thread-safe and bounded. Session ids are not authenticated, so they are hashed
 together with the caller and the model name: an id can steer only its own caller's calls to one name.
@@ -72,61 +72,61 @@ def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-TOLD = 30.0
+REPUBLISH_AFTER = 30.0
 """Seconds after which a moved session that is still in use is published to the other processes again."""
 
 
 class Moves:
-    """Where sessions went that could not stay at home. Losing this on a restart does no harm."""
+    """The candidates of sessions that had to leave their home. Losing them on a restart does no harm."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._places: OrderedDict[str, tuple[str, float, float]] = OrderedDict()
-        """By affinity key, oldest use first: the name of the place, when it was last used, and when it was last
+        self._candidates: OrderedDict[str, tuple[str, float, float]] = OrderedDict()
+        """By affinity key, oldest use first: the candidate's name, when it was last used, and when it was last
         published."""
 
         self._publish: Publish | None = None
 
     def share(self, board: Board) -> None:
-        """From now on moves are shared by all processes."""
+        """Shares moves with all processes from now on."""
         self._publish = board.table("moves", self._received)
 
     def _received(self, key: str, fact: tuple[str, float]) -> None:
         with self._lock:
-            place, used = fact
-            self._keep(key, place, used, used)
+            candidate, used = fact
+            self._keep(key, candidate, used, used)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._candidates)
 
-    def place(self, key: str, now: float) -> str | None:
-        """Where the session currently stays, or None if it is at home."""
-        if not self._places:
+    def candidate(self, key: str, now: float) -> str | None:
+        """The name of the candidate where the session currently stays, or None if it is at home."""
+        if not self._candidates:
             return None
         with self._lock:
-            name, used, _ = self._places.get(key, (None, 0.0, 0.0))
+            name, used, _ = self._candidates.get(key, (None, 0.0, 0.0))
             if name is not None and now - used > IDLE:
-                del self._places[key]
+                del self._candidates[key]
                 name = None
             return name
 
-    def answered(self, key: str, place: str, home: str, now: float) -> None:
-        """Records that a session was answered at ``place``; ``home`` is where it would go by itself."""
-        if place == home and not self._places:
+    def answered(self, key: str, candidate: str, home: str, now: float) -> None:
+        """Records which candidate answered a session; ``home`` is the one that it prefers."""
+        if candidate == home and not self._candidates:
             return
         with self._lock:
-            if place == home and key not in self._places:
+            if candidate == home and key not in self._candidates:
                 return
-            before, _, shared = self._places.get(key, ("", 0.0, 0.0))
-            if before != place or now - shared > TOLD:
+            before, _, shared = self._candidates.get(key, ("", 0.0, 0.0))
+            if before != candidate or now - shared > REPUBLISH_AFTER:
                 shared = now
                 if self._publish is not None:
-                    self._publish(key, (place, now), IDLE)
-            self._keep(key, place, now, shared)
+                    self._publish(key, (candidate, now), IDLE)
+            self._keep(key, candidate, now, shared)
 
-    def _keep(self, key: str, place: str, used: float, shared: float) -> None:
-        self._places[key] = (place, used, shared)
-        self._places.move_to_end(key)
-        if len(self._places) > self._most:
-            self._places.popitem(last=False)
+    def _keep(self, key: str, candidate: str, used: float, shared: float) -> None:
+        self._candidates[key] = (candidate, used, shared)
+        self._candidates.move_to_end(key)
+        if len(self._candidates) > self._most:
+            self._candidates.popitem(last=False)

@@ -1,6 +1,6 @@
 """Timers that can be cancelled: they end an attempt that takes too long.
 
-One thread serves all alarms; it starts with the first. A cancelled alarm never goes off. An alarm ends only the
+One thread serves all alarms; it starts with the first. A cancelled alarm never fires. An alarm ends only the
 attempt, never the call. Calls without a virtual model's patience or deadline set no alarm.
 """
 
@@ -28,25 +28,25 @@ FEW = 64
 class Alarm:
     """One alarm. ``kind`` has a meaning only for its owner."""
 
-    def __init__(self, ring: Callable[[], None], kind: str = "") -> None:
+    def __init__(self, callback: Callable[[], None], kind: str = "") -> None:
         self.kind = kind
-        self._ring: Callable[[], None] | None = ring
+        self._callback: Callable[[], None] | None = callback
         self._lock = threading.Lock()
 
-    def call_off(self) -> None:
+    def cancel(self) -> None:
         with self._lock:
-            self._ring = None
+            self._callback = None
 
     @property
-    def is_off(self) -> bool:
-        return self._ring is None
+    def is_cancelled(self) -> bool:
+        return self._callback is None
 
-    def go_off(self) -> None:
-        # Under the lock, so that a caller of ``call_off`` that came too late sees the effect.
+    def fire(self) -> None:
+        # Under the lock, so that a caller of ``cancel`` that came too late sees what the callback did.
         with self._lock:
-            ring, self._ring = self._ring, None
-            if ring is not None:
-                ring()
+            callback, self._callback = self._callback, None
+            if callback is not None:
+                callback()
 
 
 class Alarms:
@@ -58,9 +58,9 @@ class Alarms:
         self._runs = False
         self._closed = False
 
-    def set(self, moment: float, ring: Callable[[], None], kind: str = "") -> Alarm:
-        """``moment`` is in monotonic seconds; ``ring`` must not block. Raises Overloaded."""
-        alarm = Alarm(ring, kind)
+    def set(self, moment: float, callback: Callable[[], None], kind: str = "") -> Alarm:
+        """Calls ``callback``, which must not block, at ``moment`` in monotonic seconds. Raises Overloaded."""
+        alarm = Alarm(callback, kind)
         with self._condition:
             if not self._runs:
                 start_daemon("nexus-alarms", self._run)
@@ -74,12 +74,12 @@ class Alarms:
 
     def _sweep(self) -> None:
         """Drops cancelled alarms, so that they never outnumber the others."""
-        self._waiting = [one for one in self._waiting if not one[2].is_off]
+        self._waiting = [one for one in self._waiting if not one[2].is_cancelled]
         heapq.heapify(self._waiting)
         self._sweep_at = max(FEW, 2 * len(self._waiting))
 
     def close(self) -> None:
-        """Ends the thread; alarms set afterwards never go off."""
+        """Ends the thread; alarms set afterwards never fire."""
         with self._condition:
             self._closed = True
             self._condition.notify()
@@ -87,7 +87,7 @@ class Alarms:
     def _run(self) -> None:
         while (alarm := self._next()) is not None:
             try:
-                alarm.go_off()
+                alarm.fire()
             except Exception:
                 log.exception("an alarm failed")
 
@@ -104,26 +104,26 @@ class Alarms:
 def begin_in_time(
     alarms: Alarms, state: CallState, plan: Plan, candidate: Candidate
 ) -> tuple[Attempt, Sequence[Alarm]]:
-    """Begins the next attempt; returns it with the alarms that end it unless they are called off."""
+    """Begins the next attempt; returns it with the alarms that end it unless they are cancelled."""
     ends = list(_ends(state, plan, candidate))
     if not ends:
         return state.begin(candidate), ()
     cancel = state.call.cancel.child()
     pending = [alarms.set(moment, partial(cancel.throw, error), error.phase) for moment, error in ends]
     attempt = state.begin(candidate, cancel)
-    attempt.on_begun = partial(_call_off_patience, pending)
+    attempt.on_begun = partial(_cancel_patience, pending)
     return attempt, pending
 
 
-def _call_off_patience(pending: Sequence[Alarm]) -> None:
+def _cancel_patience(pending: Sequence[Alarm]) -> None:
     """Once the model has begun to answer, thinking included, only the deadline applies."""
     for alarm in pending:
         if alarm.kind == "patience":
-            alarm.call_off()
+            alarm.cancel()
 
 
 def _ends(state: CallState, plan: Plan, candidate: Candidate) -> Iterator[tuple[float, UpstreamTimeout]]:
-    """When an attempt is given up, and with which error. Patience does not apply to the last target."""
+    """The times at which an attempt is given up, each with its error. Patience does not apply to the last target."""
     name, now = candidate.route.provider.name, time.monotonic()
     others = any(one.route.name != candidate.route.name for one in plan.waiting)
     if plan.patience is not None and state.call.stream and others:

@@ -1,6 +1,6 @@
-"""The attempts at a call: which place is tried next, until one begins to answer or none is left.
+"""The attempts at a call: which candidate is tried next, until one begins to answer or none is left.
 
-Law: ``take_early`` is quick and runs on the loop, ``open`` blocks and runs on a worker. What is taken for a place
+Law: ``take_early`` is quick and runs on the loop, ``open`` blocks and runs on a worker. What is taken for a candidate
 (room, a reservation, the turn of a probe) is given back before the next one is tried. ``verdicts`` decides what a
 failure leads to.
 """
@@ -18,7 +18,7 @@ from nexus.gateway.admission import Admission, check_fit
 from nexus.gateway.alarms import Alarm, begin_in_time
 from nexus.gateway.candidates import Router
 from nexus.gateway.consequences import count_failure, pause_before
-from nexus.gateway.verdicts import DOUBTFUL, VERDICTS, Failure, Verdict, failure_of, is_about_stored, last_words
+from nexus.gateway.verdicts import DOUBTFUL, VERDICTS, Failure, Verdict, failure_of, final_error, is_about_stored
 from nexus.relay.answer import OpenedReply
 from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.candidate import Candidate, Later, Plan, Skip
@@ -59,18 +59,18 @@ class Attempts:
     # On a worker.
 
     def refuse(self, state: CallState, plan: Plan, refused: Mapping[str, NexusError]) -> None:
-        """Removes places from the plan by name. Raises the reason if no other place is left."""
+        """Removes candidates from the plan by name. Raises the reason if no other one is left."""
         if not refused:
             return
         left = plan.left
         if all(one.name in refused for one in left):
             raise refused[left[0].name]
-        places = plan.waiting
+        candidates = plan.waiting
         if plan.taken is not None and plan.taken.name in refused:
             self._router.cooldowns.leave(plan.taken.scopes)
             self._give_back(state, plan, refused[plan.taken.name], moves=True)
-            places, plan.taken = [plan.taken, *places], None
-        for one in places:
+            candidates, plan.taken = [plan.taken, *candidates], None
+        for one in candidates:
             if one.name in refused:
                 self._note(state, plan, one, "not_expressible", refused[one.name])
         plan.waiting = [one for one in plan.waiting if one.name not in refused]
@@ -90,7 +90,7 @@ class Attempts:
                     opened = open_answer(attempt)
                 finally:
                     for alarm in alarms:
-                        alarm.call_off()
+                        alarm.cancel()
                 if attempt.cancel.reason is not None:
                     # The alarm went off just as the answer began.
                     opened.reply.close()
@@ -117,7 +117,7 @@ class Attempts:
     # Before an attempt.
 
     def _ready(self, state: CallState, plan: Plan) -> Candidate:
-        """The next place, with room and a reservation taken there. Raises the error for the client if none is left."""
+        """The next candidate, with room and a reservation taken. Raises the error for the client if none is left."""
         while True:
             candidate = plan.taken = plan.taken or self._next(state, plan, lambda *_: None)
             try:
@@ -153,7 +153,7 @@ class Attempts:
             return candidate
 
     def _has_turn(self, plan: Plan, candidate: Candidate) -> bool:
-        """False while another call probes the place; the place is then moved to the end of the plan."""
+        """False while another call probes the candidate, which is then moved to the end of the plan."""
         if not plan.affinity or self._router.cooldowns.enter(candidate.scopes, self._router.cooldowns.clock()):
             return True
         if candidate.name in plan.deferred:
@@ -163,7 +163,7 @@ class Attempts:
         return False
 
     def _refilled(self, state: CallState, plan: Plan) -> Candidate | None:
-        """Called when no place is waiting: returns a place to retry, or None after refilling ``plan.waiting``. Raises
+        """Called when none is waiting: returns a candidate to retry, or None after refilling ``plan.waiting``. Raises
         the error for the client if nothing is left."""
         kinds = {skip.failure for skip in plan.skips}
         if plan.later:
@@ -179,7 +179,7 @@ class Attempts:
         if kinds == {"over_limit"} and plan.error is None and plan.budget:
             plan.waiting, plan.budget = list(plan.budget), ()
             return None
-        raise last_words(plan)
+        raise final_error(plan)
 
     def _skip(self, state: CallState, plan: Plan, candidate: Candidate, failure: Failure, error: NexusError) -> None:
         """Skips a target with all its keys."""
@@ -211,7 +211,7 @@ class Attempts:
         if cooldowns.succeeded(candidate.scopes, plan.entered):
             log.info("a target has recovered", extra={"fields": {"route": str(candidate.route)}})
         strayed = any(skip.failure in ("not_expressible", "too_small") for skip in plan.skips)
-        if plan.affinity and call.operation.spends and candidate.name in plan.places and not strayed:
+        if plan.affinity and call.operation.spends and candidate.name in plan.own_names and not strayed:
             self._router.moves.answered(plan.affinity, candidate.name, plan.home, cooldowns.clock())
 
     def _failed(self, state: CallState, plan: Plan, attempt: Attempt, error: NexusError, gate: Gate) -> None:
@@ -260,7 +260,7 @@ class Attempts:
         self._give_back(state, plan, error, moves=True)
 
     def _narrow(self, plan: Plan, candidate: Candidate, verdict: Verdict) -> None:
-        """Removes the waiting places that this failure rules out."""
+        """Removes the waiting candidates that this failure rules out."""
         if verdict.next != "yes":
             plan.waiting = list(plan.overflow) if verdict.next == "on_overflow" else []
             plan.overflow = ()
@@ -276,7 +276,7 @@ class Attempts:
             state.call.cancel.wait(max(0.0, seconds))
 
     def _give_back(self, state: CallState, plan: Plan, error: NexusError | None, *, moves: bool = False) -> None:
-        """Gives back what the call holds for one place. ``moves``: the call goes on to another."""
+        """Gives back what the call holds for one candidate. ``moves``: the call goes on to another."""
         if plan.room:
             self._router.rooms.leave(plan.room)
             plan.room = ""

@@ -36,22 +36,22 @@ def lines_of(upload: Upload, path: Sequence[str]) -> Iterator[BatchRequest]:
     InvalidRequest."""
     if upload.file is None:
         return
-    place, end = upload.file
+    start, end = upload.file
     with upload.spool.window() as window:
         number = 0
-        while place < end:
-            found = window.find(b"\n", place, end)
+        while start < end:
+            found = window.find(b"\n", start, end)
             stop = end if found < 0 else found
             number += 1
             if number > MOST_LINES:
                 raise InvalidRequest.about("file", f"the file has more than {MOST_LINES} lines")
-            if stop - place > LONGEST_LINE:
+            if stop - start > LONGEST_LINE:
                 raise InvalidRequest.about("file", f"line {number} is longer than {LONGEST_LINE} bytes")
-            line = bytes(window[place:stop])
+            line = bytes(window[start:stop])
             if line.strip():
                 one = _read(line, number, path)
-                yield replace(one, spans=[(start + place, end + place) for start, end in one.spans])
-            place = stop + 1
+                yield replace(one, spans=[(start + first, start + last) for first, last in one.spans])
+            start = stop + 1
 
 
 def _read(line: bytes, number: int, path: Sequence[str]) -> BatchRequest:
@@ -67,7 +67,7 @@ def _read(line: bytes, number: int, path: Sequence[str]) -> BatchRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class VendorBatch:
     """A batch rewritten for its vendor: ``edits`` replace the client's names of ``models`` by the vendor's. ``keepers``
     are the accounts that have the files it names, None for any account."""
 
@@ -88,7 +88,7 @@ class BatchWriter:
         self._routes: dict[str, Route] = {}
         self._files: dict[str, str] = {}
 
-    def write(self, requests: Iterable[BatchRequest]) -> Written:
+    def write(self, requests: Iterable[BatchRequest]) -> VendorBatch:
         """Rewrites the requests of the batch. Raises ClientError."""
         provider = wanted(self._call, self._providers)
         models: dict[str, tuple[str, str]] = {}
@@ -100,13 +100,13 @@ class BatchWriter:
             route = self._route(one, provider)
             models.setdefault(route.model, (one.model, route.alias))
             edits += [(span, encode(route.model)) for span in one.spans]
-            self._note(one)
+            self._note_files(one)
         if provider is None:
             raise InvalidRequest("the batch has no requests")
-        return Written(provider, self._keepers(provider), models, edits)
+        return VendorBatch(provider, self._keepers(provider), models, edits)
 
     def _first(self, model: str) -> Provider:
-        """The only provider that the first request can go to. Raises InvalidRequest if there are several."""
+        """The only provider that can take the first request. Raises InvalidRequest if there are several."""
         routes = self._seen.find(model, any_id=FORMS[self._call.form].any_id).routes
         found = {route.provider.name: route.provider for route in routes if route.provider.name in self._providers}
         return only(found or self._providers)
@@ -123,7 +123,8 @@ class BatchWriter:
             self._routes[one.model] = found
         return self._routes[one.model]
 
-    def _note(self, one: BatchRequest) -> None:
+    def _note_files(self, one: BatchRequest) -> None:
+        """Notes the files that a request names. Raises InvalidRequest if it names a stored answer."""
         dialect = DIALECTS["responses" if "input" in one.body else self._call.dialect]
         if stored := dialect.vendor_ids("/responses", one.body):
             text = "a request in a batch cannot refer to a stored answer"

@@ -1,5 +1,5 @@
-"""Books usage that vendors report after the call that caused it: of batch requests as their results are read, of an
-answer made in the background when it is fetched. Each once, no matter who reads it or how often.
+"""Books usage that vendors report after the call that caused it: of batch requests when their results are read, of an
+answer made in the background when it is fetched. Each is booked once, whoever reads it and however often.
 
 Worker thread only. Never raises: an answer must not fail because it could not be counted.
 """
@@ -41,7 +41,7 @@ def book(state: CallState, admission: Admission, ids_of: Callable[[Call], Vendor
 
 
 def _book_answer(state: CallState, last: Attempt, ids: VendorIds, admission: Admission) -> None:
-    """Notes how an answer was counted that the vendor had not finished, or books what it used in the end."""
+    """Records how an unfinished answer was counted, or books the usage of one that has finished since."""
     call, keeper, route, usage = state.call, last.candidate.keeper, last.route, last.usage
     if call.operation.spends:
         is_open = usage is None and last.tap.stop_reason is None

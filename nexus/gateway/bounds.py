@@ -1,4 +1,4 @@
-"""Bounds per provider: concurrent calls, and retries at the same place.
+"""Bounds per provider: concurrent calls, and retries of the same candidate.
 
 Thread-safe; never blocks. State is kept by the provider's name, so that it survives a reload. Every ``enter`` needs a
 ``leave``.
@@ -13,11 +13,11 @@ from collections.abc import Callable
 from nexus.processes.tally import Tally
 
 SHARE = 0.2
-"""What each call adds to its provider's retry budget: one call in five may be retried."""
+"""Retries that each call adds to its provider's retry budget: one call in five may be retried."""
 
 A_SECOND = 1.0
 MOST = 10.0
-"""The retry budget per provider: what each second adds, and the maximum, with which it starts."""
+"""The retry budget per provider: the retries that each second adds, and the maximum, with which it starts."""
 
 
 class Rooms:
@@ -29,7 +29,7 @@ class Rooms:
         self._running: dict[str, int] = {}
 
     def share(self, tally: Tally) -> None:
-        """From now on the bounds hold for all processes together."""
+        """Applies the bounds to all processes together from now on."""
         self._tally = tally
 
     def running(self, provider: str) -> int:
@@ -59,14 +59,13 @@ class Rooms:
 
 
 class RetryBudgets:
-    """Limits retries at the same place, so that retries do not make an outage worse. Moving on to another place is
-    free."""
+    """Limits retries of the same candidate, so that they do not make an outage worse. Moving on to another is free."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._left: dict[str, tuple[float, float]] = {}
-        """By provider: what is left, and as of when."""
+        """By provider: the retries left, and at what time."""
 
     def pay(self, provider: str) -> None:
         """Adds a new call's share."""

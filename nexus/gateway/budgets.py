@@ -29,7 +29,7 @@ from nexus.settings.llm import LlmSettings
 log = logging.getLogger("nexus.usage")
 
 MOST_WARNED = 10_000
-"""Maximum number of warnings that this process remembers to have logged."""
+"""Maximum number of logged warnings that this process remembers."""
 
 
 class Budgets:
@@ -52,8 +52,8 @@ class Budgets:
         return route in self._by_route
 
     def spending(self, call: Call, route: str, price: Price | None) -> Spending | None:
-        """None if no budget covers the model. Raises PermissionDenied if its price is unknown, InvalidRequest if the
-        call lacks the tag that a budget is keyed by."""
+        """What budgets would pay for a call; None if none covers the model. Raises PermissionDenied if its price is
+        unknown, InvalidRequest if the call lacks the tag that a budget is keyed by."""
         names = self._by_route.get(route)
         if names is None:
             return None
@@ -86,7 +86,7 @@ class Budgets:
     def concluded(self, reservation: Reservation, store: Store) -> Iterator[Charge]:
         """What a finished call was charged; logs a warning when a budget is nearly used up."""
         for account, nano, used in reservation.charged:
-            if self._is_much(account, used) and self._is_first(account, store):
+            if self._is_nearly_used(account, used) and self._is_first(account, store):
                 fields = {
                     "budget": account.name,
                     "subject": account.subject,
@@ -98,7 +98,7 @@ class Budgets:
             if nano:
                 yield Charge(account.name, account.subject, account.span.name, nano)
 
-    def _is_much(self, account: BudgetAccount, used: int) -> bool:
+    def _is_nearly_used(self, account: BudgetAccount, used: int) -> bool:
         share = account.budget.warn_at
         return share is not None and used >= share * account.budget.limit_usd
 

@@ -1,7 +1,7 @@
-"""The order in which places that could answer a call are tried: targets times the accounts of each.
+"""The order in which the candidates for a call are tried: targets times the accounts of each.
 
-Pure except for reading the clock. Never empty: if all places are in cooldown they are tried all the same, and a sole
-candidate is tried regardless of its cooldown. A caller's own key is used only with the provider that it is for.
+Pure except for reading the clock. Never empty: if all candidates are in cooldown they are tried all the same, and a
+sole candidate is tried regardless of its cooldown. A caller's own key is used only with the provider that it is for.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nexus.wire import digest
 
 
 class Router:
-    """Orders candidates by the state of the places, and keeps that state across configurations."""
+    """Orders candidates by their state, and keeps that state across configurations."""
 
     def __init__(self, cooldowns: Cooldowns | None = None) -> None:
         self.cooldowns = cooldowns or Cooldowns()
@@ -33,8 +33,7 @@ class Router:
         self.alarms = Alarms()
 
     def plan(self, call: Call, model: Model) -> Plan:
-        """All the places that a call to a model may go to. Raises AuthenticationFailed if no target has a key for
-        it."""
+        """All candidates for a call to a model. Raises AuthenticationFailed if no target has a key for it."""
         virtual = model.virtual
         if virtual is None and len(model.targets[0].provider.accounts) == 1:
             # Fast path for a plain model with one account.
@@ -48,23 +47,23 @@ class Router:
             raise AuthenticationFailed(f"model {model.name!r} needs the caller's own key for one of: {names}")
         if len(plan.waiting) > 1:
             plan.affinity, plan.home = affinity, plan.waiting[0].name
-            stays = self.moves.place(affinity, now)
-            # The sort is stable: the order behind the session's current place is unchanged.
+            stays = self.moves.candidate(affinity, now)
+            # The sort is stable: the order behind the session's current candidate is unchanged.
             plan.waiting.sort(key=lambda one: one.name != stays)
             plan.waiting = self.by_cooldown(plan.waiting, now)
         if virtual is not None:
             plan.virtual, plan.patience = model.name, virtual.patience
             plan.deadline = call.received + virtual.deadline if virtual.deadline is not None else None
-            plan.overflow = self._places(call, model, model.on_overflow, affinity)
-            plan.budget = self._places(call, model, model.on_budget, affinity)
+            plan.overflow = self._ordered(call, model, model.on_overflow, affinity)
+            plan.budget = self._ordered(call, model, model.on_budget, affinity)
         return plan
 
-    def _places(self, call: Call, model: Model, route: Route | None, affinity: str) -> tuple[Candidate, ...]:
+    def _ordered(self, call: Call, model: Model, route: Route | None, affinity: str) -> tuple[Candidate, ...]:
         candidates = () if route is None else candidates_of(call, model, route, affinity)
         return tuple(self.by_cooldown(candidates, self.cooldowns.clock()))
 
     def log_fields(self, plan: Plan) -> dict[str, str | None]:
-        """For the log: the places in order, and for how long and why each one in cooldown is."""
+        """Fields for the log: the candidates in order, and for how long and why any of them are in cooldown."""
         now = self.cooldowns.clock()
         cooldowns = [
             f"{one.name} for {one.cooldown_until - now:.0f} s: {self.cooldowns.why(one.scopes)}"
@@ -85,7 +84,7 @@ class Router:
 
 
 def candidates_of(call: Call, model: Model, route: Route, affinity: str) -> Iterator[Candidate]:
-    """The places of one target, in the order that the session prefers; none if the call has no key for it.
+    """The candidates of one target, in the order that the session prefers; none if the call has no key for it.
 
     A caller's own key never goes into a pool, nor to another provider than the one that it is for.
     """
@@ -100,7 +99,7 @@ def candidates_of(call: Call, model: Model, route: Route, affinity: str) -> Iter
 
 
 def _expanded(call: Call, model: Model, affinity: str) -> Iterator[Candidate]:
-    """Every place, in the order that the session prefers."""
+    """Every candidate, in the order that the session prefers."""
     first = spread(affinity, model.spread, lambda one: one[0].name, lambda one: one[1])
     for route in (*(route for route, _ in first), *model.targets):
         yield from candidates_of(call, model, route, affinity)
@@ -112,7 +111,7 @@ def own_provider(call: Call, model: Model) -> Provider | None:
 
 
 def _own(call: Call, provider: Provider) -> str:
-    """A hashed id of the caller's own key; "" if it has none, or none that is forwarded there."""
+    """A hashed id of the caller's own key; "" if the provider does not forward one."""
     if not provider.settings.takes_callers_key:
         return ""
     key = provider.own_key(call.own_headers, call.dialect)

@@ -1,4 +1,4 @@
-"""The consequences of a failed attempt: a cooldown of what is at fault, and when the same place may be retried.
+"""The consequences of a failed attempt: a cooldown of what is at fault, and when the same candidate may be retried.
 
 Nothing here waits or chooses; the verdicts come from ``verdicts``.
 """
@@ -17,7 +17,7 @@ from nexus.settings.attempts import Retries
 
 log = logging.getLogger("nexus.gateway")
 
-PAUSE_UNSAID = 10.0
+DEFAULT_PAUSE = 10.0
 """Cooldown in seconds of a key for a model, when the vendor rate-limits it without a Retry-After."""
 
 KEY_COOLDOWN = 300.0
@@ -39,7 +39,7 @@ def count_failure(
     if verdict.count:
         seconds = cooldowns.failed(scope, entered, why)
     elif failure == "rate_limited":
-        seconds = cooldowns.start(scope, error.retry_after if error.retry_after is not None else PAUSE_UNSAID, why)
+        seconds = cooldowns.start(scope, error.retry_after if error.retry_after is not None else DEFAULT_PAUSE, why)
     else:
         seconds = cooldowns.start(scope, KEY_COOLDOWN, why)
     if seconds is not None:
@@ -73,7 +73,7 @@ def back_off(policy: Retries, tries: int) -> float:
 def pause_before(
     state: CallState, plan: Plan, candidate: Candidate, error: NexusError, verdict: Verdict
 ) -> float | None:
-    """Seconds until the same place may be retried; None if it may not."""
+    """Seconds until the same candidate may be retried; None if it may not."""
     policy, tries = candidate.route.provider.settings.retries, plan.tries[candidate.name]
     if not isinstance(error, UpstreamError) or not error.retryable or tries >= policy.attempts:
         return None

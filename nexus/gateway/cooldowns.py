@@ -27,7 +27,7 @@ SHARE = 0.5
 
 COOLDOWN = 30.0
 CAP = 300.0
-"""Seconds: the n-th cooldown in a row takes n times ``COOLDOWN``, at most ``CAP``, whatever a vendor asks for."""
+"""Seconds: the n-th cooldown in a row takes n times ``COOLDOWN``, at most ``CAP``, whatever Retry-After says."""
 
 JITTER = 0.2
 PROBE = 30.0
@@ -72,14 +72,14 @@ class Cooldowns:
         self._lock = threading.Lock()
         self._states: OrderedDict[Scope, _State] = OrderedDict()
         self._active = 0
-        """Number of scopes with an end, so that asking costs nothing while everything is up."""
+        """Number of scopes with an end, so that checks cost nothing while everything is up."""
 
         self._publish: Publish | None = None
         self.on_start: Callable[[Scope], None] = lambda scope: None
         """Called with the scope of each cooldown that begins in this process; must be quick."""
 
     def share(self, board: Board) -> None:
-        """From now on cooldowns, probes and consecutive failures are shared by all processes; each process counts
+        """Shares cooldowns, probes and consecutive failures with all processes from now on; each process counts
         shares of failures by itself."""
         self._publish = board.table("cooldowns", self._received)
 
@@ -100,7 +100,7 @@ class Cooldowns:
             state.end, state.since, state.last_end, state.probing, state.counted, state.why = shared
 
     def end(self, scopes: Iterable[Scope], now: float) -> float | None:
-        """When the cooldown of a place with these scopes ends; None if a call may go there, also as a probe."""
+        """When the cooldown of a candidate with these scopes ends; None if a call may try it, also as a probe."""
         if not self._active:
             return None
         with self._lock:
@@ -121,7 +121,7 @@ class Cooldowns:
             return [scope for scope, state in self._states.items() if self._end(state, now) is not None]
 
     def why(self, scopes: Iterable[Scope]) -> str:
-        """Why a place is in cooldown, in words; "" if it is not."""
+        """Why a candidate is in cooldown, in words; "" if it is not."""
         with self._lock:
             states = [self._states.get(scope) for scope in scopes]
             return next((state.why for state in states if state is not None and state.end is not None), "")
@@ -144,7 +144,7 @@ class Cooldowns:
             return True
 
     def leave(self, scopes: Iterable[Scope]) -> None:
-        """The call ended without showing whether the place works: another one may be the probe."""
+        """Records that a call ended without showing whether the candidate works: another one may be the probe."""
         if not self._active:
             return
         with self._lock:

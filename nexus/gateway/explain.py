@@ -26,12 +26,12 @@ from nexus.relay.lanes import choose
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One place in the order of attempts. ``refused`` says why it would not be asked; the fields about the request are
-    then empty. ``headers`` are names, ``limits`` are in words, ``dropped`` are fields by their names in the client's
-    dialect.
+    """One candidate in the order of attempts. ``refused`` says why it would be skipped; the fields about the request
+    are then empty. ``headers`` are names, ``limits`` are in words, ``dropped`` are fields by their names in the
+    client's dialect.
     """
 
-    place: str
+    candidate: str
     why: str
     limits: tuple[str, ...]
     lane: str = ""
@@ -55,12 +55,12 @@ class Explained:
 
     @property
     def serves(self) -> bool:
-        """Whether at least one place would be asked."""
+        """Whether at least one candidate would be tried."""
         return any(not step.refused for step in self.steps)
 
 
 def explain(call: Call, model: Model) -> Explained:
-    """Explains a call to a model. Raises ClientError if no place can be tried at all."""
+    """Explains a call to a model. Raises ClientError if no candidate can be tried at all."""
     plan, tokens = Router().plan(call, model), estimated(CallState(call)).total
     reasons = [(one, _why(model, one, first=index == 0)) for index, one in enumerate(plan.waiting)]
     reasons += [(one, "when the conversation is too long for the others") for one in plan.overflow]

@@ -1,4 +1,4 @@
-"""Files and batches: who owns them, which provider has them, and what requests of a batch may ask for.
+"""Files and batches: who owns them, which provider has them, and what requests of a batch may name.
 
 An id works only for its owner, at the account that created it; for everyone else it does not exist. A batch may name
 only models and files that its owner could name himself.
@@ -35,7 +35,7 @@ BATCH = "batch"
 
 Providers = Mapping[str, Provider]
 
-Where = tuple[Provider, frozenset[str] | None]
+ProviderAccounts = tuple[Provider, frozenset[str] | None]
 """A provider, and its accounts that have what a request refers to; None for any account."""
 
 _FOR_ALL = frozenset({"list", "get"})
@@ -83,7 +83,7 @@ class HeldCalls:
     def _plan(self, state: CallState, held: HeldState, provider: Provider, keepers: frozenset[str] | None) -> Plan:
         route = Route(provider, "*", ModelSettings())
         plan = self._router.plan(state.call, Model(route.name, (route,)))
-        held.places = tuple(plan.waiting)
+        held.candidates = tuple(plan.waiting)
         if keepers is not None:
             plan.waiting = [one for one in plan.waiting if one.keeper in keepers]
             if not plan.waiting:
@@ -103,8 +103,6 @@ class HeldCalls:
             return None if price is None else price.cost(usage)
 
         held.cost = cost
-
-    # Lookups.
 
     def _find(self, call: Call, ask: HeldAsk, providers: Providers) -> Held:
         """Raises NotFound, which does not reveal whether another caller has the id."""
@@ -140,9 +138,7 @@ class HeldCalls:
         shown = rows[: page.most]
         return shown if ascending is page.ascending else shown[::-1], len(rows) > page.most
 
-    # Creation.
-
-    def _create(self, call: Call, held: HeldState, providers: Providers, seen: Routes) -> Where:
+    def _create(self, call: Call, held: HeldState, providers: Providers, seen: Routes) -> ProviderAccounts:
         writer = BatchWriter(call, providers, seen, self._holdings)
         if held.ask.kind == "files":
             provider, keepers = self._create_file(call, held, providers, writer)
@@ -152,7 +148,7 @@ class HeldCalls:
         self._admission.check_uncounted(call, provider)
         return provider, keepers
 
-    def _create_file(self, call: Call, held: HeldState, providers: Providers, writer: BatchWriter) -> Where:
+    def _create_file(self, call: Call, held: HeldState, providers: Providers, writer: BatchWriter) -> ProviderAccounts:
         if call.upload is None:
             raise UnsupportedMediaType("expected Content-Type: multipart/form-data")
         held.upload, held.purpose = call.upload, str(call.document.get("purpose") or "")
@@ -164,14 +160,14 @@ class HeldCalls:
         held.models, held.upload = found.models, replace(call.upload, edits=found.edits)
         return found.provider, found.keepers
 
-    def _create_batch(self, call: Call, held: HeldState, providers: Providers, writer: BatchWriter) -> Where:
+    def _create_batch(self, call: Call, held: HeldState, providers: Providers, writer: BatchWriter) -> ProviderAccounts:
         if file := held.codec.input_file(call.document):
             return self._from_file(call, held, file, providers)
         found = writer.write(held.codec.requests(call.body, call.document))
         held.models, held.body = found.models, splice(call.body, list(found.edits))
         return found.provider, found.keepers
 
-    def _from_file(self, call: Call, held: HeldState, id: str, providers: Providers) -> Where:
+    def _from_file(self, call: Call, held: HeldState, id: str, providers: Providers) -> ProviderAccounts:
         holding = {**holders(self._routes.seen_by(call.identity), call.dialect, "files"), **providers}
         file = self._find(call, HeldAsk("files", "content", "", id), holding)
         if file.purpose != BATCH or file.parent or file.provider not in providers:

@@ -1,8 +1,8 @@
 """The providers that hold files or batches, which of them a call goes to, and whose files it may name.
 
 At a provider that holds files, a request may name only its own caller's. Runs on a worker, because ownership is looked
-up in a database. If files can reach the vendor without this gateway, callers are not told apart and only the vendor
-decides what exists.
+up in a database. If files can reach the vendor without this gateway, ownership is not checked: only the vendor decides
+what exists.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ P = TypeVar("P")
 
 
 def holders(seen: Routes, dialect: str, kind: str) -> dict[str, Provider]:
-    """The providers whose files or batches a caller may ask for, in configuration order."""
+    """The providers whose files or batches a caller may use, in configuration order."""
     return {route.provider.name: route.provider for route in seen if route.provider.holds(kind, dialect)}
 
 
 def wanted(call: Call, providers: Mapping[str, Provider]) -> Provider | None:
-    """The provider that the client names, or None. Raises NotFound if it does not have this."""
+    """The provider that the client names, or None. Raises NotFound if it is not one of ``providers``."""
     name = call.headers.get(STORED_PROVIDER, "").strip()
     return named(name, providers, "has this") if name else None
 
 
 def named(name: str, providers: Mapping[str, P], does: str) -> P:
-    """Raises NotFound if no provider of this name ``does`` what the call asks for."""
+    """The provider with this name. Raises NotFound if there is none; ``does`` completes its message."""
     if name not in providers:
         raise NotFound(f"the header {STORED_PROVIDER} must name a provider that {does}: {', '.join(providers)}")
     return providers[name]
@@ -53,7 +53,7 @@ def only(providers: Mapping[str, P]) -> P:
 
 
 def unknown(id: str) -> NotFound:
-    """An error that does not reveal whether another caller has this."""
+    """The error for an unknown id, which does not reveal whether it is another caller's."""
     return NotFound(f"{id[:100]} does not exist or is not yours")
 
 
@@ -67,7 +67,7 @@ def holds_files(route: Route) -> bool:
 
 
 def has_owner(uploaded: tuple[str, str]) -> bool:
-    """Whether owners are recorded for what this field of a request names."""
+    """Whether owners are recorded for the object that this field of a request names."""
     return uploaded[0].rpartition(".")[2] in _FIELDS
 
 
@@ -76,7 +76,7 @@ def not_uploaded(field: str, id: str) -> InvalidRequest:
 
 
 def strangers_files(call: Call, plan: Plan, holdings: Holdings) -> Mapping[str, NexusError]:
-    """The places that must not be asked, because the caller did not upload a named file there. Raises Overloaded if the
+    """The candidates to skip, because the caller did not upload a named file there. Raises Overloaded if the
     lookup fails, InvalidRequest if it is unclear what the request names."""
     held = [one for one in plan.left if holds_files(one.route) and passes(call, one.route)]
     if not held:

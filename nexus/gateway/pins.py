@@ -1,4 +1,4 @@
-"""Pins calls to the account that made what they refer to: stored answers, conversations, encrypted reasoning.
+"""Pins calls to the account that made the objects they refer to: stored answers, conversations, encrypted reasoning.
 
 Runs on a worker, because the store of ids may block. A target whose account did not make it is skipped; if no other is
 left, the error names the field. With a single account, only the caller is checked. Answers that the gateway itself
@@ -23,15 +23,15 @@ from nexus.relay.candidate import Candidate, Plan
 from nexus.relay.lanes import passes
 
 Excluded = Mapping[str, NexusError]
-"""By the name of a place, why it is skipped."""
+"""By the name of a candidate, why it is skipped."""
 
 Named = Sequence[tuple[str, str]]
-"""The ids in a request of what vendors store, each with its field; "" for the path."""
+"""The ids of stored objects in a request, each with its field; "" for the path."""
 
 
 def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
-    """The places that the call must not go to. Raises NotFound if the call names what belongs to another caller,
-    InvalidRequest if that is unclear."""
+    """The candidates to skip. Raises NotFound if the call names an object of another caller, InvalidRequest if it is
+    unclear which object it names."""
     candidates = plan.left
     passing = [one for one in candidates if passes(state.call, one.route)]
     if not passing:
@@ -60,7 +60,7 @@ def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
 
 
 def maker(call: Call, storing: Iterable[Route], ids: VendorIds | None) -> str:
-    """The name of the provider that gave the caller what the path names; "" if none is known, or several are. Raises
+    """The name of the provider that made the object in the path; "" if none is known, or several are. Raises
     Overloaded if the store of ids is unavailable."""
     named = [id for _, id in DIALECTS[call.dialect].vendor_ids(call.path, {})]
     if ids is None or not named:
@@ -91,7 +91,7 @@ def _check(state: CallState, candidate: Candidate, ids: VendorIds, named: Named)
 
 
 def _without_files(call: Call, candidates: Sequence[Candidate], passing: Sequence[Candidate]) -> Excluded:
-    """The places that cannot have the files that a request names. ``strangers_files`` judges those that hold files."""
+    """The candidates without the files that a request names. ``strangers_files`` judges those that hold files."""
     uploaded = DIALECTS[call.dialect].uploaded_ids(call.document)
     if not uploaded:
         return {}
@@ -106,11 +106,11 @@ def _without_files(call: Call, candidates: Sequence[Candidate], passing: Sequenc
 def _without_makers(
     candidates: Sequence[Candidate], passing: Sequence[Candidate], ids: VendorIds, named: Named, *, own: bool
 ) -> Excluded:
-    """The places whose account did not make what a request names. ``own``: some of it is the gateway's."""
+    """The candidates whose account did not make what a request names. ``own``: some of it is the gateway's."""
     unknown = _unknown(*named[0])
     if own:
         return _all(passing, unknown)
-    # A translation cannot bring what one vendor stores to another.
+    # A translation cannot carry objects stored at one vendor to another.
     makers = ids.makers(_keepers(passing), [id for _, id in named])
     return _all([one for one in candidates if one not in passing or one.keeper not in makers], unknown)
 
@@ -118,7 +118,7 @@ def _without_makers(
 def _without_readers(
     call: Call, candidates: Sequence[Candidate], passing: Sequence[Candidate], ids: VendorIds
 ) -> Excluded:
-    """The places whose account cannot open encrypted reasoning; a translation drops it and reports that."""
+    """The candidates whose account cannot decrypt the reasoning; a translation drops it and reports that."""
     if not (sealed := DIALECTS[call.dialect].sealed_ids(call.document)):
         return {}
     makers = ids.makers(_keepers(passing), [id for _, id in sealed])

@@ -1,8 +1,8 @@
-"""What each failure leads to, in one table: a retry at the same place, another key, the next target, a cooldown.
+"""What each failure leads to, in one table: a retry of the same candidate, another key, the next target, a cooldown.
 
 Law: pure. Failures are classified by status and kind, never by message texts. The phase is part of a failure's name:
-failures before anything is sent, before any content, and after content are different failures. ``last_words`` picks the
-error for the client when nothing is left.
+failures before anything is sent, before any content, and after content are different failures. ``final_error`` picks
+the error for the client when nothing is left.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ Content was passed on; or the call is over: the client disconnected, the gateway
 Phase = Literal["unsent", "sent", "content"]
 
 Again = Literal["no", "at once", "after a pause", "if nothing else is left"]
-"""Whether the same place is retried."""
+"""Whether the same candidate is retried."""
 
 Next = Literal["yes", "no", "on_overflow"]
 """Whether another target is tried: any, none, or the one for long conversations."""
@@ -150,12 +150,12 @@ _STATUSES: Mapping[int, Failure] = {
 
 
 _GOOGLES_FILES = b"://generativelanguage.googleapis.com/"
-"""The URIs of files at the Gemini API, which clients of every dialect may send as a URL."""
+"""Part of the URIs of files at the Gemini API, which clients of every dialect may send."""
 
 
 def is_about_stored(error: NexusError, call: Call) -> bool:
-    """Whether a vendor's refusal may be about something that the request names: a file that does not exist, or is
-    another account's, is a 403 or 404 of the caller, and neither the key nor the model is at fault."""
+    """Whether an error may be about something that the request names: if a file does not exist or is another
+    account's, the vendor answers 403 or 404, and neither the key nor the model is at fault."""
     if not isinstance(error, ErrorAnswer) or error.status not in (403, 404) or not call.operation.writes:
         return False
     return _GOOGLES_FILES in call.body or DIALECTS[call.dialect].names_stored(call.path, call.document)
@@ -192,11 +192,11 @@ def _answered(kind: FailureKind, status: int, *, own: bool) -> Failure:
     return failure
 
 
-def last_words(plan: Plan) -> NexusError:
-    """The error for the client when every place was tried or skipped: the last vendor's error as it came, before any
-    rejection of our own. Of rejections, a conversation that is too long comes first, because the client can shorten it,
-    then what the first target could not express. Rejections that waiting helps are returned only if every target was
-    skipped for one.
+def final_error(plan: Plan) -> NexusError:
+    """The error for the client when every candidate was tried or skipped: the last vendor's error as it came, before
+    any rejection of our own. Of rejections, a conversation that is too long comes first, because the client can shorten
+    it, then what the first target could not express. Rejections that waiting helps are returned only if every target
+    was skipped for one.
     """
     if plan.error is not None:
         return plan.error
@@ -204,11 +204,11 @@ def last_words(plan: Plan) -> NexusError:
         return Overloaded("no target is available; retry in a moment", retry_after=1)
     for failures in (("too_small",), ("not_expressible",), ("no_room", "over_limit")):
         if found := [skip for skip in plan.skips if skip.failure in failures]:
-            return _of(found)
+            return _shortest_wait(found)
     return plan.skips[0].error
 
 
-def _of(skips: Sequence[Skip]) -> NexusError:
-    """The error with the shortest wait, or the first if waiting helps none."""
+def _shortest_wait(skips: Sequence[Skip]) -> NexusError:
+    """The error with the shortest ``retry_after``, or the first if none has one."""
     waits = [skip.error for skip in skips if skip.error.retry_after is not None]
     return min(waits, key=lambda error: error.retry_after or 0.0) if waits else skips[0].error

@@ -145,7 +145,7 @@ def _body(attempt: Attempt, lane: Lane, reply: UpstreamReply, redactor: Redactor
         failure = in_band(replace(error.failure, message=redactor.cut_text(error.message)), name)
         if lane.translates or not raw.strip():
             raise VendorError(failure) from error
-        # Under the status that it stands for.
+        # With the status that the error stands for.
         raise passed(failure, failure.status, redactor.cut_headers(reply.headers), redactor.cut(raw)) from error
     except ValueError as error:
         words = error_words(None, redactor.cut(raw))

@@ -124,7 +124,7 @@ class Attempt:
                 return (self.status is not None and self.status < 300) or self.usage is not None
 
     def again(self) -> Attempt:
-        """The next attempt, at the same place."""
+        """The next attempt, with the same candidate."""
         return self.state.begin(self.candidate, self.cancel)
 
 

@@ -1,4 +1,4 @@
-"""A place where a call could be answered (a target and one of its accounts), and the plan of places to try.
+"""A candidate for answering a call (a target and one of its accounts), and the plan of candidates to try.
 
 Values, and the state of one call, written by one thread at a time. Nothing here decides anything.
 """
@@ -17,14 +17,14 @@ an account."""
 CONFIGURED = "configured"
 """The account name at a provider with a single configured key, or none."""
 
-NOT_THERE = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "x-provider-api-key"})
+REPLACED_CREDENTIALS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "x-provider-api-key"})
 """Headers that are never forwarded when the configured key replaces the caller's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """``own`` is the id of the caller's own key, "" if the configured key is used. ``brings_key`` says that the caller
-    has its own key, used or not. ``cooldown_until`` is when the place's cooldown ends, None if it is up.
+    has its own key, used or not. ``cooldown_until`` is when the cooldown ends, None if there is none.
     """
 
     route: Route
@@ -35,12 +35,12 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """The name of the place, used for session affinity."""
+        """The candidate's name, used for session affinity."""
         return f"{self.route.name}#{self.account.name}" if self.account.name else self.route.name
 
     @property
     def keeper(self) -> str:
-        """Who owns what the vendor stores for this place: the gateway, one of its accounts, or the caller."""
+        """Who owns what the vendor stores for this candidate: the gateway, one of its accounts, or the caller."""
         provider, account = self.route.provider.name, self.own or self.account.name
         return f"{provider}#{account}" if account else provider
 
@@ -62,7 +62,7 @@ class Candidate:
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
-        """Every scope whose cooldown applies to this place."""
+        """Every scope whose cooldown applies to this candidate."""
         return (self.host, self.model, self.key, self.key_model)
 
     @property
@@ -73,7 +73,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Why a target was not asked, and the error for it."""
+    """Why a target was skipped, and the error for it."""
 
     failure: str
     error: NexusError
@@ -81,7 +81,7 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A place to retry when nothing else is left, not before ``due`` on the monotonic clock."""
+    """A candidate to retry when nothing else is left, not before ``due`` on the monotonic clock."""
 
     candidate: Candidate
     due: float
@@ -89,13 +89,14 @@ class Later:
 
 @dataclass(slots=True)
 class Plan:
-    """Where a call may still go. ``waiting`` are tried in order; ``taken`` already has room and a reservation.
-    ``overflow`` takes a conversation that is too long, ``budget`` a call that limits rejected; ``skips`` were not
-    asked, ``later`` may be retried, ``deferred`` were moved to the end because another call was probing there.
-    ``tries`` counts by the name of a place. ``virtual`` is the name of the virtual model, "" for a plain one. ``home``
-    is where the call's session would go if nothing were in cooldown, ``affinity`` the key that decides it; both are ""
-    if there is only one choice. ``patience`` is in seconds, ``deadline`` a monotonic time. ``room`` is the provider
-    where the call currently takes room, ``entered`` when its last attempt began. ``error`` is the last attempt's.
+    """The candidates left for a call. ``waiting`` are tried in order; ``taken`` already has room and a reservation.
+    ``overflow`` takes a conversation that is too long, ``budget`` a call that limits rejected; ``skips`` were
+    skipped, ``later`` may be retried, ``deferred`` were moved to the end because another call was probing there.
+    ``tries`` counts by the name of a candidate. ``virtual`` is the name of the virtual model, "" for a plain one.
+    ``home`` is where the call's session would go if nothing were in cooldown, ``affinity`` the key that decides it;
+    both are "" if there is only one choice. ``patience`` is in seconds, ``deadline`` a monotonic time. ``room`` is the
+    provider where the call currently takes room, ``entered`` when its last attempt began. ``error`` is the last
+    attempt's.
     """
 
     waiting: list[Candidate]
@@ -114,13 +115,13 @@ class Plan:
     deferred: set[str] = field(default_factory=set)
     tries: dict[str, int] = field(default_factory=dict)
     error: NexusError | None = None
-    places: frozenset[str] = field(init=False)
-    """The model's own places, where a session may stay."""
+    own_names: frozenset[str] = field(init=False)
+    """The names of the model's own candidates, where a session may stay."""
 
     @property
     def left(self) -> list[Candidate]:
-        """All places that may still be asked, under whatever condition."""
+        """All candidates that may still be tried, under whatever condition."""
         return [*([] if self.taken is None else [self.taken]), *self.waiting, *self.overflow, *self.budget]
 
     def __post_init__(self) -> None:
-        self.places = frozenset(one.name for one in self.waiting)
+        self.own_names = frozenset(one.name for one in self.waiting)

@@ -15,7 +15,7 @@ class EmptyAnswer(ProtocolError):
     """The model ended its answer before its first word, normally or without a reason."""
 
 
-class Filled:
+class RejectEmpty:
     """A step that raises EmptyAnswer at the end of such an answer."""
 
     def __init__(self, provider: str) -> None:

@@ -26,7 +26,7 @@ from nexus.wire import only
 log = logging.getLogger("nexus.gateway")
 
 _RETRYABLE = frozenset({408, 429, 529})
-_WISH = "x-should-retry"
+_SHOULD_RETRY = "x-should-retry"
 """OpenAI's and Anthropic's SDKs obey this header, whichever of the two vendors sent it."""
 
 _RETRYABLE_KINDS = frozenset({"overloaded", "rate_limit", "timeout", "upstream"})
@@ -36,7 +36,7 @@ GIVEN_UP = "given up"
 
 
 def log_attempt(state: CallState, error: BaseException | None, then: str) -> None:
-    """Logs a failed attempt; ``then`` is what happens next. Logs nothing for errors that no attempt caused."""
+    """Logs a failed attempt; ``then`` is what happens next. Errors that no attempt caused are not logged."""
     route = state.route if state.attempts and state.call.cancel.reason is None else None
     if route is None or not isinstance(error, UpstreamError | Overloaded):
         return
@@ -67,20 +67,21 @@ def status_failure(
     status, body, headers = reply.status, redactor.cut(body), redactor.cut_headers(reply.headers)
     foreign = provider.read_error(dialect, status, headers, body)
     failure = foreign or loader.vendor(dialect).read_error(status, headers, body)
-    wish = headers.get(_WISH)
+    should_retry = headers.get(_SHOULD_RETRY)
     # Google refuses a wrong key with a 400.
-    if (status == 401 or failure.kind == "authentication") and wish is None and not attempt.candidate.own:
+    if (status == 401 or failure.kind == "authentication") and should_retry is None and not attempt.candidate.own:
         # Claude Code would otherwise retry for minutes.
-        headers = {**headers, _WISH: (wish := "false")}
-    retryable = status in _RETRYABLE or has_failed(failure.kind, status) if wish is None else wish == "true"
+        headers = {**headers, _SHOULD_RETRY: (should_retry := "false")}
+    usual = status in _RETRYABLE or has_failed(failure.kind, status)
+    retryable = usual if should_retry is None else should_retry == "true"
     failure = replace(failure, provider=provider.name, retryable=retryable)
     if foreign is None and not lane.translates:
         return passed(failure, status, headers, body)
     if isinstance(lane.relay, Translation):
         failure = lane.relay.with_clients_param(failure)
     # SDKs treat every 429 as temporary; Claude Code retries ten times.
-    hopeless = "false" if failure.kind == "quota" else None
-    return VendorError(replace(failure, wish=only({_WISH: wish or hopeless})))
+    should_retry = should_retry or ("false" if failure.kind == "quota" else None)
+    return VendorError(replace(failure, wish=only({_SHOULD_RETRY: should_retry})))
 
 
 def in_band(failure: VendorFailure, name: str) -> VendorFailure:

@@ -190,9 +190,9 @@ def changed(held: HeldState, now: float) -> list[Held]:
     return found
 
 
-def place_of(held: HeldState, row: Held) -> Candidate | None:
-    """The place to ask for an object of a list; None if its key is no longer configured."""
-    return next((one for one in held.places if one.keeper == row.keeper), None)
+def candidate_of(held: HeldState, row: Held) -> Candidate | None:
+    """The candidate that has an object of a list; None if its key is no longer configured."""
+    return next((one for one in held.candidates if one.keeper == row.keeper), None)
 
 
 def choose_listed(row: Held, attempt: Attempt) -> Lane:

@@ -57,7 +57,7 @@ class HeldState:
     held: Held | None = None
     rows: list[Held] = field(default_factory=list)
     more: bool = False
-    places: Sequence[Candidate] = ()
+    candidates: Sequence[Candidate] = ()
     models: FieldNames = field(default_factory=dict)
     purpose: str = ""
     body: bytes = field(default=b"", repr=False)

@@ -37,7 +37,7 @@ from nexus.provider import ProviderRequest, Without
 from nexus.provider.route import Route
 from nexus.relay.attribution import labels_of
 from nexus.relay.call_state import Attempt
-from nexus.relay.candidate import NOT_THERE
+from nexus.relay.candidate import REPLACED_CREDENTIALS
 from nexus.relay.reading import reading
 from nexus.relay.translation import Translation
 from nexus.wire import encode
@@ -204,7 +204,7 @@ def request_for(attempt: Attempt, body: bytes, dialect: str = "") -> ProviderReq
     call, route, candidate = attempt.call, attempt.route, attempt.candidate
     # If the configured key replaces the caller's, the caller's is not sent.
     client = {} if candidate.spills else call.own_headers
-    credentials = call.identity.credential_headers | (NOT_THERE if candidate.spills else frozenset())
+    credentials = call.identity.credential_headers | (REPLACED_CREDENTIALS if candidate.spills else frozenset())
     return ProviderRequest(
         dialect=dialect or call.dialect,
         action=call.operation.action,

@@ -23,7 +23,7 @@ from nexus.relay.counting import cannot_count, choose_count, estimated
 from nexus.relay.embeddings import Collected
 from nexus.relay.empty_answer import EmptyAnswer
 from nexus.relay.failures import log_attempt
-from nexus.relay.held import changed, choose_held, choose_listed, place_of, state_of, write_list
+from nexus.relay.held import candidate_of, changed, choose_held, choose_listed, state_of, write_list
 from nexus.relay.lanes import ASKED_AGAIN, Lane, choose, choose_passed, choose_raw, choose_stored
 from nexus.relay.stream import drain
 from nexus.upstream.request import UpstreamRequest
@@ -69,13 +69,13 @@ def _generate(attempt: Attempt, without: tuple[Without, ...] = ()) -> OpenedRepl
 
 
 def _refused_part(attempt: Attempt, lane: Lane, refused: ErrorAnswer | EmptyAnswer) -> Without | None:
-    """A part of a translated request, or of the history in one that passes through."""
+    """The part to leave out, of a translated request or of the history in one that passes through; None if none."""
     if isinstance(refused, EmptyAnswer):
         return ASKED_AGAIN
     part, plan = attempt.route.provider.do_without(refused.failure, lane.request), attempt.state.plan
     if part is None or lane.translates or part.passed:
         return part
-    return part if part.moved and plan is not None and len(plan.places) > 1 else None
+    return part if part.moved and plan is not None and len(plan.own_names) > 1 else None
 
 
 def _pass(attempt: Attempt) -> OpenedReply:
@@ -100,11 +100,11 @@ def _held(attempt: Attempt) -> OpenedReply:
     if held.ask.verb != "list":
         return _open_lane(attempt, choose_held)
     for row in changed(held, time.time()):
-        place = place_of(held, row)
-        if place is None:
+        candidate = candidate_of(held, row)
+        if candidate is None:
             continue
-        if attempt.phase != "prepared" or place.keeper != attempt.candidate.keeper:
-            attempt = state.begin(place, attempt.cancel)
+        if attempt.phase != "prepared" or candidate.keeper != attempt.candidate.keeper:
+            attempt = state.begin(candidate, attempt.cancel)
         try:
             with _open_lane(attempt, partial(choose_listed, row)).reply as reply:
                 drain(reply)
@@ -157,7 +157,7 @@ def _open_lane(attempt: Attempt, pick: Callable[[Attempt], Lane | None], lane: L
 def _picked(pick: Callable[[Attempt], Lane | None], attempt: Attempt) -> Lane:
     lane = pick(attempt)
     if lane is None:
-        raise RuntimeError("a lane that was there once is gone")
+        raise RuntimeError("a second choice found no lane")
     return lane
 
 
@@ -182,7 +182,7 @@ def _send(attempt: Attempt, lane: Lane) -> OpenedReply:
 
 
 def _log_fields(attempt: Attempt, lane: Lane, request: UpstreamRequest) -> dict[str, object]:
-    """What an attempt sends: names, never values."""
+    """Log fields of what an attempt sends: names of headers, never values."""
     call = attempt.call
     return {
         "id": call.id,

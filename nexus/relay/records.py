@@ -14,7 +14,7 @@ from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.held_state import Booked
 
 MOST_DROPPED = 2000
-"""Maximum length of the names of what a call lost, together."""
+"""Maximum total length of the names of a call's dropped fields."""
 
 Cost = Callable[[str, Usage | None, TokensKnown], tuple[int | None, str]]
 """From route, usage and whether the usage is complete: the cost in nano-dollars, None if unknown, and the source of the
@@ -74,7 +74,7 @@ def _attempt_records(state: CallState, cost: Cost) -> Iterator[AttemptRecord]:
 
 
 def _booked_record(download: AttemptRecord, number: int, booked: Booked) -> AttemptRecord:
-    """What was read from a stored answer or from results of a batch, as one attempt; ``download`` is the one that read
+    """Usage read from a stored answer or from results of a batch, as one attempt; ``download`` is the attempt that read
     it."""
     return replace(
         download,

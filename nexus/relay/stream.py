@@ -23,12 +23,12 @@ from nexus.relay.failures import in_band
 from nexus.upstream.request import UpstreamReply
 
 MAX_HELD = 64 * 1024
-"""Maximum bytes to hold until a stream's first content; beyond that the client gets what there is."""
+"""Maximum bytes to hold until a stream's first content; beyond that the client gets what has come."""
 
 LARGE_EVENT = 1024 * 1024
-"""Bytes of an incomplete event from which on it counts in flight."""
+"""Size in bytes above which an incomplete event counts in flight."""
 
-LAST_WORDS = 5.0
+TERMINATOR_SECONDS = 5.0
 """Seconds that an upstream has to send its terminator after the last significant event of an answer, whatever else it
 sends."""
 
@@ -52,7 +52,7 @@ class Stream:
         self._counted = 0
         self._name = provider.name
         self._silence = silence_of(attempt)
-        self._spoke_at = time.monotonic()
+        self._event_at = time.monotonic()
 
     def pieces(self) -> Iterator[bytes]:
         """Yields the client's frames as the vendor's arrive; the first piece ends with the first content.
@@ -113,7 +113,7 @@ class Stream:
                 if fault is not None:
                     raise fault
                 if relay.ended:
-                    reply.end_within(LAST_WORDS)
+                    reply.end_within(TERMINATOR_SECONDS)
             if not relay.complete and (rest := decoder.last()) is not None:
                 yield self._framing.put(relay.frame(_cut_frame(rest, self._redactor)))
             if relay.cut:
@@ -136,8 +136,8 @@ class Stream:
         """Raises UpstreamTimeout once only heartbeats have come for too long."""
         now = self._attempt.state.read_at
         if not all(map(is_heartbeat, frames)):
-            self._spoke_at = now
-        elif now - self._spoke_at > self._silence:
+            self._event_at = now
+        elif now - self._event_at > self._silence:
             raise UpstreamTimeout(f"{self._name}: only pings for {self._silence:g} s", provider=self._name)
 
     def _edited(self, frames: Sequence[Frame]) -> tuple[bytes, Exception | None]:
@@ -175,8 +175,8 @@ def _cut_frame(frame: Frame, redactor: Redactor) -> Frame:
 
 
 def remember(attempt: Attempt, relay: AnswerRelay) -> None:
-    """Stores the owner of an answer's ids before the client has them; of an answer that the vendor does not store, only
-    those of what it keeps anyway."""
+    """Stores the owner of an answer's ids before the client has them. If the vendor does not store the answer, only the
+    ids of parts that it stores anyway."""
     if not (ids := relay.tap.ids):
         return
     call, state = attempt.call, attempt.state

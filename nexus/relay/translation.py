@@ -1,6 +1,6 @@
 """The translating lane: reads an answer in the vendor's dialect into neutral events and writes it in the client's.
 
-No I/O. Every event passes one place, so that the tap, drops, renamed tools and the forced answer tool treat whole
+No I/O. Every event passes one method, so that the tap, drops, renamed tools and the forced answer tool treat whole
 answers and streams alike.
 """
 
@@ -43,7 +43,7 @@ from nexus.protocols.renaming import NamesBack
 from nexus.protocols.sse import Frame
 from nexus.protocols.tidy import Fitted, Tidy
 from nexus.relay.call_state import Attempt
-from nexus.relay.empty_answer import Filled
+from nexus.relay.empty_answer import RejectEmpty
 from nexus.wire import Json, decode, encode
 
 log = logging.getLogger("nexus.translation")
@@ -77,14 +77,14 @@ class Translation(AnswerRelay):
         self._reported: Usage | None = None
         call_of_answer = AnswerCall(written.answer_call, origin.new_id) if written.answer_call else None
         self.unsure = not may_be_empty
-        filled = None if may_be_empty else Filled(attempt.route.provider.name)
-        self._first = _present(filled, Tidy(origin.new_id, request), self._cutter, call_of_answer)
+        reject_empty = None if may_be_empty else RejectEmpty(attempt.route.provider.name)
+        self._first = _present(reject_empty, Tidy(origin.new_id, request), self._cutter, call_of_answer)
         names = NamesBack(written.renaming) if written.renaming else None
         carrier = self._client.carrier(written.wants_thinking) if self._client.carrier is not None else None
         answer_tool = ForcedAnswer(written.answer_tool) if written.answer_tool else None
         self._last = _present(names, Fitted(self._client.room), carrier, answer_tool)
-        # Whether deltas can skip the last steps: the other two pass them on as they are.
-        self._words_pass = names is None and (carrier is None or not carrier.thinking)
+        # Whether deltas can skip ``_last``: the other steps of it pass them on unchanged.
+        self._deltas_pass = names is None and (carrier is None or not carrier.thinking)
         self._reader = self._vendor.stream_reader(origin)
         self._envelope = Envelope(self._id, call.model, _now(), request, _now)
         self._writer = self._client.stream_writer(self._envelope)
@@ -175,7 +175,7 @@ class Translation(AnswerRelay):
     def _seen(self, events: Iterable[Event]) -> Iterator[Event]:
         """The client's events in place of the vendor's."""
         for event in through(self._first, events):
-            if self._words_pass and isinstance(event, PartDelta):
+            if self._deltas_pass and isinstance(event, PartDelta):
                 yield event
                 continue
             for last in through(self._last, (event,)):

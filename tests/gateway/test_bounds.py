@@ -56,7 +56,7 @@ def test_cancelled_alarms_are_freed() -> None:
         for _ in range(1000):
             alarm = alarms.set(time.monotonic() + 600, lambda: None)
             kept.add(alarm)
-            alarm.call_off()
+            alarm.cancel()
         assert len(kept) <= FEW
     finally:
         alarms.close()
@@ -66,7 +66,7 @@ def test_alarms_go_off_and_cancelled_ones_do_not() -> None:
     alarms, rung, done = Alarms(), list[str](), threading.Event()
     alarms.set(0.3, lambda: rung.append("b"))
     alarms.set(0.1, lambda: rung.append("a"))
-    alarms.set(0.2, lambda: rung.append("never")).call_off()
+    alarms.set(0.2, lambda: rung.append("never")).cancel()
     alarms.set(0.4, done.set)
     assert done.wait(60)
     assert rung in (["a", "b"], ["b", "a"])

@@ -137,7 +137,7 @@ def test_moves_are_bounded() -> None:
     for number in range(100):
         moves.answered(str(number), "b/m", "a/m", 0.0)
     assert len(moves) == 10
-    assert (moves.place("99", 1.0), moves.place("0", 1.0)) == ("b/m", None)
+    assert (moves.candidate("99", 1.0), moves.candidate("0", 1.0)) == ("b/m", None)
 
 
 def test_a_session_on_its_own_target_is_not_stored() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nexus.gateway.affinity import IDLE, TOLD, Moves
+from nexus.gateway.affinity import IDLE, REPUBLISH_AFTER, Moves
 from nexus.gateway.cooldowns import CAP, COOLDOWN, IN_A_ROW, Cooldowns
 from nexus.processes.board import Board, Fact, Facts
 from nexus.processes.frames import Frames, pack
@@ -132,14 +132,14 @@ def test_a_later_process_gets_earlier_facts(fleet: Fleet) -> None:
 def test_a_moved_session_is_known_to_all_processes(fleet: Fleet) -> None:
     fleet.moves[0].answered("session", "b/m", "a/m", 1000.0)
     fleet.come_round()
-    assert [moves.place("session", 1001.0) for moves in fleet.moves] == ["b/m"] * 3
-    assert [moves.place("session", 1001.0 + IDLE) for moves in fleet.moves] == [None] * 3
+    assert [moves.candidate("session", 1001.0) for moves in fleet.moves] == ["b/m"] * 3
+    assert [moves.candidate("session", 1001.0 + IDLE) for moves in fleet.moves] == [None] * 3
 
 
 def test_a_moved_session_is_announced_only_now_and_then(fleet: Fleet) -> None:
     for second in range(100):
         fleet.moves[0].answered("session", "b/m", "a/m", 1000.0 + second)
-    assert fleet.come_round() == 100 // (TOLD + 1) + 1
+    assert fleet.come_round() == 100 // (REPUBLISH_AFTER + 1) + 1
 
 
 def test_facts_are_bounded() -> None:

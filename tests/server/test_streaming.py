@@ -60,7 +60,7 @@ def test_a_vendor_that_pings_after_its_last_event_gets_five_seconds_in_total(
     serve: Serve, openai_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A complete answer: only the terminator is missing."""
-    monkeypatch.setattr("nexus.relay.stream.LAST_WORDS", 0.2)
+    monkeypatch.setattr("nexus.relay.stream.TERMINATOR_SECONDS", 0.2)
     last = (
         b'data: {"id":"c","model":"gpt-4","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n'
     )
