@@ -139,25 +139,25 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
     if runtime.guards.resource is not None:
         yield Spec(re.escape(metadata.PATH), MetadataHandler)
     if settings.llm.enabled:
-        places = bases(settings)
-        for place in places:
-            base, first = place.pattern, place.dialects[0]
-            for dialect in place.dialects:
+        served = bases(settings)
+        for base in served:
+            prefix, first = base.pattern, base.dialects[0]
+            for dialect in base.dialects:
                 answers = dialect.operations[0].pattern
                 # A doubled endpoint comes from a base URL that is the endpoint itself: 404, not an id of a stored item.
-                yield Spec(f"{base}{answers}{answers}", UnknownPath, dialect)
+                yield Spec(f"{prefix}{answers}{answers}", UnknownPath, dialect)
                 for operation in dialect.operations:
                     pattern = f"({operation.pattern})" if operation.many else operation.pattern
-                    others = _at_same_path(places, place, operation)
-                    yield Spec(f"{base}{pattern}", CallHandler, dialect, operation=operation, others=others)
-            hellos = f"(?:/|{HELLO})?" if place.path else HELLO
-            yield Spec(f"{re.escape(place.path)}{hellos}", HelloHandler, first)
-        for place in places:
-            for models in place.models:
+                    others = _at_same_path(served, base, operation)
+                    yield Spec(f"{prefix}{pattern}", CallHandler, dialect, operation=operation, others=others)
+            hellos = f"(?:/|{HELLO})?" if base.path else HELLO
+            yield Spec(f"{re.escape(base.path)}{hellos}", HelloHandler, first)
+        for base in served:
+            for models in base.models:
                 # If protocols list models at the same path, the first one's spec answers for all.
-                others = [other.dialects[0] for other in places if models in other.models]
-                yield Spec(re.escape(models), ModelListHandler, place.dialects[0], others=others)
-                yield Spec(f"{re.escape(models)}/(.+)", ModelHandler, place.dialects[0], others=others)
+                others = [other.dialects[0] for other in served if models in other.models]
+                yield Spec(re.escape(models), ModelListHandler, base.dialects[0], others=others)
+                yield Spec(f"{re.escape(models)}/(.+)", ModelHandler, base.dialects[0], others=others)
         for provider in runtime.providers:
             if provider.settings.passthrough:
                 spoken = next((DIALECTS[name] for name in provider.dialects if name in DIALECTS), DEFAULT)
@@ -176,14 +176,14 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
     yield Spec(".*", UnknownPath)
 
 
-def _at_same_path(places: list[Base], place: Base, operation: Operation) -> list[Dialect]:
+def _at_same_path(served: list[Base], base: Base, operation: Operation) -> list[Dialect]:
     """Returns all dialects with this operation at the same path, if there are several; for example, protocols that
     share a base both have files."""
     found = [
         dialect
-        for base in places
-        if base.versioned == place.versioned
-        for dialect in base.dialects
+        for other in served
+        if other.versioned == base.versioned
+        for dialect in other.dialects
         if operation in dialect.operations
     ]
     return found if len(found) > 1 else []

@@ -34,10 +34,10 @@ class Bell:
         self.loop = loop
         self._callbacks: deque[Callable[[], None]] = deque()
         self._rung = False
-        self._ear, self._cord = socket.socketpair()
-        self._ear.setblocking(False)
-        self._cord.setblocking(False)
-        loop.add_reader(self._ear, self._answer)
+        self._receiver, self._sender = socket.socketpair()
+        self._receiver.setblocking(False)
+        self._sender.setblocking(False)
+        loop.add_reader(self._receiver, self._answer)
 
     def ring(self, callback: Callable[[], None]) -> None:
         """Makes the loop call ``callback`` soon; after ``close``, it is never called."""
@@ -50,17 +50,17 @@ class Bell:
     def pull(self) -> None:
         """Wakes the loop."""
         try:
-            self._cord.send(b"!")
+            self._sender.send(b"!")
         except OSError:
             return  # the loop is gone
 
     def close(self) -> None:
-        self.loop.remove_reader(self._ear)
-        self._ear.close()
-        self._cord.close()
+        self.loop.remove_reader(self._receiver)
+        self._receiver.close()
+        self._sender.close()
 
     def _answer(self) -> None:
-        self._ear.recv(64)
+        self._receiver.recv(64)
         self._rung = False
         callbacks = self._callbacks
         for _ in range(len(callbacks)):
@@ -79,7 +79,7 @@ class Channel(Generic[Head]):
         self._bell = bell
         self._loop = bell.loop
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
+        self._paused = threading.Lock()
         self._head: Head | None = None
         self._head_sent = self._content_sent = False
         self._pieces: list[bytes] = []
@@ -104,7 +104,7 @@ class Channel(Generic[Head]):
             if first:
                 self._pieces.append(first)
                 self._size += len(first)
-            callback = None if whole else self._wanted()
+            callback = None if whole else self._callback_to_wake()
         self._wake(callback)
         return True
 
@@ -112,7 +112,7 @@ class Channel(Generic[Head]):
         """Adds a piece; blocks while the channel is full. Returns False if the channel was closed."""
         with self._lock:
             while self._size >= CAPACITY and not self._closed:
-                self._stay()
+                self._pause_worker()
             if self._closed:
                 return False
             self._content_sent = True
@@ -121,9 +121,9 @@ class Channel(Generic[Head]):
             if self._rung and self._send is not None:
                 # The loop is behind. Workers that kept producing would starve it, and new calls. When it gets here, it
                 # sends this piece and the pending ones in one write.
-                self._stay(BEHIND)
+                self._pause_worker(BEHIND)
                 return not self._closed
-            callback = self._wanted()
+            callback = self._callback_to_wake()
         self._wake(callback)
         return True
 
@@ -132,12 +132,12 @@ class Channel(Generic[Head]):
         with self._lock:
             self._ended, self._over = True, over
             self._error = error
-            callback = self._wanted()
+            callback = self._callback_to_wake()
         self._wake(callback)
 
     @property
     def content_sent(self) -> bool:
-        """Whether any of an answer was handed over: then no other attempt may answer."""
+        """Whether any part of an answer was handed over, after which no other attempt may answer."""
         return self._content_sent
 
     # The loop's side.
@@ -182,7 +182,7 @@ class Channel(Generic[Head]):
         while True:
             with self._lock:
                 if self._pieces:
-                    self._let_on()
+                    self._resume_worker()
                     pieces, self._pieces, self._size = self._pieces, [], 0
                     return pieces
                 if self._ended:
@@ -201,7 +201,7 @@ class Channel(Generic[Head]):
         flow: asyncio.Future[Pause] = self._loop.create_future()
         self._flow = flow
         self._send, self._sent_at = send, self._loop.time()
-        self._timer = self._loop.call_later(timeout, self._look, timeout)
+        self._timer = self._loop.call_later(timeout, self._check_silence, timeout)
         self._deliver()
         try:
             return await flow
@@ -211,12 +211,12 @@ class Channel(Generic[Head]):
             # Break the cycle: an error in the future refers to this frame.
             del flow
 
-    def _look(self, timeout: float) -> None:
+    def _check_silence(self, timeout: float) -> None:
         """Checks for silence, when it is due at the earliest: a timer per piece would cost more than the piece."""
         due = self._sent_at + timeout
-        # A pending piece is no silence, however late the loop is.
+        # With a piece pending there is no silence, however late the loop is.
         if self._rung or self._loop.time() < due:
-            self._timer = self._loop.call_at(due, self._look, timeout)
+            self._timer = self._loop.call_at(due, self._check_silence, timeout)
         elif self._flow is not None and not self._flow.done():
             self._flow.set_result("silence")
 
@@ -224,7 +224,7 @@ class Channel(Generic[Head]):
         """Sends all buffered pieces; on the loop."""
         with self._lock:
             self._rung = False
-            self._let_on()
+            self._resume_worker()
             flow, send = self._flow, self._send
             if flow is None or send is None or flow.done():
                 return
@@ -249,10 +249,10 @@ class Channel(Generic[Head]):
         with self._lock:
             self._closed = True
             self._pieces.clear()
-            self._let_on()
+            self._resume_worker()
 
     async def _woken(self, waiter: asyncio.Future[None], deadline: float | None) -> bool:
-        """Waits; returns whether the worker woke us before the deadline."""
+        """Waits; returns whether the worker woke the loop before the deadline."""
         timer = None if deadline is None else self._loop.call_at(deadline, _resolve, waiter)
         try:
             await waiter
@@ -263,22 +263,22 @@ class Channel(Generic[Head]):
             woken, self._waiter = self._waiter is None, None
         return woken
 
-    def _let_on(self) -> None:
-        """Wakes the worker that waits in ``_stay``. Call it under the lock."""
+    def _resume_worker(self) -> None:
+        """Wakes the worker that waits in ``_pause_worker``. Call it under the lock."""
         if self._waits:
             self._waits = False
-            self._turn.release()
+            self._paused.release()
 
-    def _stay(self, seconds: float = -1) -> None:
-        """Waits for ``_let_on``, at most ``seconds``, without limit if below 0. Call it under the lock, which is
+    def _pause_worker(self, seconds: float = -1) -> None:
+        """Waits for ``_resume_worker``, at most ``seconds``, without limit if below 0. Call it under the lock, which is
         released meanwhile."""
-        self._turn.acquire(blocking=False)
+        self._paused.acquire(blocking=False)
         self._waits = True
         self._lock.release()
-        self._turn.acquire(timeout=seconds)
+        self._paused.acquire(timeout=seconds)
         self._lock.acquire()
 
-    def _wanted(self) -> Callable[[], None] | None:
+    def _callback_to_wake(self) -> Callable[[], None] | None:
         """Returns the callback to wake the loop for; None if it is already woken or does not wait. Call it under the
         lock."""
         if self._send is not None:

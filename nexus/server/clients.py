@@ -20,7 +20,8 @@ TOKEN = "YOUR-TOKEN"
 
 _WINDOW = ("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW")
 _OWN_CHECKS = {"CLAUDE_CODE_AUTO_MODE_SERVER": "0"}
-"""Claude Code asks the model whether tool calls are safe, without first holding one to say that the vendor does not."""
+"""With this, Claude Code checks tool calls with the model at once; without, it first reports that the vendor does
+not."""
 
 _EVERYWHERE = ("0.0.0.0", "::")
 
@@ -84,7 +85,7 @@ def first_model(settings: Settings, *words: str, among: Sequence[str] | None = N
 
 
 def claude_code(gateway: Access, large: str = "", small: str = "") -> dict[str, str]:
-    """Claude Code's variables; one model serves as both, and without any, suitable ones are picked."""
+    """Returns Claude Code's variables. One model serves as both; without any, suitable ones are picked."""
     small = small or large or first_model(gateway.settings, "haiku", "sonnet", "claude")
     large = large or first_model(gateway.settings, "sonnet", "claude")
     if not gateway.takes_logins("messages"):
@@ -101,7 +102,7 @@ def claude_code(gateway: Access, large: str = "", small: str = "") -> dict[str, 
 
 
 def _checks_calls(provider: ProviderSettings) -> bool:
-    """Whether Claude Code may leave the checks of its auto mode to this vendor, which it does with ``safeguards``."""
+    """Whether this vendor can do the checks of Claude Code's auto mode, which are requested with ``safeguards``."""
     return provider.type == "anthropic" or "safeguards" in getattr(provider, "fields", ())
 
 
@@ -111,10 +112,10 @@ def codex(gateway: Access, model: str = "") -> tuple[dict[str, str], list[str]]:
     if gateway.takes_logins("responses"):
         # Codex then requires its own login and sends it; the gateway key goes into a separate header.
         extra = f', env_http_headers = {{ "{own.GATEWAY_KEY}" = "{KEY_VARIABLE}" }}' if has_key else ""
-        asked = f", requires_openai_auth = true{extra}"
+        credential = f", requires_openai_auth = true{extra}"
     else:
-        asked = f', env_key = "{KEY_VARIABLE}"' if has_key else ""
-    table = f'{{ name = "Nexus", base_url = {json.dumps(gateway.openai)}, wire_api = "responses"{asked} }}'
+        credential = f', env_key = "{KEY_VARIABLE}"' if has_key else ""
+    table = f'{{ name = "Nexus", base_url = {json.dumps(gateway.openai)}, wire_api = "responses"{credential} }}'
     model = model or first_model(gateway.settings)
     context = gateway.settings.llm.context_of(model)
     window = ["-c", f"model_context_window={context}"] if context else []

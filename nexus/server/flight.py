@@ -32,7 +32,7 @@ class BytesInFlight:
         self.used = 0
         self.released = 0
 
-    def let_go(self, at_least: int) -> bool:
+    def has_released(self, at_least: int) -> bool:
         """Whether ``at_least`` bytes were released since this last returned True."""
         with self.lock:
             enough = self.released >= at_least

@@ -44,8 +44,8 @@ IN_FLIGHT = "/calls"
 """The tally of calls in flight in all processes; no provider can have this name."""
 
 FLUSH_AFTER = 0.05
-"""Seconds for which finished calls are batched before they are recorded for the dashboard. Those that wait take a
-processor's cache from the others: a second of them costs a busy process two percent."""
+"""Seconds for which finished calls are batched before they are recorded for the dashboard. Waiting records displace
+other data from the processor's cache: batches of a second cost a busy process two percent."""
 
 ASIDE = 4
 """Threads for the dashboard, usage and metrics, so that these work when all workers are busy."""
@@ -90,7 +90,7 @@ class Server:
         self.kept.holdings.open(books.held)
         self.consumers += (books,)
 
-    def look(self, late: float | None = None) -> None:
+    def sample(self, late: float | None = None) -> None:
         """Samples the gauges; ``late`` is by how many seconds the loop's timer was late."""
         if late is not None:
             self.meters.late(late)

@@ -2,7 +2,7 @@
 
 The thread that became idle last is woken first, so that surplus threads stay idle and end. One thread
 is woken at a time, and wakes the next one: woken all at once, they would only wait for the interpreter's lock. A job
-that waits for its thread is taken by any thread that is free before.
+that waits for its thread is taken by any thread that becomes free first.
 """
 
 from __future__ import annotations
@@ -141,7 +141,8 @@ class Task:
 
     @property
     def future(self) -> Future[None]:
-        """The job's end, and the error that it ended with. Created on demand, because most callers need none."""
+        """Resolves when the job ends, or fails with its error. Created on demand, because most callers need none."""
+
         future = self._future = self._future or Future()
         if self._has_ended:
             self._settle(future)

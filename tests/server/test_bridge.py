@@ -52,7 +52,7 @@ async def finished(job: Job[T]) -> T:
 
 def blocked(job: Job[T]) -> bool:
     """Whether the worker waits inside the channel."""
-    return job.stack[:2] == ["_stay", "put"]
+    return job.stack[:2] == ["_pause_worker", "put"]
 
 
 async def rest(channel: Channel[str]) -> bytes:

@@ -101,7 +101,7 @@ def test_unsupported_encodings_are_rejected(header: str) -> None:
         read_encodings(header)
 
 
-@pytest.mark.parametrize(("name", "cure"), encodings._CURES.items())
+@pytest.mark.parametrize(("name", "cure"), encodings._INSTALL.items())
 def test_a_missing_package_is_named(name: str, cure: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(encodings._DECODERS, name, raising=False)
     with pytest.raises(UnsupportedMediaType) as caught:

@@ -86,7 +86,7 @@ def test_a_client_that_takes_the_gateway_for_a_proxy(nexus: Nexus) -> None:
     assert (reply.status, reply.headers["allow"]) == (405, "")
     message = reply.json["error"]["message"]
     assert (
-        "no forward proxy: set a base URL in the client, and no HTTPS_PROXY; the base URLs are openai: /llm" in message
+        "not a forward proxy: set a base URL in the client, not HTTPS_PROXY; the base URLs are openai: /llm" in message
     )
 
 

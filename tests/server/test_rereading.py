@@ -34,14 +34,14 @@ def test_it_keeps_serving_if_no_process_can_be_started(
     file.write_text('[llm.providers.demo]\ntype = "echo"\n[llm.providers.demo.models.echo]\n')
     source = Source(file)
     rereading, heard, poller = Rereading(source, source.read()), list[Good | None](), Poller()
-    rereading.ask()
+    rereading.request()
     assert rereading.wants_to_read()
     monkeypatch.setattr(lacking, what, refused)
     rereading.begin(poller, never, heard.append)
     assert heard == [None]
     assert "no process could be started that reads the configuration" in caplog.text
     assert not rereading.wants_to_read(), "it is not retried immediately"
-    rereading.ask()
+    rereading.request()
     assert rereading.wants_to_read()
     poller.close()
 

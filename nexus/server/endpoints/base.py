@@ -36,7 +36,7 @@ logging.getLogger("tornado.general").setLevel(logging.ERROR)
 
 @stream_request_body
 class BaseHandler(RequestHandler):
-    """``runtime`` is the current one when the request begins, and stays so to its end. ``dialect`` renders errors.
+    """``runtime`` is the one that is current when the request begins. ``dialect`` renders errors.
     ``identity`` is set once ``prepare`` is over, before any of the body is read. ``headers`` are the request's by
     lower-case name, with repeated lines joined by commas; ``lines`` has each line. ``context`` (the trace) and
     ``request_id`` are the caller's, if given; ``caller`` is the client's IP address. ``refused`` is the error that was
@@ -86,9 +86,9 @@ class BaseHandler(RequestHandler):
         exporting = self.server.exporting
         if exporting is None:
             return None
-        return exporting.begin(self.context, self.request.method or "", self.route_told())
+        return exporting.begin(self.context, self.request.method or "", self.traced_path())
 
-    def route_told(self) -> str:
+    def traced_path(self) -> str:
         """The path for traces, without parts that clients choose; "" if the path is unknown."""
         return ""
 
@@ -131,7 +131,7 @@ class BaseHandler(RequestHandler):
         self.set_headers(guards.reply_headers(self.request))
         self.check_host()
         if not self.guarded:
-            self._check_asked()
+            self._check_request()
             return
         allowed = guards.preflight(self.request)
         if allowed is not None:
@@ -144,13 +144,13 @@ class BaseHandler(RequestHandler):
             self.dialect.check_query(self.request.query)
         enter = self.runtime.gateway.enter
         self.identity = await enter(self.lines, self.caller, self.server, is_vital=self.is_vital)
-        self._check_asked()
+        self._check_request()
 
     def check_host(self) -> None:
         """Raises PermissionDenied if the Host header is not accepted."""
         self.runtime.guards.check_host(self.request)
 
-    def _check_asked(self) -> None:
+    def _check_request(self) -> None:
         """Rejects a wrong method or an unexpected body as soon as the head is read, before any of the body."""
         if self.request.method not in self.methods():
             raise HTTPError(405)
@@ -202,7 +202,7 @@ class BaseHandler(RequestHandler):
         return None
 
     def query(self) -> dict[str, str]:
-        """The parameters of the query; of several with one name the last. Raises InvalidRequest."""
+        """The parameters of the query; the last one if a name is repeated. Raises InvalidRequest."""
         return dict(query_pairs(self.request.query))
 
     def methods(self) -> tuple[str, ...]:
@@ -272,13 +272,13 @@ REASONS = {499: "Client Closed Request", 529: "Overloaded"}
 
 
 class UnknownPath(BaseHandler):
-    """At every path without a handler: names the nearest path that exists, in a 404 or, for some clients, a 400."""
+    """Rejects every path without a handler, with a 404 or, for some clients, a 400 that names the nearest path."""
 
     def initialize(self, server: Server, runtime: Runtime, dialect: Dialect, others: Sequence[Dialect] = ()) -> None:
         super().initialize(server, runtime, dialect, others)
         self.dialect = dialect_at(runtime.settings, self.request.path, self.headers)
 
-    def _check_asked(self) -> None:
+    def _check_request(self) -> None:
         path, origin = self.request.path, origin_of(self.request)
         message, is_known = describe(self.runtime.settings, path, self.headers, origin)
         if is_known and self.request.method == "POST" and hides_404(self.headers):

@@ -22,7 +22,7 @@ from nexus.relay.answer import Head
 from nexus.relay.call_state import CallState
 from nexus.relay.records import call_record
 from nexus.server.bridge import Channel
-from nexus.server.endpoints.incoming import AskedHandler
+from nexus.server.endpoints.incoming import OperationHandler
 from nexus.server.endpoints.paths import base_of
 from nexus.server.http.heads import in_ascii
 from nexus.server.threads import Task
@@ -31,7 +31,7 @@ LEAST_READ = 256 * 1024
 """Minimum bytes of a long answer that a client has to read within ``client_timeout``."""
 
 
-class CallHandler(AskedHandler):
+class CallHandler(OperationHandler):
     """One operation of a dialect."""
 
     state: CallState | None = None
@@ -57,7 +57,7 @@ class CallHandler(AskedHandler):
             self.server.exporting.ask(self.trace, call.document, call.body)
         return state
 
-    def route_told(self) -> str:
+    def traced_path(self) -> str:
         """The path, cut after the version if it contains an id or a model."""
         if not self.operation.many:
             return self.request.path
@@ -90,7 +90,7 @@ class CallHandler(AskedHandler):
             await self._relay(state, channel)
         except NexusError as error:
             state.error = error
-            await self._end_badly(state, error)
+            await self._send_failure(state, error)
         except StreamClosedError:
             state.error = Cancelled("the client disconnected")
         except Exception as error:
@@ -175,8 +175,8 @@ class CallHandler(AskedHandler):
 
     def _name_route(self, state: CallState) -> None:
         route, attempts = str(state.route or ""), str(len(state.attempts) or "")
-        told = {own.ROUTE: route, own.ATTEMPTS: attempts, own.TRIED: state.tried}
-        self.set_headers({name: in_ascii(value) for name, value in told.items() if value})
+        fields = {own.ROUTE: route, own.ATTEMPTS: attempts, own.TRIED: state.tried}
+        self.set_headers({name: in_ascii(value) for name, value in fields.items() if value})
 
     async def _flush(self, state: CallState, piece: bytes, *, last: bool = False) -> None:
         """Writes a piece and waits until it is sent. Raises StreamClosedError if the client disconnected or stalls."""
@@ -189,8 +189,8 @@ class CallHandler(AskedHandler):
         state.mark_first_byte()
 
     async def _wait_for_client(self, written: asyncio.Future[None]) -> None:
-        """Waits for a write. Raises StreamClosedError if the client disconnected, or hardly reads for
-        ``client_timeout``."""
+        """Waits for a write. Raises StreamClosedError if the client disconnected, or reads less than LEAST_READ bytes
+        within ``client_timeout``."""
         stream = self.connection.stream
         while not written.done():
             before = stream.sent
@@ -201,7 +201,7 @@ class CallHandler(AskedHandler):
                 raise StreamClosedError
         written.result()
 
-    async def _end_badly(self, state: CallState, error: NexusError) -> None:
+    async def _send_failure(self, state: CallState, error: NexusError) -> None:
         """Sends an error reply before the head; after it, the dialect's error event, then closes the connection."""
         if isinstance(error, Cancelled):
             return

@@ -75,8 +75,8 @@ def page(settings: Settings, base: str) -> str:
 def entries(settings: Settings, base: str) -> str:
     """Returns the names and addresses of what is served, as HTML."""
     served = bases(settings)
-    found = [(f"Base URL of {place.protocol.clients}", base + place.url_path or "/") for place in served]
-    found += [("Models", base + models) for place in served for models in place.models[:1]]
+    found = [(f"Base URL of {one.protocol.clients}", base + one.url_path or "/") for one in served]
+    found += [("Models", base + models) for one in served for models in one.models[:1]]
     if settings.server.health.enabled and not settings.server.health.listen:
         found += [("Health", f"{base}{settings.server.health.path}")]
     return "\n".join(f"<dt>{html.escape(name)}</dt><dd><code>{html.escape(value)}</code></dd>" for name, value in found)
@@ -129,7 +129,7 @@ class ReadyHandler(ReadHandler):
 
 
 class NothingElse(BaseHandler):
-    """Answers 404 with the paths that exist, at every other path of a separate address, which asks for no key."""
+    """Answers 404 with the paths that exist, at every other path of a separate address, which requires no key."""
 
     guarded = False
     served: tuple[str, ...]
@@ -143,5 +143,5 @@ class NothingElse(BaseHandler):
     def check_host(self) -> None:
         return
 
-    def _check_asked(self) -> None:
+    def _check_request(self) -> None:
         raise NotFound(f"{self.request.path[:SHOWN]} does not exist: this address serves {' and '.join(self.served)}")

@@ -22,7 +22,7 @@ from nexus.upstream.upload import Upload
 from nexus.wire import Json, text
 
 
-class AskedHandler(BaseHandler):
+class OperationHandler(BaseHandler):
     """One operation of a dialect. ``load`` counts the bytes in flight."""
 
     operation: Operation
@@ -84,7 +84,7 @@ class AskedHandler(BaseHandler):
         model = text(document.get("model")) if self.operation.names_model else ""
         if self.operation.names_model and not model:
             raise InvalidRequest.about("model", "expected the name of a model")
-        stream = self._asks_stream(document)
+        stream = self._wants_stream(document)
         if self.operation.names_model:
             check_case(document, "model")
             self.dialect.check(document, self.operation)
@@ -99,7 +99,7 @@ class AskedHandler(BaseHandler):
             return *self.read_body(), None
         return b"", {}, None
 
-    def _asks_stream(self, document: Mapping[str, Json]) -> bool:
+    def _wants_stream(self, document: Mapping[str, Json]) -> bool:
         """Whether the client requests a stream. Raises InvalidRequest."""
         if self.operation.streams == "query":
             return self.query().get("stream") == "true"

@@ -32,13 +32,13 @@ class MetricsHandler(ReadHandler):
     async def get(self) -> None:
         self.check_reader()
         server, runtime, headers = self.server, self.runtime, self.request.headers
-        server.look()
+        server.sample()
         scrape = Scrape(
             headers.get("Accept", ""),
             headers.get("Accept-Encoding", ""),
             tuple(value for name, value in query_pairs(self.request.query) if name == "name[]" and value),
         )
-        page = await server.aside.work(partial(render, server.rows.sums(), now(runtime), scrape))
+        page = await server.aside.work(partial(render, server.rows.sums(), unsummed(runtime), scrape))
         self.set_header("Cache-Control", "no-store")
         self.set_header("Vary", "Accept, Accept-Encoding")
         if page.encoding is not None:
@@ -66,7 +66,7 @@ class OwnMetricsHandler(MetricsHandler):
         return
 
 
-def now(runtime: Runtime) -> Mapping[Metric, Values]:
+def unsummed(runtime: Runtime) -> Mapping[Metric, Values]:
     """Returns the metrics that are not summed, because every process has the same values."""
     cooldowns = runtime.gateway.router.cooldowns
     scopes = cooldowns.active(cooldowns.clock())

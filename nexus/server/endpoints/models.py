@@ -66,11 +66,11 @@ class ModelListHandler(_Reader):
 
 
 class ModelHandler(_Reader):
-    def _check_asked(self) -> None:
+    def _check_request(self) -> None:
         # Google's SDKs have more operations on a model than are served; such a path is unknown, not for GET only.
         if self.request.method == "POST" and ":" in self.request.path:
             raise NotFound(f"{self.request.path} does not exist")
-        super()._check_asked()
+        super()._check_request()
 
     def get(self, name: str) -> None:
         asked = unquote(name)

@@ -81,6 +81,8 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
+    """The endpoint that an unknown path most likely means; ``path`` is a whole path to suggest."""
+
     base: Base
     dialect: Dialect
     path: str
@@ -117,7 +119,7 @@ def _nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Neare
         # The client's base URL is right: another protocol's endpoint is not what it means.
         known = below
     # Anything after models/ could be a model's name, so more specific endpoints are tried first.
-    for among in (_that(below, answer=True), _that(below, answer=False), _that(known, answer=True), known):
+    for among in (_only(below, answer=True), _only(below, answer=False), _only(known, answer=True), known):
         for tail, longer in zip(tails, [*tails[1:], ""], strict=False):
             # One endpoint's path may end with another's: ``/chat/completions`` ends with ``/completions``.
             found = [endpoint for endpoint in among if endpoint.path == longer]
@@ -125,7 +127,7 @@ def _nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Neare
             if found:
                 best = max(found, key=lambda endpoint: _likeness(endpoint, path, tail, headers))
                 return Nearest(best.base, best.dialect, best.base.versioned + (best.path or tail))
-    return _with_models(_that(below, answer=True), path) or _alike(known, "/" + "/".join(words))
+    return _with_models(_only(below, answer=True), path) or _alike(known, "/" + "/".join(words))
 
 
 def _with_models(endpoints: list[Endpoint], path: str) -> Nearest | None:
@@ -138,7 +140,7 @@ def _with_models(endpoints: list[Endpoint], path: str) -> Nearest | None:
     return None
 
 
-def _that(endpoints: list[Endpoint], *, answer: bool) -> list[Endpoint]:
+def _only(endpoints: list[Endpoint], *, answer: bool) -> list[Endpoint]:
     return [endpoint for endpoint in endpoints if endpoint.answers is answer]
 
 
@@ -182,8 +184,8 @@ def hides_404(headers: Mapping[str, str]) -> bool:
 
 
 def no_proxy(settings: Settings) -> str:
-    """Returns the error message for CONNECT, which a client sends to what it takes for a proxy."""
-    return f"this gateway is no forward proxy: set a base URL in the client, and no HTTPS_PROXY{_base_urls(settings)}"
+    """Returns the error message for CONNECT, which a client sends if Nexus is configured as its proxy."""
+    return f"this gateway is not a forward proxy: set a base URL in the client, not HTTPS_PROXY{_base_urls(settings)}"
 
 
 def _base_urls(settings: Settings, origin: str = "") -> str:

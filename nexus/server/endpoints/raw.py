@@ -34,7 +34,7 @@ class RawHandler(CallHandler):
         super().initialize(server, runtime, dialect, operation)
         self.provider = provider
 
-    def route_told(self) -> str:
+    def traced_path(self) -> str:
         return f"{BASE}/{self.provider}/..."
 
     head = put = patch = CallHandler.post

@@ -95,11 +95,11 @@ class AnsweringConnection(HTTP1Connection):
         """Returns the next byte that may be sent early: of the head's beginning, or a zero before a chunk's size; b""
         if there is none."""
         if self._response_start_line is None:
-            place = self._probes % len(INTERIM)
+            index = self._probes % len(INTERIM)
             if self._probes >= OPENING and self._request_start_line and self._request_start_line.version != "HTTP/1.1":
                 return b""
             self._probes += 1
-            return INTERIM[place : place + 1]
+            return INTERIM[index : index + 1]
         if self._chunking_output and self._zeros < MOST_ZEROS:
             self._zeros += 1
             return b"0"

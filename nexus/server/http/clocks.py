@@ -34,8 +34,8 @@ class PhaseClock:
     """The timer of a connection. ``late`` is called when a phase of a request times out, with the error to answer, or
     None if the connection should just close. ``since`` is when the phase began.
 
-    The timer goes on when a phase ends, and is set anew only if it would ring too late: most phases end long before
-    they time out.
+    The timer keeps running when a phase ends, and is set again only if it would fire too late: most phases end long
+    before they time out.
     """
 
     __slots__ = ("_clocks", "_deadline", "_late", "_stream", "_timer", "_words", "is_within_head", "since")
@@ -97,14 +97,14 @@ class PhaseClock:
             self._timer.cancel()
             self._timer = None
         if self._timer is None:
-            self._timer = self._stream.loop.call_at(due, self._ring)
+            self._timer = self._stream.loop.call_at(due, self._fire)
 
-    def _ring(self) -> None:
+    def _fire(self) -> None:
         self._timer = None
         if self._deadline is None or self._late is None or self._stream.closed():
             return
         if (due := self._deadline(self)) > self._stream.loop.time():
-            self._timer = self._stream.loop.call_at(due, self._ring)
+            self._timer = self._stream.loop.call_at(due, self._fire)
             return
         self._deadline = None
         self._late(None if self._words is None else RequestTimeout(self._words))

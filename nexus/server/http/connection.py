@@ -151,11 +151,11 @@ class Connection(AnsweringConnection):
         self._read_finished = length == 0
         self._clock.stop()
         if self._read_finished or self._early:
-            # The whole body is here already: the handler takes it with ``give_early``.
+            # The whole body has already arrived: the handler takes it with ``give_early``.
             self._watch()
             delegate.headers_received(start, headers)
             delegate.finish()
-            return await self._see_out()
+            return await self._await_answer()
         if (ready := delegate.headers_received(start, headers)) is not None:
             await ready
         if self._write_finished:
@@ -164,7 +164,7 @@ class Connection(AnsweringConnection):
         if not self._write_finished:
             self._watch()
             delegate.finish()
-        return await self._see_out()
+        return await self._await_answer()
 
     def give_early(self, receive: Callable[[bytes], None]) -> None:
         """Hands over the body if all of it came with the head."""
@@ -195,7 +195,7 @@ class Connection(AnsweringConnection):
                 self.stream.unread(bytes(head[found.end() :]))
                 return bytes(head[: found.end()])
             if head.startswith(TLS_HELLO):
-                raise InvalidRequest("this port speaks plain HTTP: call it by http://, or set server.tls")
+                raise InvalidRequest("this port serves plain HTTP: use http:// in the URL, or set server.tls")
 
     def _read_lines(self, head: bytes) -> tuple[RequestStartLine, HTTPHeaders, int | None]:
         """Returns the start line, the headers and the body's length. Raises InvalidRequest."""
@@ -205,7 +205,7 @@ class Connection(AnsweringConnection):
         headers = self._request_headers = read_headers(rest)
         start = self._request_start_line = in_origin_form(start, headers)
         length = body_length(headers)
-        # HTTP/1.0 knows no chunks: a proxy may see another end of the body (RFC 9112 section 6.1).
+        # HTTP/1.0 has no chunks: a proxy may see another end of the body (RFC 9112 section 6.1).
         is_framed = length is not None or start.version == "HTTP/1.1"
         self._disconnect_on_finish = not (is_framed and self._can_keep_alive(start, headers))
         return start, headers, length
@@ -237,7 +237,7 @@ class Connection(AnsweringConnection):
             self.stream.owe(self._probe)
             self.stream.set_close_callback(self._on_connection_close)
 
-    async def _see_out(self) -> bool:
+    async def _await_answer(self) -> bool:
         """Waits until the answer is written or the client disconnected; returns whether another request may follow."""
         try:
             if not self._finish_future.done() and not self.stream.closed():

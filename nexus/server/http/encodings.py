@@ -27,7 +27,7 @@ def _installed(name: str) -> Any:
 _brotli = _installed("brotli")
 _zstandard = _installed("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
-_CURES = {"br": f"pip install '{DISTRIBUTION}[brotli]'", "zstd": "pip install backports.zstd"}
+_INSTALL = {"br": f"pip install '{DISTRIBUTION}[brotli]'", "zstd": "pip install backports.zstd"}
 
 MOST_LAYERS = 3
 MOST_MEMBERS = 1000
@@ -102,11 +102,13 @@ def read_encodings(header: str) -> tuple[str, ...]:
     """Returns the encodings in the order in which they were applied. Raises UnsupportedMediaType."""
     named = [part.strip().lower().removeprefix("x-") for part in header.split(",")]
     layers = tuple(name for name in named if name not in ("", "identity"))
-    taken = ", ".join(_DECODERS)
+    supported = ", ".join(_DECODERS)
     for name in layers:
         if name not in _DECODERS:
-            cure = f"; it needs {_CURES[name]} where the gateway runs" if name in _CURES else ""
-            raise UnsupportedMediaType(f"content-encoding {name[:40]!r} is not supported{cure}; supported: {taken}")
+            remedy = f"; the gateway needs {_INSTALL[name]}" if name in _INSTALL else ""
+            raise UnsupportedMediaType(
+                f"content-encoding {name[:40]!r} is not supported{remedy}; supported: {supported}"
+            )
     if len(layers) > MOST_LAYERS:
         raise UnsupportedMediaType(f"more than {MOST_LAYERS} content-encodings are not supported")
     return layers
@@ -121,12 +123,12 @@ def unpacked(raw: bytes, layers: Sequence[str], limit: int) -> bytes:
 
 def _without(name: str, raw: bytes, limit: int) -> bytes:
     new, magic = _DECODERS[name]
-    view, place, size = memoryview(raw), 0, 0
+    view, offset, size = memoryview(raw), 0, 0
     pieces: list[bytes] = []
     for _ in range(MOST_MEMBERS):
         decoder = new(raw)
         while not decoder.eof:
-            window = view[place : place + _WINDOW]
+            window = view[offset : offset + _WINDOW]
             if not window:
                 raise InvalidRequest(f"the {name} body is truncated")
             try:
@@ -134,12 +136,12 @@ def _without(name: str, raw: bytes, limit: int) -> bytes:
                 piece = decoder.decompress(window, limit - size + 1)
             except _ERRORS as error:
                 raise InvalidRequest(f"the body is not valid {name}") from error
-            place += len(window) - len(decoder.unused_data)
+            offset += len(window) - len(decoder.unused_data)
             size += len(piece)
             if size > limit:
                 raise too_large(limit)
             pieces.append(piece)
-        if not bytes(view[place : place + 4]).startswith(magic or (b"\0none",)):
+        if not bytes(view[offset : offset + 4]).startswith(magic or (b"\0none",)):
             return b"".join(pieces)
     raise InvalidRequest(f"the {name} body has more than {MOST_MEMBERS} members")
 

@@ -48,7 +48,7 @@ def read_headers(lines: bytes) -> HTTPHeaders:
             headers[name] = value
         if len(headers) == len(found):
             return headers
-    # Before Tornado, which remembers names too.
+    # Checked before Tornado, which caches names.
     if any(line.find(":") > LONGEST_NAME and line[0] not in " \t" for line in text.split("\n")):
         raise InvalidRequest(f"the name of a header has more than {LONGEST_NAME} characters")
     try:

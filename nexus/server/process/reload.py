@@ -66,12 +66,12 @@ class Reloader:
         self._notifier = notifier or Notifier()
         self._every = every
         self._watch = Watch(running.runtime.settings.origin.files)
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
-    def ask(self) -> None:
+    def request(self) -> None:
         """Requests a reload, whether or not the files have changed."""
-        self._asked.set()
+        self._requested.set()
 
     async def stop(self) -> None:
         self._task.cancel()
@@ -90,10 +90,10 @@ class Reloader:
     async def _run(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), self._every)
+                await asyncio.wait_for(self._requested.wait(), self._every)
             try:
-                if self._asked.is_set() or await self._has_changed():
-                    self._asked.clear()
+                if self._requested.is_set() or await self._has_changed():
+                    self._requested.clear()
                     self._notifier.reloading()
                     await self._reload()
                     self._notifier.ready(SERVING)

@@ -42,23 +42,23 @@ class Rereading:
         self.settings = settings
         self._source = source
         self._watch = Watch(settings.origin.files)
-        self._asked = False
-        self._look_at = time.monotonic() + EVERY
+        self._requested = False
+        self._check_at = time.monotonic() + EVERY
         self._pid: int | None = None
         self._pieces: list[bytes] = []
         self._kill_at = 0.0
         self._is_killed = False
 
-    def ask(self) -> None:
+    def request(self) -> None:
         """Requests a read, whether or not the files have changed."""
-        self._asked = True
+        self._requested = True
 
     @property
     def due(self) -> float:
         """The monotonic time at which ``wants_to_read`` should be called again."""
         if self._pid is not None:
             return self._kill_at
-        return 0.0 if self._asked else self._look_at
+        return 0.0 if self._requested else self._check_at
 
     def wants_to_read(self) -> bool:
         """Whether to read the files now. Also kills a reading process that takes too long."""
@@ -70,13 +70,13 @@ class Rereading:
                 self._kill_at = now + AGAIN
                 self.stop()
             return False
-        if not self._asked:
-            if now < self._look_at:
+        if not self._requested:
+            if now < self._check_at:
                 return False
-            self._look_at = now + EVERY
+            self._check_at = now + EVERY
             if not self.settings.server.watch_config or not self._watch.has_changed():
                 return False
-        self._asked = False
+        self._requested = False
         return True
 
     def begin(self, poller: Poller, live: Live, over: Over) -> None:
@@ -87,19 +87,19 @@ class Rereading:
                 if self._pid == 0:
                     live(partial(self._answer, theirs))
         except OSError as error:
-            log.error("no process could be started that reads the configuration; the one before stays", exc_info=error)
+            log.error("no process could be started to read the configuration; keeping the previous one", exc_info=error)
             over(None)
             return
         own.setblocking(False)
         self._pieces, self._kill_at, self._is_killed = [], time.monotonic() + PATIENCE, False
-        poller.watch(own, partial(self._hear, poller, own, over))
+        poller.watch(own, partial(self._received, poller, own, over))
 
     def _answer(self, sock: socket.socket) -> int:
         """Reads the configuration and sends the result, in the child; returns its exit code."""
         sock.sendall(pickle.dumps(self._source.reread(self.settings)))
         return 0
 
-    def _hear(self, poller: Poller, sock: socket.socket, over: Over) -> None:
+    def _received(self, poller: Poller, sock: socket.socket, over: Over) -> None:
         with suppress(BlockingIOError):
             while piece := sock.recv(1 << 20):
                 self._pieces.append(piece)

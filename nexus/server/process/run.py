@@ -91,7 +91,7 @@ async def _serve(
     memory.settle()
     reloader = Reloader(source, running, notifier)
     # Before the announcement: whoever reads that may send a signal at once.
-    stop, signals = _on_signals(reloader.ask, running)
+    stop, signals = _on_signals(reloader.request, running)
     up()
     notifier.ready(SERVING)
     await stop.wait()

@@ -77,7 +77,7 @@ def restore(server: Server, runtime: Runtime, *, again: bool = False) -> bool:
     if budgets is None or books is None or books.ledger is None:
         return True
     if again and not books.ledger.fails:
-        # What was spent meanwhile counts too.
+        # So that what was spent meanwhile is read too.
         books.ledger.flush()
     if again and books.ledger.fails:
         return False
@@ -91,7 +91,7 @@ def restore(server: Server, runtime: Runtime, *, again: bool = False) -> bool:
             log.error(words, extra={"fields": {"why": str(error)}})
         return False
     if again:
-        log.info("budgets count again what was spent before")
+        log.info("budgets again include what was spent before")
     return True
 
 
@@ -101,7 +101,7 @@ class Running:
     def __init__(self, server: Server, runtime: Runtime) -> None:
         self.server = server
         self.restored = True
-        """Whether budgets know what was spent before."""
+        """Whether budgets include what was spent before the start."""
         self._current = CurrentApp(make_app(server, runtime))
         self.http = HttpServer(self._current, server.lifecycle)
         self.http.share = server.lifecycle.share
@@ -109,9 +109,9 @@ class Running:
         self._separate_http = [HttpServer(current, server.lifecycle, plain=True) for _, current in self._separate]
         server.show(enabled=runtime.settings.server.shows_dashboard)
         self._reaper = PeriodicCallback(self._reap, REAP * 1000)
-        self._pulse = Pulse(server.look)
+        self._pulse = Pulse(server.sample)
         self._affinity = open_affinity()
-        self._placer = PeriodicCallback(self._place, INTERVAL * 1000)
+        self._pinner = PeriodicCallback(self._pin_to_core, INTERVAL * 1000)
         runtime.start()
 
     def listen(self, listeners: Listeners) -> None:
@@ -121,7 +121,7 @@ class Running:
             http.add_sockets(sockets)
         self._reaper.start()
         if self._affinity is not None:
-            self._placer.start()
+            self._pinner.start()
         self._count()
         self.runtime.warm()
 
@@ -158,7 +158,7 @@ class Running:
             http.stop()
             await http.close_all_connections()
         self._reaper.stop()
-        self._placer.stop()
+        self._pinner.stop()
         self._pulse.stop()
         if (exporting := self.server.exporting) is not None:
             # Not on a worker, because all of them may hang.
@@ -208,11 +208,11 @@ class Running:
         meters.groups = frozenset(listed_groups(settings))
         if meters.enabled:
             self._pulse.start()
-            self.server.look()
+            self.server.sample()
         else:
             self._pulse.stop()
 
-    def _place(self) -> None:
+    def _pin_to_core(self) -> None:
         if self._affinity is None:
             return
         try:
@@ -222,14 +222,14 @@ class Running:
                 self._affinity.release()
         except (OSError, ValueError) as error:
             log.warning("this process cannot be kept on one core", extra={"fields": {"why": str(error)}})
-            self._placer.stop()
+            self._pinner.stop()
 
     def _reap(self) -> None:
         self.runtime.reap()
         with suppress(Overloaded):
             # Prices that depend on the time may have changed, and a first call would still get the old ones.
             self.runtime.prices.start()
-        if self.server.flight.let_go(memory.TRIM_AFTER) or self.http.closed >= memory.TRIM_CLOSED:
+        if self.server.flight.has_released(memory.TRIM_AFTER) or self.http.closed >= memory.TRIM_CLOSED:
             self.http.closed = 0
             with suppress(Overloaded):
                 self.server.workers.start(memory.trim)
@@ -253,18 +253,18 @@ class Pulse:
     def start(self) -> None:
         """May be called more than once."""
         if self._timer is None:
-            self._wind()
+            self._schedule()
 
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _wind(self) -> None:
+    def _schedule(self) -> None:
         loop = asyncio.get_running_loop()
         self._due = loop.time() + BEAT
         self._timer = loop.call_at(self._due, self._late)
 
     def _late(self) -> None:
         self._beat(asyncio.get_running_loop().time() - self._due)
-        self._wind()
+        self._schedule()

@@ -77,7 +77,7 @@ class Inherited:
     hub: Hub
     slots: Slots
 
-    def let_go(self, foreign: Sequence[socket.socket] = ()) -> None:
+    def release(self, foreign: Sequence[socket.socket] = ()) -> None:
         """Releases all that the child inherited; restores default signal handling."""
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGCHLD):
@@ -98,7 +98,7 @@ class Inherited:
         """Runs ``life`` in a child, then ends the process with the exit code that it returned."""
         code = 1
         try:
-            self.let_go(foreign)
+            self.release(foreign)
             code = life()
         except BaseException:
             log.exception("a process that was forked failed")

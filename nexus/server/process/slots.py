@@ -22,7 +22,7 @@ LONG = 5.0
 """Seconds after which a worker counts as having started successfully."""
 
 TIMES = 5
-"""Consecutive early deaths after which a slot is hopeless; once every slot is, the supervisor gives up."""
+"""Consecutive early deaths after which a slot is given up; once all are, the supervisor stops."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,7 +41,7 @@ class Slot:
     has_adopted: bool | None = None
     """Whether the worker uses the settings that were sent last; None until it says so."""
 
-    def is_hopeless(self, now: float) -> bool:
+    def keeps_dying(self, now: float) -> bool:
         return self.short_lives >= TIMES and not self._lives_long(now)
 
     def send(self, what: tuple[Any, ...]) -> None:
@@ -107,8 +107,8 @@ class Slots:
                 return
             yield from ((slot, os.waitstatus_to_exitcode(status)) for slot in self._slots if slot.pid == pid)
 
-    def are_hopeless(self, now: float) -> bool:
-        return all(slot.is_hopeless(now) for slot in self._slots)
+    def keep_dying(self, now: float) -> bool:
+        return all(slot.keeps_dying(now) for slot in self._slots)
 
     def want_none(self) -> None:
         for slot in self._slots:

@@ -103,7 +103,7 @@ class Source:
         if self.listen_address is None:
             return located(self.file, found)
         from_flag = [message for path, message in found if path == LISTEN]
-        in_file = located(self.file, [place for place in found if place[0] != LISTEN])
+        in_file = located(self.file, [problem for problem in found if problem[0] != LISTEN])
         return [*in_file, *(_of_flag(message) for message in from_flag)]
 
     def _loaded(self) -> Settings:

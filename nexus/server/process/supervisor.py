@@ -45,7 +45,7 @@ OVERDUE = 10.0
 """Seconds beyond the drain delay and timeout after which workers that are still alive are killed."""
 
 AT_ONCE = 1.0
-"""Seconds after a second signal at which they are."""
+"""Seconds after a second signal until workers that are still alive are killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Supervisor:
             if slot.due is not None and now >= slot.due:
                 self._fork(slot)
         if not self._together and now >= self._began + TOGETHER:
-            self._let_listen()
+            self._listen_all()
 
     @property
     def _killed_at(self) -> float:
@@ -182,7 +182,7 @@ class Supervisor:
         slot.pid, slot.began, slot.due = pid, time.monotonic(), None
         slot.settings = self._rereading.settings
         # Nothing to do when the stream ends: SIGCHLD reports the worker's end, with the exit code.
-        slot.control = Peer(control, self._poller, partial(self._heard, slot), lambda: None)
+        slot.control = Peer(control, self._poller, partial(self._received, slot), lambda: None)
         for link in links:
             self._hub.add(link)
 
@@ -191,7 +191,7 @@ class Supervisor:
         member = self._memory.member(slot.index, Control(control), SupervisorLink(ends))
         return self._orders.work(self._rereading.settings, member)
 
-    def _heard(self, slot: Slot, message: tuple[Any, ...]) -> None:
+    def _received(self, slot: Slot, message: tuple[Any, ...]) -> None:
         match message:
             case (shared_state.FACT, fact):
                 self._facts.keep(fact)
@@ -217,9 +217,9 @@ class Supervisor:
         for fact in self._facts.all():
             slot.send((shared_state.FACT, fact))
         if self._together:
-            self._say_listen(slot)
+            self._send_listen(slot)
         elif self._slots.are_built:
-            self._let_listen()
+            self._listen_all()
 
     def _serves(self, slot: Slot) -> None:
         slot.is_ready = True
@@ -230,13 +230,13 @@ class Supervisor:
         log.info("a worker is ready", extra={"fields": {"pid": slot.pid, "workers": self._slots.ready}})
         self._notifier.status(self._slots.status)
 
-    def _let_listen(self) -> None:
+    def _listen_all(self) -> None:
         self._together = True
         self._memory.listen(slot.index for slot in self._slots.built)
         for slot in self._slots.built:
-            self._say_listen(slot)
+            self._send_listen(slot)
 
-    def _say_listen(self, slot: Slot) -> None:
+    def _send_listen(self, slot: Slot) -> None:
         if self._stopped_at is None:
             slot.send((shared_state.LISTEN,))
 
@@ -260,7 +260,7 @@ class Supervisor:
         if self._stopped_at is not None:
             return
         slot.renew(now)
-        if self._slots.are_hopeless(now):
+        if self._slots.keep_dying(now):
             log.error(f"no worker stayed up for {LONG:g} s, {TIMES} times in a row: giving up")
             self._code = 1
             self._stop()
@@ -273,7 +273,7 @@ class Supervisor:
                 if number == signal.SIGCHLD:
                     self._reap()
                 elif number == signal.SIGHUP and not (self._had_terminal and not has_terminal()):
-                    self._rereading.ask()
+                    self._rereading.request()
                 elif self._stopped_at is None:
                     self._stop()
                     self._slots.kill(signal.SIGTERM)

@@ -35,7 +35,7 @@ YIELD = 0.005
 """Seconds for which a process with more connections than another one leaves the socket to it."""
 
 TIMES = 20
-"""Maximum times in a row that it does so; by then the others are too busy, so this process accepts what waits."""
+"""Maximum times in a row that it does so; by then the others are too busy, so this process accepts what is pending."""
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -49,7 +49,7 @@ class PausingServer(HTTPServer):
     closed = 0
     """Connections closed since this was last reset to 0."""
 
-    _told_at: float | None = None
+    _logged_at: float | None = None
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
         for sock in sockets:
@@ -77,9 +77,9 @@ class PausingServer(HTTPServer):
 
     def _log(self, error: OSError) -> None:
         now = time.monotonic()
-        if self._told_at is not None and now - self._told_at < QUIET:
+        if self._logged_at is not None and now - self._logged_at < QUIET:
             return
-        self._told_at = now
+        self._logged_at = now
         fields = {"why": errno.errorcode.get(error.errno or 0, str(error)), "connections": len(self._connections)}
         log.warning(
             "no file descriptor is free: accepting pauses; raise the limit (ulimit -n)", extra={"fields": fields}
@@ -93,12 +93,12 @@ class _Acceptor:
         self,
         sock: socket.socket,
         accepted: Callable[[socket.socket, Any], None],
-        tell: Callable[[OSError], None],
+        log: Callable[[OSError], None],
         share: Share | None,
     ) -> None:
         self._sock = sock
         self._accepted = accepted
-        self._log = tell
+        self._log = log
         self._share = share
         self._left_alone = 0
         self._loop = IOLoop.current()

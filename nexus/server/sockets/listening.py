@@ -44,7 +44,8 @@ def bind_all(addresses: Sequence[AnyAddress], mode: str = "0600") -> list[socket
 
 def bind(address: ListenAddress, among: Sequence[AnyAddress] = ()) -> list[socket.socket]:
     """Listens at one address; ``[::]`` includes IPv4, unless an IPv4 address or name in ``among`` has the same port."""
-    shares = any(isinstance(it, ListenAddress) and it.port == address.port and ":" not in it.host for it in among)
+    tcp = (other for other in among if isinstance(other, ListenAddress))
+    shares = any(other.port == address.port and ":" not in other.host for other in tcp)
     if address.host == "::" and not (shares and address.port):
         sockets = [_bind_tcp(socket.AF_INET6, ("::", address.port), both=True)]
     else:
@@ -142,12 +143,12 @@ def _clear(path: str) -> None:
         return
     if not stat.S_ISSOCK(kind):
         raise FileExistsError(errno.EEXIST, "a file that is not a socket exists there")
-    if not _is_left_behind(path):
+    if not _is_stale(path):
         raise OSError(errno.EADDRINUSE, "another process listens there")
     os.unlink(path)
 
 
-def _is_left_behind(path: str) -> bool:
+def _is_stale(path: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:

@@ -29,7 +29,7 @@ class Notifier:
 
     def __init__(self, address: str = "") -> None:
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
-        self._is_told = address.startswith(("/", "@"))
+        self._is_notified = address.startswith(("/", "@"))
 
     def ready(self, status: str) -> None:
         self._notify("READY=1", f"STATUS={status}")
@@ -45,7 +45,7 @@ class Notifier:
         self._notify("STOPPING=1", "STATUS=draining: waiting for running calls")
 
     def _notify(self, *lines: str) -> None:
-        if not self._is_told:
+        if not self._is_notified:
             return
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)

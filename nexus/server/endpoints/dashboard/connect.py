@@ -58,10 +58,10 @@ def _sdk(package: str, client: str, create: str, base: str, key: str, model: str
 
 
 def _codex(base: str, key: str, model: str) -> str:
-    asked = "" if key == NO_KEY else f'env_key = "NEXUS_KEY"  # export NEXUS_KEY={key}\n'
+    env_key = "" if key == NO_KEY else f'env_key = "NEXUS_KEY"  # export NEXUS_KEY={key}\n'
     return (
         f'model = {json.dumps(model)}\nmodel_provider = "nexus"\n\n[model_providers.nexus]\nname = "Nexus"\n'
-        f'base_url = {json.dumps(base)}\nwire_api = "responses"\n{asked}'
+        f'base_url = {json.dumps(base)}\nwire_api = "responses"\n{env_key}'
     ).rstrip()
 
 

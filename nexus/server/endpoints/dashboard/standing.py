@@ -77,19 +77,19 @@ def _all(routes: Routes, identity: Identity, client: str) -> Iterator[Quota]:
 
 
 def _gauge(store: Store, quota: Quota) -> Gauge | None:
-    stands = _standing(store, Demand(quota, quota.limit + 1))
-    if stands is None or quota.dimension == "cost":
+    standing = _standing(store, Demand(quota, quota.limit + 1))
+    if standing is None or quota.dimension == "cost":
         return None
-    ends = time.time() + stands.reset / SECOND if stands.reset else None
+    ends = time.time() + standing.reset / SECOND if standing.reset else None
     return Gauge(
-        quota.rule, "", quota.dimension, stands.used, quota.limit, f"in any {interval_words(quota.interval)}", ends
+        quota.rule, "", quota.dimension, standing.used, quota.limit, f"in any {interval_words(quota.interval)}", ends
     )
 
 
 def _budget(store: Store, account: BudgetAccount) -> Gauge | None:
     quota = account.quota
-    stands = _standing(store, Demand(quota, quota.limit + 1, ago=account.ago))
-    return None if stands is None else gauge_of(account, stands.used)
+    standing = _standing(store, Demand(quota, quota.limit + 1, ago=account.ago))
+    return None if standing is None else gauge_of(account, standing.used)
 
 
 def gauge_of(account: BudgetAccount, nano: int) -> Gauge:
@@ -107,7 +107,7 @@ def _readable(subject: str) -> str:
 
 
 def _standing(store: Store, demand: Demand) -> Standing | None:
-    """Reads a quota by demanding more than its limit: this never reserves anything, and the rejection tells the
+    """Reads a quota by demanding more than its limit: this never reserves anything, and the rejection contains the
     standing. Returns None if the store is unavailable."""
     try:
         decision = store.reserve([demand])
