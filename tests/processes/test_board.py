@@ -123,7 +123,7 @@ def test_a_later_process_gets_earlier_facts(fleet: Fleet) -> None:
     fleet.come_round()
     late = fleet.start()
     assert fleet.ends()[late] == 1060.0
-    assert fleet.moves[late].place("session", 1001.0) == "b/m"
+    assert fleet.moves[late].candidate("session", 1001.0) == "b/m"
     fleet.clock.now += CAP + 100
     assert list(fleet.facts.all()) == []
     assert len(fleet.facts) == 0

@@ -39,7 +39,7 @@ def test_it_keeps_serving_if_no_process_can_be_started(
     monkeypatch.setattr(lacking, what, refused)
     rereading.begin(poller, never, heard.append)
     assert heard == [None]
-    assert "no process could be started that reads the configuration" in caplog.text
+    assert "no process could be started to read the configuration" in caplog.text
     assert not rereading.wants_to_read(), "it is not retried immediately"
     rereading.request()
     assert rereading.wants_to_read()
