@@ -49,7 +49,7 @@ class Snippet:
 
     @property
     def is_nexus(self) -> bool:
-        return self.language == "toml" and not self.is_codex and "[project." not in self.text
+        return self.language == "toml" and not self.text.startswith("# ~/") and "[project." not in self.text
 
     @property
     def is_codex(self) -> bool:

@@ -47,7 +47,7 @@ SOMEBODY_ELSES = {
     *("claude", "codex", "gemini", "curl", "docker", "kubectl", "systemctl", "pip", "pipx", "uv", "git", "jq", "eval"),
     *("export", "unset", "cd", "mkdir", "sudo", "install", "useradd", "redis-server", "ollama", "vllm", "llama-server"),
     *("openssl", "npm", "cp", "mv", "cat", "echo", "sqlite3", "duckdb", "aws", "gcloud", "helm", "caddy", "nginx"),
-    *("opencode", "copilot", "cline", "qwen", "aider", "llm"),
+    *("opencode", "copilot", "cline", "qwen", "aider", "llm", "gptme", "mini"),
     *(".venv/bin/pip", ".venv/bin/ruff", ".venv/bin/mypy", "lms", ".", "code"),
 }
 """Programs whose arguments nobody here can judge."""
@@ -96,7 +96,8 @@ def standin() -> str:
                 models = table.get("models", {})
                 for alias in models:
                     more = models[alias] if isinstance(models, dict) else {}
-                    named[name][alias].update([more["expose_as"]] if "expose_as" in more else [])
+                    also = more.get("expose_as", [])
+                    named[name][alias].update([also] if isinstance(also, str) else also)
     taken: set[str] = set()
     lines = []
     for name, models in named.items():
@@ -106,7 +107,7 @@ def standin() -> str:
         for alias, exposed in models.items():
             free = sorted(exposed - taken)
             taken |= exposed
-            lines.append(f"models.{json.dumps(alias)} = {{ {f'expose_as = {json.dumps(free[0])}' if free else ''} }}")
+            lines.append(f"models.{json.dumps(alias)} = {{ {f'expose_as = {json.dumps(free)}' if free else ''} }}")
     return "\n".join(lines) + '\n[llm.providers.demo]\ntype = "echo"\nmodels = ["echo", "echo-tools"]\n'
 
 

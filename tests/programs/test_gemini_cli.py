@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.docs.pages import DOCS, snippets_of
 from tests.programs.conftest import DONE, OpenRoom, arguments
 from tests.programs.lanes import ANTHROPIC, EVERY, GEMINI, GEMINI_3, RESPONSES, ProgramLane, found
 from tests.programs.test_claude_code import ALICE, GATE
@@ -51,3 +52,12 @@ def test_a_vendors_message_arrives(lane: ProgramLane, open_room: OpenRoom) -> No
     room = open_room(lane)
     room.upstream.default = Behaviour(status=400, message="the vendor says no")
     assert "the vendor says no" in room.desk.gemini(room.nexus, "-p", "Hello?")
+
+
+def test_its_web_search_ends(open_room: OpenRoom) -> None:
+    """With the names of the page: the search is a call of one of them, and a missing one is called without end."""
+    page = next(one.text for one in snippets_of(DOCS / "gemini-format.rst") if "expose_as" in one.text)
+    room = open_room(ANTHROPIC, f"models.m.{page.splitlines()[-1]}\n")
+    room.upstream.next(Behaviour(parts=(Call("google_web_search", arguments(query="gateways")),)))
+    assert room.desk.gemini(room.nexus, "-p", "Search.").strip().endswith(DONE)
+    assert "Error" in found(room.body(1), ANTHROPIC.result)[0]
