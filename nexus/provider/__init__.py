@@ -158,7 +158,7 @@ class Provider(ABC):
         return Listing(self.base_url, model)
 
     def catalogue(self, key: SecretStr | None) -> Catalogue | None:
-        """How to ask the vendor which models it offers; None if it cannot be asked."""
+        """Reads the vendor's list of models; None if it has none."""
         return None
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
@@ -176,11 +176,11 @@ class Provider(ABC):
     def prepare_raw(self, request: ProviderRequest) -> UpstreamRequest:
         """A request for any other path of the vendor, at its own host and with its own key; pure, as ``prepare`` is."""
         parts = urlsplit(self.base_url)
-        sent = {name: request.headers[name] for name in forwarding.RAW_NAMES if name in request.headers}
-        sent |= USER_AGENT | self.credentials(request)
+        headers = {name: request.headers[name] for name in forwarding.RAW_NAMES if name in request.headers}
+        headers |= USER_AGENT | self.credentials(request)
         url = f"{parts.scheme}://{parts.netloc}{request.path}"
         query = f"?{request.query}" if request.query else ""
-        return request.sent_to(url + query, sent)
+        return request.sent_to(url + query, headers)
 
     def credentials(self, request: ProviderRequest) -> dict[str, str]:
         """The headers that carry the request's key, except those that ``send`` adds."""
@@ -191,7 +191,7 @@ class Provider(ABC):
 
     @abstractmethod
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:
-        """Equal requests give equal results. Raises ClientError if the vendor cannot serve it."""
+        """The vendor's request; equal requests give equal ones. Raises ClientError if the vendor cannot serve it."""
 
     def reserved(self) -> frozenset[str]:
         """The headers in which ``send`` puts the vendor's credential."""

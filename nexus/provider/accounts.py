@@ -62,13 +62,13 @@ def renewed_key(
         return fetch_and_learn
 
     if isinstance(settings, AuthSchemeSettings) and settings.entra is not None:
-        asked, ca_file = settings.entra, settings.trust.ca_file
+        identity, ca_file = settings.entra, settings.trust.ca_file
 
-        def ask(stack: ExitStack) -> Renewed[SecretStr]:
-            entra = stack.enter_context(closing(Entra(name, asked, proxy=settings.proxy, ca_file=ca_file)))
+        def open_entra(stack: ExitStack) -> Renewed[SecretStr]:
+            entra = stack.enter_context(closing(Entra(name, identity, proxy=settings.proxy, ca_file=ca_file)))
             return Renewed(name, learned(entra.fetch), least=LEAST_BETWEEN)
 
-        return hold(ask)
+        return hold(open_entra)
     if settings.api_key_command is not None:
         command = KeyCommand(name, settings.api_key_command, settings.api_key_refresh)
         return hold(lambda _: Renewed(name, learned(command.fetch), least=LEAST_BETWEEN))

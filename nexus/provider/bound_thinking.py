@@ -2,7 +2,7 @@
 client changed the system prompt, the tools or an earlier message, or in another account; GPT's and Grok's on Bedrock
 was made by another model, or in another region, which a cross-region profile chooses anew for every call.
 
-A client of another protocol cannot know that this is checked, and a client of a model with several places cannot know
+A client of another protocol cannot know that this is checked, and a client of a model with several targets cannot know
 where an answer came from, so the answer is requested without that thinking, on every host. Sources:
 platform.claude.com, "Prefix checks on thinking blocks" (from Fable 5.1, Opus 5.5, Sonnet 5.5 and Haiku 5.5 on, November
 2026); the 400 in opencode #48637; Bedrock's in hermes-agent #115865.

@@ -18,7 +18,7 @@ _DATE = pattern(r"[-@](?:20\d{6}|latest|default)$|:latest$")
 
 
 class CannotList(Exception):
-    """Why there is no list, for people."""
+    """There is no list; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ Catalogue = Generator[UpstreamRequest, Document, list[Offered]]
 def pages(
     first: UpstreamRequest, size: str, following: Callable[[Document], str]
 ) -> Generator[UpstreamRequest, Document, list[Document]]:
-    """Every page of a list. ``size`` is in the query of each; ``following`` makes of a page what the query of the next
-    one has in addition, "" of the last one."""
+    """Every page of a list. ``size`` is in the query of each; ``following`` returns what the query of the page after a
+    given one adds, "" after the last one."""
     url = f"{first.url}{'&' if '?' in first.url else '?'}{size}"
     found, more = list[Document](), ""
     while True:

@@ -72,7 +72,7 @@ class KeyCommand:
         if not key:
             raise self._failure("printed nothing")
         if not (key.isascii() and key.isprintable()):
-            raise self._failure("printed more than one line, or what cannot stand in an HTTP header")
+            raise self._failure("printed more than one line, or characters that are not allowed in an HTTP header")
         return key
 
     def _failure(self, words: str) -> UpstreamError:

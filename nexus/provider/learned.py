@@ -24,11 +24,11 @@ class LearnedQuirks:
     _quirks: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def quirks(self, model: str = "") -> frozenset[str]:
-        """Those of a model, or of the whole server."""
+        """The quirks of a model, or of the whole server."""
         return self._quirks.get(model, frozenset())
 
-    def keep_to(self, provider: str, model: str, quirk: str, words: str = _FOUND) -> None:
-        """``words`` tell in the log what follows; ``model`` "" is the whole server."""
+    def record(self, provider: str, model: str, quirk: str, words: str = _FOUND) -> None:
+        """Records and logs a quirk; ``words`` is the log message, ``model`` "" the whole server."""
         known = self.quirks(model)
         if quirk not in known and len(self._quirks) < _MOST_MODELS:
             self._quirks[model] = known | {quirk}

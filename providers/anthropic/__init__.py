@@ -36,7 +36,7 @@ client's own version passes. Source: platform.claude.com, "Migrating to API vers
 BASE_URL = "https://api.anthropic.com/v1"
 _PATHS: Mapping[Action, str] = {"generate": "/messages", "count_tokens": "/messages/count_tokens"}
 # Prefixes rather than a list, so that new betas of the vendor or of Claude Code work on the day they appear.
-_TRAVEL = ("anthropic-", "x-claude-code-")
+_FORWARDED = ("anthropic-", "x-claude-code-")
 
 
 class AnthropicSettings(VendorLoginSettings):
@@ -69,8 +69,8 @@ class AnthropicProvider(Provider):
         super().__init__(name, settings, shared)
         if not self.base_url.endswith("/v1"):
             self.base_url += "/v1"
-        asked = (self.base_url, settings.configured_keys, settings.api_key_command)
-        self._learned = self._holder.hold(f"what was learned of {name}", asked, lambda _: LearnedQuirks(log))
+        identity = (self.base_url, settings.configured_keys, settings.api_key_command)
+        self._learned = self._holder.hold(f"what was learned of {name}", identity, lambda _: LearnedQuirks(log))
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
         """A key sent for this vendor, or else the login of a Messages client if logins are forwarded."""
@@ -96,15 +96,15 @@ class AnthropicProvider(Provider):
     def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
         if (quirk := quirk_of(refused, request.body)) is None:
             return super().do_without(refused, request)
-        learn = partial(self._learned.keep_to, self.name, request.model, quirk, LEARNED[quirk])
+        learn = partial(self._learned.record, self.name, request.model, quirk, LEARNED[quirk])
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=True)
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:
-        sent = {"anthropic-version": VERSION} | forwarding.forwarded(request.headers, _TRAVEL)
-        sent |= request.content_type | USER_AGENT
-        sent |= self.credentials(request)
+        headers = {"anthropic-version": VERSION} | forwarding.forwarded(request.headers, _FORWARDED)
+        headers |= request.content_type | USER_AGENT
+        headers |= self.credentials(request)
         path = _PATHS.get(request.action, request.path)
-        return request.sent_to(self.settings.with_query(self.base_url + path, request.query), sent)
+        return request.sent_to(self.settings.with_query(self.base_url + path, request.query), headers)
 
 
 _PAGE = 1000

@@ -36,10 +36,10 @@ ROLES, STRICT, NEEDED, ADAPTIVE = "no_system_role", "strict_thinking", "needs_th
 LEARNED = {
     ROLES: "system messages within a conversation are refused; they become user text",
     ADAPTIVE: "adaptive thinking is refused; a budget is requested",
-    NEEDED: "thinking is required; a little of it is requested where the client wants none",
-    STRICT: "thinking is refused beside forced tools and calls without theirs; there it is switched off",
+    NEEDED: "thinking is required; the minimum is requested where the client requests none",
+    STRICT: "thinking is refused with forced tools and with calls that lack theirs; it is switched off there",
 }
-"""What a model's server rejected, and the words in the log for what follows."""
+"""What a model's server rejected, each with the log message about its requests from now on."""
 
 
 def quirk_of(refused: VendorFailure, body: bytes) -> str | None:

@@ -107,8 +107,8 @@ class BedrockProvider(Provider):
         self._chain = self.credential(lambda _: Chain(name, profile, region, proxy=proxy, ca_file=ca_file))
         self._environment_token = environment_token
         self._sign = sign
-        asked = (self.base_url, settings.configured_keys, profile)
-        self._learned = self._holder.hold(f"what was learned of {name}", asked, lambda _: LearnedQuirks(log))
+        identity = (self.base_url, settings.configured_keys, profile)
+        self._learned = self._holder.hold(f"what was learned of {name}", identity, lambda _: LearnedQuirks(log))
 
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
         is_named = isinstance(settings, BedrockModel) and settings.family == "anthropic"
@@ -149,26 +149,26 @@ class BedrockProvider(Provider):
         quirk = quirk_of(refused, request.dialect)
         if quirk is None:
             return super().do_without(refused, request)
-        learn = partial(self._learned.keep_to, self.name, request.model, quirk)
+        learn = partial(self._learned.record, self.name, request.model, quirk)
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn)
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:
         action = _ACTIONS.get(request.action) or _PATHS[request.dialect, request.stream]
         body, dropped = _body(request, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))
-        sent = {
+        headers = {
             "content-type": "application/json",
             "accept": EVENT_STREAM if action.endswith("-stream") else "application/json",
             **USER_AGENT,
         }
         if request.key is not None:
-            sent["authorization"] = f"Bearer {request.key.get_secret_value()}"
+            headers["authorization"] = f"Bearer {request.key.get_secret_value()}"
         model = counting_id(request.model) if request.action == "count_tokens" else request.model
         if request.labels and action.startswith("converse"):
             body = merge_members(body, "requestMetadata", dict(request.labels))
         elif request.labels:
-            sent[METADATA] = encode(dict(request.labels)).decode()
+            headers[METADATA] = encode(dict(request.labels)).decode()
         url = f"{self.base_url}/model/{quote(model, safe='')}/{action}"
-        return UpstreamRequest(url=url, headers=sent, body=body, dropped=dropped)
+        return UpstreamRequest(url=url, headers=headers, body=body, dropped=dropped)
 
     def reserved(self) -> frozenset[str]:
         return super().reserved() | {METADATA}

@@ -44,7 +44,7 @@ def invoke_body(
     *,
     answers: bool = True,
 ) -> Edited:
-    """The body. ``betas`` is the client's header, ``members`` are added.
+    """The body for InvokeModel. ``betas`` is the client's header; ``members`` are added to the body.
 
     Raises InvalidRequest for a field whose removal would change the answer, if ``answers``.
     """

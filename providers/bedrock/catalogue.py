@@ -29,18 +29,18 @@ def control_url(base_url: str) -> str:
 def catalogue(models: UpstreamRequest, profiles: UpstreamRequest) -> Catalogue:
     """Models that can be called by their own id, then inference profiles."""
     document = yield models
-    speaks: dict[str, bool] = {}
+    generates: dict[str, bool] = {}
     found: list[Offered] = []
     for entry in entries(document, "modelSummaries"):
         id, answers = text(entry.get("modelId")), "TEXT" in texts(entry, "outputModalities")
-        speaks[id] = answers
+        generates[id] = answers
         if "ON_DEMAND" in texts(entry, "inferenceTypesSupported"):
             found.append(Offered(id, answers, (text(entry.get("modelArn")),)))
     documents = yield from pages(
         profiles, f"maxResults={PAGE}", lambda page: parameter("nextToken", page.get("nextToken"))
     )
     for entry in (entry for document in documents for entry in entries(document, "inferenceProfileSummaries")):
-        behind = (text(mapping(model).get("modelArn")).rpartition("/")[2] for model in sequence(entry.get("models")))
-        answers = all(speaks.get(model, True) for model in behind)
+        ids = (text(mapping(model).get("modelArn")).rpartition("/")[2] for model in sequence(entry.get("models")))
+        answers = all(generates.get(model, True) for model in ids)
         found.append(Offered(text(entry.get("inferenceProfileId")), answers, (text(entry.get("inferenceProfileArn")),)))
     return found

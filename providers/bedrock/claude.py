@@ -188,12 +188,12 @@ ALWAYS_THINKS: Takes = _from((5, 0), (5, 0), "sonnet")
 def profile(model_id: str) -> models.Claude:
     """The model, without what Bedrock lacks."""
     claude, own = claude_of(model_id), models.profile(model_id)
-    held = takes_schemas(claude)
+    supported = takes_schemas(claude)
     return replace(
         own,
         off="never" if ALWAYS_THINKS(claude) else own.off,
-        structured_output=own.structured_output and held,
-        strict_tools=own.strict_tools and held,
+        structured_output=own.structured_output and supported,
+        strict_tools=own.strict_tools and supported,
         tool_names=models.SHORT_TOOL_NAMES,
         fetches_links=False,
     )

@@ -32,7 +32,7 @@ metadata one second.
 """
 
 RECHECK = 5 * 60
-"""Seconds until keys are fetched again if botocore does not tell when they expire."""
+"""Seconds until keys are fetched again if botocore does not say when they expire."""
 
 # botocore's debug log contains canonical requests and STS answers, with session tokens.
 logging.getLogger("botocore").setLevel(logging.INFO)
@@ -77,7 +77,7 @@ class Chain:
         return self._renewed.get(cancel).value
 
     def forget(self, keys: Keys) -> None:
-        """After AWS rejected these keys: a later call asks the chain again, because files and roles change."""
+        """Forgets keys that AWS rejected: a later call fetches others, because files and roles change."""
         if self._renewed.reject(keys):
             self._source = None
 

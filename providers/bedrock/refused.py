@@ -1,5 +1,5 @@
 """Recognizes what a model does not accept, by the service's error messages: models that are newer than the table of
-facts, opaque ARNs that name no model, and Claude's structured output, which accounts and regions differ in.
+facts, opaque ARNs that name no model, and Claude's structured output, in which accounts and regions differ.
 
 Sources of the messages: stopSequences (dify-official-plugins #1767), temperature (hermes-agent #111043, activepieces
 #15261), Claude's temperature (hermes-agent #111438), Claude's structured output (hindsight #3300, lobehub #19876; Haiku
@@ -35,13 +35,13 @@ _ROWS: Mapping[str, tuple[re.Pattern[str], Mapping[str, Any]]] = {
     "system": (pattern("doesn't support system messages"), {"system": False}),
     "maxTokens": (pattern(rf"integer_below_min_value|>= {gpt.LEAST_OUTPUT}\b"), {"least_output": gpt.LEAST_OUTPUT}),
 }
-"""By the part of a request: the message that rejects it, and what is then known about the model."""
+"""By part of a request: the error message that rejects it, and what is then known about the model."""
 
 _CLAUDE: Mapping[str, Mapping[str, Any]] = {
     "temperature": {"sampling": "none"},
     "outputConfig": {"structured_output": False, "strict_tools": False},
 }
-"""What is then known about a Claude in its own dialect."""
+"""What is then known about a Claude model in its own dialect."""
 
 
 def quirk_of(refused: VendorFailure, dialect: str) -> str | None:

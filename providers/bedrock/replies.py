@@ -39,7 +39,7 @@ class StreamReply(UpstreamReply):
         self._redactor = Redactor.of(inner.secrets)
         self._broken: ProtocolError | None = None
         self._originals: deque[bytes] = deque()
-        self._untold = b""
+        self._unsent = b""
 
     def begin_piece(self, within: float) -> None:
         self._inner.begin_piece(within)
@@ -78,10 +78,10 @@ class StreamReply(UpstreamReply):
                 if is_failure(name) and (shown := self._redactor.cut_text(payload)) != payload:
                     payload, original = shown, b""
                 frames.append(self._write(name, payload, self.headers.get(REQUEST_ID, "")))
-                self._untold += original
+                self._unsent += original
                 if frames[-1]:
-                    self._originals.append(self._untold if original else b"")
-                    self._untold = b""
+                    self._originals.append(self._unsent if original else b"")
+                    self._unsent = b""
         except ValueError as error:
             self._broken = ProtocolError(
                 f"{self._provider}: the event stream is corrupt: {error}", provider=self._provider
@@ -89,7 +89,7 @@ class StreamReply(UpstreamReply):
         return b"".join(frames)
 
     def _check_end(self) -> None:
-        # The decoder reports a fault behind good messages with the next piece, so feed it an empty one.
+        # The decoder reports a fault after good messages with the next piece, so feed it an empty one.
         self._frames(b"")
         if self._broken is not None:
             raise self._broken

@@ -119,7 +119,7 @@ class BedrockSettings(CloudSettings):
         if self.region is not None and named is not None and named != self.region:
             yield ("region",), f"differs from {named}, the region in base_url; set only one of them"
         elif self.signing_region is None and not (self.base_url and self.has_key):
-            how = "Nexus takes it from no profile and no environment variable"
+            how = "Nexus does not take it from a profile or an environment variable"
             yield ("region",), f'is missing; set it to the region of Bedrock, such as "us-east-1" ({how})'
 
     def _credential_problems(self) -> Iterator[Location]:

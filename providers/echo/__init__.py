@@ -55,7 +55,7 @@ class EchoProvider(Provider):
             whole = encode(codec.write_response(answer, envelope))
             return LocalReply(200, {"content-type": "application/json"}, [whole])
         writer = codec.stream_writer(envelope)
-        pieces = (writer.write(event) for event in _spoken(answer))
+        pieces = (writer.write(event) for event in _events(answer))
         return LocalReply(200, {"content-type": "text/event-stream"}, filter(None, pieces))
 
 
@@ -122,7 +122,7 @@ def _texts(asked: Request) -> Iterator[str]:
             yield from (text.text if isinstance(text, Text) else str(text) for text in inner)
 
 
-def _spoken(answer: Response) -> Iterator[Event]:
+def _events(answer: Response) -> Iterator[Event]:
     """The answer as a stream, word by word."""
     for event in unfold(answer):
         match event:

@@ -130,11 +130,11 @@ class GoogleProvider(Provider):
     def _verb(self, request: ProviderRequest) -> str:
         if request.action != "embeddings":
             return _VERBS[request.action]
-        asked_in = endpoints.embedding_format(request.model, vertex=self._on_vertex)
-        if asked_in is embeddings.GEMINI:
+        format = endpoints.embedding_format(request.model, vertex=self._on_vertex)
+        if format is embeddings.GEMINI:
             # A client of the same dialect used one of two methods; keep it.
             return request.path.rpartition(":")[2] or "batchEmbedContents"
-        return "embedContent" if asked_in is embeddings.EMBED_CONTENT else "predict"
+        return "embedContent" if format is embeddings.EMBED_CONTENT else "predict"
 
     def _prepare_claude(self, request: ProviderRequest) -> UpstreamRequest:
         fitted = claude.fit(request, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))

@@ -63,7 +63,7 @@ class AuthTransport(transport.Request):
             ) as response:
                 return TokenAnswer(response.status_code, response.headers, self._read(response))
         except requests.RequestException as error:
-            slow = isinstance(error, requests.Timeout) or any(isinstance(it, ReadTimeoutError) for it in error.args)
+            slow = isinstance(error, requests.Timeout) or any(isinstance(arg, ReadTimeoutError) for arg in error.args)
             self._last = f"{urlsplit(url).hostname}: {cause_of(error)}"
             raise (TimedOut if slow else TransportFailed)(self._last) from error
 

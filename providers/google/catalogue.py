@@ -19,19 +19,19 @@ _OTHER = ("embed", "imagen", "veo", "tts", "image", "lyria", "aqa", "chirp", "me
 
 
 def gemini_catalogue(first: UpstreamRequest) -> Catalogue:
-    """Ids are without their ``models/`` prefix, as in settings."""
-    found: list[Offered] = []
+    """The models of the Gemini API; ids have no ``models/`` prefix, as in settings."""
+    offered: list[Offered] = []
     for document in (yield from pages(first, _SIZE, _following)):
         for entry in entries(document, "models"):
             id, methods = text(entry.get("name")).removeprefix("models/"), texts(entry, "supportedGenerationMethods")
             answers = "generateContent" in methods if methods else True
-            found.append(Offered(id, answers and not _is_other(id), (f"models/{id}",)))
-    return found
+            offered.append(Offered(id, answers and not _is_other(id), (f"models/{id}",)))
+    return offered
 
 
 def vertex_catalogue(first: Mapping[str, UpstreamRequest]) -> Catalogue:
-    """``first`` has the request for each publisher's first page."""
-    found: list[Offered] = []
+    """The models of Vertex AI's publishers; ``first`` has the request for each publisher's first page."""
+    offered: list[Offered] = []
     for publisher, request in first.items():
         for document in (yield from pages(request, _SIZE, _following)):
             # A publisher without models here has no list at all.
@@ -39,8 +39,8 @@ def vertex_catalogue(first: Mapping[str, UpstreamRequest]) -> Catalogue:
                 name = text(entry.get("name"))
                 id, version = name.rpartition("/")[2], text(entry.get("versionId"))
                 also = (f"{id}@{version}", f"publishers/{publisher}/models/{id}") if version else (name,)
-                found.append(Offered(id, not _is_other(id), also))
-    return [one for one in found if one.id.startswith(("gemini", "claude")) or not one.answers]
+                offered.append(Offered(id, not _is_other(id), also))
+    return [one for one in offered if one.id.startswith(("gemini", "claude")) or not one.answers]
 
 
 def _following(page: Mapping[str, Json]) -> str:

@@ -127,8 +127,8 @@ def profile(model: str) -> models.Claude:
     claude = models.profile(model)
     # A forced tool always works, so it replaces structured output. Models without forced tools have no replacement, and
     # the organization may allow structured output.
-    held = claude.structured_output and not claude.forced_tools
-    return replace(claude, system_role=False, strict_tools=False, structured_output=held, fetches_links=False)
+    structured = claude.structured_output and not claude.forced_tools
+    return replace(claude, system_role=False, strict_tools=False, structured_output=structured, fetches_links=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,6 @@ class TokenSource:
 
 
 def _code(error: RefreshError) -> str:
-    answer = next((it for it in error.args if isinstance(it, Mapping)), {})
+    answer = next((arg for arg in error.args if isinstance(arg, Mapping)), {})
     code = answer.get("error")
     return f" ({code})" if isinstance(code, str) and _CODE.fullmatch(code) else ""

@@ -29,7 +29,7 @@ from nexus.provider.learned import LearnedQuirks
 from nexus.provider.request import nothing
 from nexus.providers.openai import catalogue as models
 from nexus.providers.openai.endpoints import endpoints_of
-from nexus.providers.openai.login import LOGIN_URL, TRAVELS, ChatGptLogin, login_in
+from nexus.providers.openai.login import FORWARDED, LOGIN_URL, ChatGptLogin, login_in
 from nexus.providers.openai.refused import (
     IN_PASSTHROUGH,
     SUMMARY,
@@ -111,8 +111,8 @@ class OpenAIProvider(Provider):
         if f"{self.base_url}/" == _OPENAI:
             self.base_url += VERSION
         self._root = self.base_url
-        asked = (self.base_url, settings.configured_keys, settings.api_key_command, self.settings.reasoning_summary)
-        self._learned = self._holder.hold(f"what was learned of {name}", asked, lambda _: LearnedQuirks(log))
+        identity = (self.base_url, settings.configured_keys, settings.api_key_command, self.settings.reasoning_summary)
+        self._learned = self._holder.hold(f"what was learned of {name}", identity, lambda _: LearnedQuirks(log))
         self._is_openai = self.base_url.startswith(_OPENAI)
         self._has_responses = self._is_openai if self.settings.responses is None else self.settings.responses
         self._lacks_version = not urlsplit(self.base_url).path
@@ -150,12 +150,12 @@ class OpenAIProvider(Provider):
             # A caller's own key belongs to another organization: a rejection there says nothing about the provider's
             # key.
             words = "reasoning summaries are refused, so they are omitted"
-            keep = partial(self._learned.keep_to, self.name, "", SUMMARY, words)
+            keep = partial(self._learned.record, self.name, "", SUMMARY, words)
             return Without(SUMMARY, without_summary, nothing if request.key_is_callers else keep)
         quirk = quirk_of(refused, request.dialect, request.body)
         if quirk is None:
             return None
-        keep = partial(self._learned.keep_to, self.name, request.model, quirk)
+        keep = partial(self._learned.record, self.name, request.model, quirk)
         learn = keep if holds_always(quirk, refused) else nothing
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=quirk in IN_PASSTHROUGH)
 
@@ -197,13 +197,13 @@ class OpenAIProvider(Provider):
         return configured(with_quirks(target, self._learned.quirks(model)), settings)
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:
-        sent = forwarding.forwarded(request.headers, (), ("openai-beta", "x-client-request-id"))
-        sent |= request.content_type | USER_AGENT
+        headers = forwarding.forwarded(request.headers, (), ("openai-beta", "x-client-request-id"))
+        headers |= request.content_type | USER_AGENT
         if isinstance(request.key, ChatGptLogin):
-            sent |= forwarding.forwarded(request.headers, ("x-codex-",), TRAVELS)
-        sent |= self.credentials(request)
+            headers |= forwarding.forwarded(request.headers, ("x-codex-",), FORWARDED)
+        headers |= self.credentials(request)
         path = _PATHS.get((request.dialect, request.action), request.path)
-        return request.sent_to(self.settings.with_query(self._base(request) + path, request.query), sent)
+        return request.sent_to(self.settings.with_query(self._base(request) + path, request.query), headers)
 
     def _base(self, request: ProviderRequest) -> str:
         """On Azure's classic API the URL contains the deployment, which only serves chat completions."""

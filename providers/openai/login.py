@@ -21,7 +21,7 @@ LOGIN_URL = "https://chatgpt.com/backend-api/codex"
 ISSUER = "https://auth.openai.com"
 ACCOUNT = "chatgpt-account-id"
 
-TRAVELS = (ACCOUNT, "originator", "version", "session-id", "session_id", "thread-id", "user-agent")
+FORWARDED = (ACCOUNT, "originator", "version", "session-id", "session_id", "thread-id", "user-agent")
 """Headers by which that server recognizes Codex, in addition to those that begin with ``x-codex-``."""
 
 _JWT = pattern(r"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")

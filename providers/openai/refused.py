@@ -32,10 +32,10 @@ EFFORT, HISTORY, NEW_LIMIT = "no_reasoning_effort", "no_reasoning_history", "max
 ARGUMENTS, STRICT = "json_arguments", "no_strict"
 
 IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT, STRICT})
-"""The quirks to which requests that pass through are adapted too."""
+"""The quirks to which passthrough requests are adapted too."""
 
 _IN_BOTH = (EFFORT, "no_effort_none", ARGUMENTS, "thinking_type", "enable_thinking", "no_user", "no_metadata")
-"""What servers reject on Responses too."""
+"""The quirks that also apply to Responses."""
 
 _UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
 _OPTIONAL = ("user", "seed", "metadata")
@@ -48,7 +48,7 @@ _STATUSES = (400, 422, 500)
 
 _VALUE = pattern(r"\bvalues?\b|\bone of\b|\bshould be\b|\bmust be\b|\bvalid levels\b", re.IGNORECASE)
 _LEVEL = pattern(rf"(?<![\w.-])(?:{'|'.join(LEVELS)})(?![\w-])")
-"""Names of models may end in one."""
+"""A level as a whole word: names of models may end in one."""
 _LISTED = "levels of thinking: "
 """Begins a quirk that is not a fact of ChatServer: the levels that a model has, as the server listed them."""
 
@@ -136,7 +136,7 @@ def quirk_of(refused: VendorFailure, dialect: str, body: bytes) -> str | None:
 
 
 def _listed(message: str, body: bytes) -> str | None:
-    """The quirk of a model whose levels of thinking the message lists, the rejected one apart."""
+    """The quirk of a model whose levels of thinking the message lists, except the rejected one."""
     if not _VALUE.search(message):
         return None
     asked = mapping(decode(body))

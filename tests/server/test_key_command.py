@@ -198,7 +198,7 @@ PROGRAMS = {
     "two lines": ("print('a'); print('b')", "printed more than one line"),
     "too much": (f"print('a' * {LARGEST + 1})", f"printed more than {LARGEST} bytes"),
     "without an end": ("while True: print('a' * 1000)", f"printed more than {LARGEST} bytes"),
-    "not ASCII": ("print('\\u00e4')", "printed more than one line, or what cannot"),
+    "not ASCII": ("print('\\u00e4')", "printed more than one line, or characters"),
     "a failure": ("import sys; print('hushhush'); sys.exit(3)", "ended with the status 3"),
     "too long": ("import time; time.sleep(60)", "took longer than 0.3 s"),
     "too long, its output closed": ("import os, time; os.close(1); time.sleep(60)", "took longer than 0.3 s"),

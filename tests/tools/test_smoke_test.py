@@ -405,7 +405,7 @@ class TestCaller:
         ("arguments", "why"),
         [
             (("--client-key-env", "NOT_THERE"), "environment variable NOT_THERE is not set"),
-            (("--client-key-env", "BROKEN"), "BROKEN holds what cannot stand in an HTTP header"),
+            (("--client-key-env", "BROKEN"), "BROKEN holds characters that are not allowed in an HTTP header"),
             (("--header", "x-a: {{ env.NOT_THERE }}"), "environment variable NOT_THERE is not set"),
             (("--header", "hushhush"), "write it like 'Name: value'"),
             (("--header", "x a: hushhush"), "write it like 'Name: value'"),

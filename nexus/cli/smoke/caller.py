@@ -48,7 +48,7 @@ def _key(variable: str, environ: Mapping[str, str]) -> str:
     if not key:
         raise UsageError(f"environment variable {variable} is not set")
     if not _fits(key):
-        raise UsageError(f"environment variable {variable} holds what cannot stand in an HTTP header")
+        raise UsageError(f"environment variable {variable} holds characters that are not allowed in an HTTP header")
     return key
 
 
