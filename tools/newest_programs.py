@@ -63,8 +63,8 @@ def newest(packages: Versions) -> dict[str, str]:
     """The same packages with their newest versions in the registry."""
     found = {}
     for package in packages:
-        told = subprocess.run(["npm", "view", package, "version"], check=True, stdout=subprocess.PIPE, text=True)
-        found[package] = told.stdout.strip()
+        viewed = subprocess.run(["npm", "view", package, "version"], check=True, stdout=subprocess.PIPE, text=True)
+        found[package] = viewed.stdout.strip()
     return found
 
 
@@ -75,11 +75,11 @@ def pin(packages: Versions) -> None:
 
 def run_tests(folder: Path, *arguments: str, seen: Path | None = None) -> int:
     """The exit code of pytest. ``seen`` is a file for the shapes of the programs' requests, one per line."""
-    told = {"NEXUS_PROGRAMS": str(folder), "NEXUS_REQUIRE_PROGRAMS": "1"}
-    told |= {"NEXUS_PROGRAMS_SEEN": str(seen)} if seen else {}
+    variables = {"NEXUS_PROGRAMS": str(folder), "NEXUS_REQUIRE_PROGRAMS": "1"}
+    variables |= {"NEXUS_PROGRAMS_SEEN": str(seen)} if seen else {}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/programs", *arguments]
     out = subprocess.DEVNULL if seen else None
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **told}, stdout=out, check=False).returncode
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, stdout=out, check=False).returncode
 
 
 def try_newest() -> int:

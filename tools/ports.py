@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def free_port() -> Iterator[int]:
-    """A port at which nobody listens, and which this machine gives to nobody who asks for any port.
+    """A port on which nothing listens, and which the kernel assigns to nobody who requests any free port.
 
-    A server that asks for this very port gets it, because both sockets allow sharing and only one listens. Outside
+    A server that requests this very port gets it, because both sockets allow sharing and only one listens. Outside
     Linux the port is not reserved, and another process may take it first.
     """
     with socket.socket() as reserved:

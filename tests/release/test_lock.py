@@ -28,9 +28,9 @@ def wants(*texts: str) -> Declared:
 
 CASES = {
     "as it is": (WANTED, []),
-    "one more": ((*WANTED, "redis>=5"), ["redis>=5 is asked for, and the lock has none"]),
-    "a newer one": (("Brotli>=1.3", WANTED[1]), ["Brotli>=1.3 is asked for, and the lock has 1.2.0"]),
-    "one less": (WANTED[:1], ["urllib3 is locked, and nothing asks for it"]),
+    "one more": ((*WANTED, "redis>=5"), ["redis>=5 is required, and the lock has none"]),
+    "a newer one": (("Brotli>=1.3", WANTED[1]), ["Brotli>=1.3 is required, and the lock has 1.2.0"]),
+    "one less": (WANTED[:1], ["urllib3 is locked, and nothing requires it"]),
 }
 
 

@@ -17,7 +17,7 @@ SLOW = (
     "98 MiB",
     "million",
     "80 MiB",
-    "nobody knows",
+    "unknown host",
     "under load",
 )
 

@@ -77,7 +77,7 @@ NAME, BYTES = "toolConfig.tools.0.toolSpec.name", "messages.0.content.0.image.so
         (talk(user({"text": "x", "cache": 1})), "messages.0.content.0.cache: no such member"),
         (talk(user({"text": "x", "cachePoint": {"type": "default"}})), "messages.0.content.0: a union must have"),
         (talk(user({})), "messages.0.content.0: a union must have"),
-        (talk({"role": "tool", "content": []}), "messages.0.role: 'tool' is none of"),
+        (talk({"role": "tool", "content": []}), "messages.0.role: 'tool' is not one of"),
         (talk({"role": "user", "content": "x"}), "messages.0.content: str where list is due"),
         (talk({"role": "user"}), "messages.0.content: is required"),
         (talk(user({"text": 1})), "messages.0.content.0.text: int where string is due"),

@@ -53,8 +53,8 @@ class Answer:
     @property
     def brief(self) -> str:
         """The status, and the error message or the beginning of the body."""
-        said = text(mapping(mapping(self.json).get("error")).get("message"))
-        return f"{self.status} {said or self.body[:200].decode('utf-8', 'replace')}".strip()
+        message = text(mapping(mapping(self.json).get("error")).get("message"))
+        return f"{self.status} {message or self.body[:200].decode('utf-8', 'replace')}".strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ ANY = "*"
 """Wildcard in a path: every element of an array."""
 
 
-def difference(sent: Json, arrived: Json, place: str) -> str | None:
+def difference(sent: Json, arrived: Json, path: str) -> str | None:
     """Where the two first differ, and how; None if they are equal."""
     match sent, arrived:
         case dict(), dict():
             for name in sent.keys() | arrived.keys():
-                here = f"{place}.{name}"
+                here = f"{path}.{name}"
                 if name not in arrived:
                     return f"{here} is gone"
                 if name not in sent:
@@ -29,18 +29,18 @@ def difference(sent: Json, arrived: Json, place: str) -> str | None:
             return None
         case list(), list():
             if len(sent) != len(arrived):
-                return f"{place} has {len(arrived)} entries, not {len(sent)}"
+                return f"{path} has {len(arrived)} entries, not {len(sent)}"
             pairs = enumerate(zip(sent, arrived, strict=True))
-            return next((found for at, (a, b) in pairs if (found := difference(a, b, f"{place}.{at}"))), None)
+            return next((found for at, (a, b) in pairs if (found := difference(a, b, f"{path}.{at}"))), None)
     same = sent == arrived and isinstance(sent, bool) == isinstance(arrived, bool)
-    return None if same else f"{place} is {brief(arrived)}, not {brief(sent)}"
+    return None if same else f"{path} is {brief(arrived)}, not {brief(sent)}"
 
 
 def brief(value: Json) -> str:
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "an array"
-    said = json.dumps(value, ensure_ascii=False)
-    return said if len(said) <= 50 else f"{said[:47]}..."
+    written = json.dumps(value, ensure_ascii=False)
+    return written if len(written) <= 50 else f"{written[:47]}..."
 
 
 def find(document: Json, path: Sequence[str]) -> Iterator[Json]:
@@ -54,14 +54,14 @@ def find(document: Json, path: Sequence[str]) -> Iterator[Json]:
         yield from find(known[path[0]], path[1:])
 
 
-def marks(document: Json, name: str, place: str = "") -> dict[str, Json]:
-    """The values of every member called ``name``, by place."""
+def marks(document: Json, name: str, path: str = "") -> dict[str, Json]:
+    """The values of every member called ``name``, by path."""
     found: dict[str, Json] = {}
     if isinstance(document, dict):
         for key, value in document.items():
-            here = f"{place}.{key}".lstrip(".")
+            here = f"{path}.{key}".lstrip(".")
             found |= {here: value} if key == name else marks(value, name, here)
     elif isinstance(document, list):
         for at, value in enumerate(document):
-            found |= marks(value, name, f"{place}.{at}".lstrip("."))
+            found |= marks(value, name, f"{path}.{at}".lstrip("."))
     return found

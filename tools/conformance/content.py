@@ -35,9 +35,9 @@ def c05(fixture: Fixture, findings: Findings) -> None:
     if arrival is None:
         return
     there = marks(arrival.document, "cache_control")
-    for place, mark in marks(arrival.sent, "cache_control").items():
-        found = difference(mark, there.get(place), place)
-        findings.expect(found is None, f"cache_control at {place.removesuffix('.cache_control')}", found or "")
+    for path, mark in marks(arrival.sent, "cache_control").items():
+        found = difference(mark, there.get(path), path)
+        findings.expect(found is None, f"cache_control at {path.removesuffix('.cache_control')}", found or "")
     for at, (sent, seen) in enumerate(zip(_contents(arrival.sent), _contents(arrival.document), strict=False)):
         kept = isinstance(sent, str) or isinstance(seen, list)
         findings.expect(kept, f"messages.{at}.content as blocks", f"it is {brief(seen)}")

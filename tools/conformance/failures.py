@@ -87,7 +87,7 @@ def _in_the_stream(fixture: Fixture, findings: Findings) -> None:
     wanted: Json = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded (in-band)"}}
     frame = f"event: error\ndata: {json.dumps(wanted)}\n\n".encode()
     body, betas = bodies.question(fixture.model, new_mark())
-    events = tuple(said.raw for said in OPENING)
+    events = tuple(event.raw for event in OPENING)
     with (
         fixture.upstream.answering(Behaviour(events=(*events, frame))),
         fixture.client.stream(MESSAGES + BETA_QUERY, bodies.encode(body), bodies.headers(*betas)) as stream,

@@ -42,7 +42,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     redact = redactor([key] if key != MADE_UP else [])
     try:
         with ExitStack() as stack:
-            return judge(make_bench(options, key, stack), options, redact)
+            return judge(make_fixture(options, key, stack), options, redact)
     except (CannotJudge, CannotListen, ExchangeFailed, CommandError) as error:
         sys.stderr.write(redact(f"{error}\n"))
     except KeyboardInterrupt:
@@ -54,7 +54,7 @@ def usage_problem(options: argparse.Namespace) -> str:
     if options.nexus:
         known = ("url", "model", "upstream", "bedrock_url", "key", "key_env")
         given = [name for name in known if getattr(options, name) is not None]
-        return f"--nexus brings everything itself; leave out {', '.join(given)}" if given else ""
+        return f"--nexus needs no other gateway; leave out {', '.join(given)}" if given else ""
     if options.url is None or options.model is None:
         return "name the gateway and a model: URL --model M, or --nexus"
     return ""
@@ -66,14 +66,14 @@ def read_key(options: argparse.Namespace, environ: Mapping[str, str]) -> str:
     return options.key or MADE_UP
 
 
-def make_bench(options: argparse.Namespace, key: str, stack: ExitStack) -> Fixture:
+def make_fixture(options: argparse.Namespace, key: str, stack: ExitStack) -> Fixture:
     """The fixture for the options. Raises CannotJudge, CannotListen, ExchangeFailed, CommandError."""
     extra, forms = dict(options.header), (options.key_header,)
     if options.nexus:
         local = stack.enter_context(running(options.rule))
         client = Client(local.url, options.timeout, key, forms, extra)
-        there = Client(local.bedrock, options.timeout, key, BEARER, extra)
-        return Fixture(client, MODEL, local.upstream, options.silence, local.clouds, there)
+        invoke = Client(local.bedrock, options.timeout, key, BEARER, extra)
+        return Fixture(client, MODEL, local.upstream, options.silence, local.clouds, invoke)
     client = Client(options.url, options.timeout, key, forms, extra)
     upstream = stack.enter_context(Upstream(*options.upstream)) if options.upstream else None
     url = options.bedrock_url
@@ -82,11 +82,11 @@ def make_bench(options: argparse.Namespace, key: str, stack: ExitStack) -> Fixtu
     if upstream is not None and not options.json:
         sys.stdout.write(f"upstream at {upstream.url}: point the provider of {options.model} there\n\n")
         sys.stdout.flush()
-    check_way(fixture)
+    check_connection(fixture)
     return fixture
 
 
-def check_way(fixture: Fixture) -> None:
+def check_connection(fixture: Fixture) -> None:
     """Sends a first small request, so that an invalid key or a wrong upstream is not reported as broken rules."""
     mark = new_mark()
     body = {"model": fixture.model, "max_tokens": 16, "messages": [{"role": "user", "content": f"Hello ({mark})"}]}
@@ -126,8 +126,8 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("url", nargs="?", type=_url, metavar="URL", help="what ANTHROPIC_BASE_URL would be")
-    parser.add_argument("--model", metavar="M", help="the model to ask for")
-    parser.add_argument("--nexus", action="store_true", help="start a Nexus with upstreams of its own, and judge that")
+    parser.add_argument("--model", metavar="M", help="the model to request")
+    parser.add_argument("--nexus", action="store_true", help="start Nexus with its own upstreams, and judge it")
     parser.add_argument(
         "--upstream",
         type=_address,
@@ -137,7 +137,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--bedrock-url", type=_url, metavar="URL", help="what ANTHROPIC_BEDROCK_BASE_URL would be")
     keys = parser.add_mutually_exclusive_group()
     keys.add_argument("--key", metavar="K", help="credential for the gateway (default: a made-up one)")
-    keys.add_argument("--key-env", metavar="VAR", help="environment variable that holds it")
+    keys.add_argument("--key-env", metavar="VAR", help="environment variable that contains it")
     parser.add_argument("--key-header", choices=FORMS, default="x-api-key", help="default: x-api-key")
     parser.add_argument(
         "--header", type=_header, action="append", default=[], metavar="'NAME: VALUE'", help="send this too; repeatable"
@@ -151,7 +151,7 @@ def make_parser() -> argparse.ArgumentParser:
         type=_seconds,
         default=25.0,
         metavar="SECONDS",
-        help="within which a silent stream must be filled; 0 leaves that out (default 25)",
+        help="after which a silent stream must contain a ping; 0 skips the check (default 25)",
     )
     parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     return parser

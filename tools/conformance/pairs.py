@@ -21,7 +21,7 @@ PAIRS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (bodies.SCHEMAS, ("tools", ANY, "strict")),
     (bodies.SEARCH, ("tools", ANY, "defer_loading")),
 )
-WORDS = {True: "there", False: "gone"}
+PRESENCE = {True: "there", False: "gone"}
 
 
 def c03(fixture: Fixture, findings: Findings) -> None:
@@ -37,10 +37,10 @@ def c03(fixture: Fixture, findings: Findings) -> None:
 
 def _together(arrival: Arrival, findings: Findings) -> None:
     for beta, path in PAIRS:
-        header, body, field = beta in arrival.betas, _holds(arrival.document, path), _spelled(path)
-        seen = f"the header is {WORDS[header]}, the field is {WORDS[body]}"
+        header, body, field = beta in arrival.betas, _holds(arrival.document, path), _dotted(path)
+        seen = f"the header is {PRESENCE[header]}, the field is {PRESENCE[body]}"
         if findings.expect(header == body, f"{beta} and {field}: both or neither", seen) and not header:
-            findings.note(f"{field} is taken away together with {beta}")
+            findings.note(f"{field} is removed together with {beta}")
     findings.expect("thinking" in arrival.document, "thinking (adaptive), which needs no beta", "it is gone")
 
 
@@ -56,16 +56,16 @@ def _stripped(fixture: Fixture, cloud: Cloud, findings: Findings) -> None:
     arrived = cloud.upstream.requests[-1]
     kept = [*split(arrived.header("anthropic-beta") or ""), *(arrived.json.get("anthropic_beta") or ())]
     header, field = bodies.CONTEXT in kept, "context_management" in arrived.json
-    seen = f"the beta is {WORDS[header]}, the field is {WORDS[field]}"
+    seen = f"the beta is {PRESENCE[header]}, the field is {PRESENCE[field]}"
     findings.expect(header or not field, f"{cloud.name}: {bodies.CONTEXT} with its field", seen)
-    findings.note(_left_behind(cloud, arrived, kept))
+    findings.note(_removed(cloud, arrived, kept))
 
 
-def _left_behind(cloud: Cloud, arrived: SeenRequest, kept: list[str]) -> str:
+def _removed(cloud: Cloud, arrived: SeenRequest, kept: list[str]) -> str:
     gone = [beta for beta in bodies.BETAS if beta not in kept]
-    fields = [_spelled(path) for _, path in PAIRS if not _holds(arrived.json, path)]
+    fields = [_dotted(path) for _, path in PAIRS if not _holds(arrived.json, path)]
     return (
-        f"{cloud.name}: {len(gone)} of {len(bodies.BETAS)} betas stay behind; so do {', '.join(fields) or 'no fields'}"
+        f"{cloud.name}: {len(gone)} of {len(bodies.BETAS)} betas are removed; so are {', '.join(fields) or 'no fields'}"
     )
 
 
@@ -73,5 +73,5 @@ def _holds(document: Json, path: tuple[str, ...]) -> bool:
     return any(True for _ in find(document, path))
 
 
-def _spelled(path: tuple[str, ...]) -> str:
+def _dotted(path: tuple[str, ...]) -> str:
     return ".".join(part for part in path if part != ANY)

@@ -97,9 +97,9 @@ def c11(fixture: Fixture, findings: Findings) -> None:
     if answer.status == 404:
         findings.absent = "404; the picker shows the built-in models"
         return
-    place = answer.headers.get("location", "")
+    location = answer.headers.get("location", "")
     if answer.status in REDIRECTS:
-        findings.expect(False, f"GET {LIST}: no redirect", f"{answer.status} to {place}")
+        findings.expect(False, f"GET {LIST}: no redirect", f"{answer.status} to {location}")
         return
     if not findings.expect(answer.status == 200, f"GET {LIST}: 200", answer.brief):
         return
@@ -143,11 +143,11 @@ def c13(fixture: Fixture, findings: Findings) -> None:
 
 def _invoke(client: Client, model: str) -> Answer:
     body, _ = bodies.question(model, new_mark())
-    asked = {name: body[name] for name in ("system", "tools", "messages")} | {"max_tokens": 1024}
-    asked |= {"anthropic_version": "bedrock-2023-05-31"}
+    request = {name: body[name] for name in ("system", "tools", "messages")} | {"max_tokens": 1024}
+    request |= {"anthropic_version": "bedrock-2023-05-31"}
     more = {"content-type": "application/json", "accept": EVENT_STREAM}
     path = f"/model/{quote(model, safe='')}/invoke-with-response-stream"
-    return client.send("POST", path, bodies.encode(asked), more)
+    return client.send("POST", path, bodies.encode(request), more)
 
 
 def _base64(event: Json) -> str:

@@ -62,7 +62,7 @@ CLOSING = (
     event("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 6}),
     event("message_stop"),
 )
-SPOKEN = (
+ANSWER = (
     *OPENING,
     delta("first-piece"),
     event("ping", "upstream-ping", note="upstream-ping"),
@@ -96,16 +96,16 @@ def _from_outside(fixture: Fixture, findings: Findings) -> None:
 
 
 def _step_by_step(fixture: Fixture, findings: Findings) -> None:
-    with _streaming(fixture, SPOKEN) as (stream, gates):
-        for number, (said, gate) in enumerate(zip(SPOKEN, gates, strict=True)):
+    with _streaming(fixture, ANSWER) as (stream, gates):
+        for number, (sent, gate) in enumerate(zip(ANSWER, gates, strict=True)):
             pings = stream.pings
             gate.set()
-            if said in OPENING or stream.wait(stream.has(said.sign), fixture.patience):
+            if sent in OPENING or stream.wait(stream.has(sent.sign), fixture.patience):
                 continue
-            if said.alive and not stream.ended:
-                _not_relayed(fixture, findings, said.name, made=stream.pings - pings)
+            if sent.alive and not stream.ended:
+                _not_relayed(fixture, findings, sent.name, made=stream.pings - pings)
                 continue
-            expected = f"{said.name} at the client before the upstream says more"
+            expected = f"{sent.name} at the client before the upstream says more"
             findings.expect(False, expected, _state(stream, number, fixture.patience))
             return
         _ends_well(fixture, findings, stream)
@@ -113,7 +113,7 @@ def _step_by_step(fixture: Fixture, findings: Findings) -> None:
 
 def _not_relayed(fixture: Fixture, findings: Findings, name: str, made: int) -> None:
     if made and name == "ping":
-        findings.note("pings are made anew; the upstream's own could not be told from the gateway's")
+        findings.note("pings are made anew; the upstream's own could not be distinguished from the gateway's")
         return
     what = f"{name} of the upstream relayed"
     findings.expect(False, what, f"not there after {fixture.patience:g}s")
@@ -128,10 +128,10 @@ def _state(stream: Stream, number: int, seconds: float) -> str:
 def _silences(fixture: Fixture, findings: Findings) -> None:
     with _streaming(fixture, SILENT) as (stream, gates):
         _filled(fixture, findings, stream, "before the first event", 0)
-        for said, gate in zip(SILENT[:LATE], gates, strict=False):
+        for sent, gate in zip(SILENT[:LATE], gates, strict=False):
             gate.set()
-            if said not in OPENING and not stream.wait(stream.has(said.sign), fixture.patience):
-                findings.expect(False, f"{said.name} after a silence", _state(stream, 0, fixture.patience))
+            if sent not in OPENING and not stream.wait(stream.has(sent.sign), fixture.patience):
+                findings.expect(False, f"{sent.name} after a silence", _state(stream, 0, fixture.patience))
                 return
         _filled(fixture, findings, stream, "in the middle of an answer", len(stream.raw))
         for gate in gates:
@@ -172,7 +172,7 @@ def _streaming(fixture: Fixture, events: Sequence[Event]) -> Iterator[tuple[Stre
     """A request in flight, and the gates that release its events."""
     assert fixture.upstream is not None
     gates = [threading.Event() for _ in events]
-    behaviour = Behaviour(events=tuple(said.raw for said in events), steps=tuple(gates))
+    behaviour = Behaviour(events=tuple(sent.raw for sent in events), steps=tuple(gates))
     body, betas = bodies.question(fixture.model, new_mark())
     with fixture.upstream.answering(behaviour):
         try:

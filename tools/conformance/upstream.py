@@ -23,7 +23,7 @@ class Upstream:
     """Use as a context manager. Raises CannotListen."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._place = f"{host}:{port}"
+        self._address = f"{host}:{port}"
         self._fake = FakeUpstream("anthropic", host=host, port=port, strict=False)
 
     def __enter__(self) -> Self:
@@ -31,7 +31,7 @@ class Upstream:
             self._fake.start()
         except OSError as error:
             raise CannotListen(
-                f"cannot listen on {self._place}: {os.strerror(error.errno) if error.errno else error}"
+                f"cannot listen on {self._address}: {os.strerror(error.errno) if error.errno else error}"
             ) from error
         return self
 

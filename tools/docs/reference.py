@@ -100,8 +100,8 @@ def _section(section: Section) -> str:
     lines = [section.title, "-" * len(section.title), "", *_paragraph(section.table.__doc__ or ""), ""]
     texts = docstrings(section.table)
     for name, field in _fields(section).items():
-        said = _escaped(" ".join(texts.get(name, "").split()))
-        lines += [f"``{field.alias or name}``{_default(field)}", f"    {said}", ""]
+        words = _escaped(" ".join(texts.get(name, "").split()))
+        lines += [f"``{field.alias or name}``{_default(field)}", f"    {words}", ""]
     return "\n".join(lines)
 
 

@@ -43,14 +43,14 @@ def _known(model: str) -> tuple[str, Version] | None:
     return None
 
 
-def _unforced(family: str, version: Version) -> bool:
+def _cannot_be_forced(family: str, version: Version) -> bool:
     since = {"opus": (5, 5), "sonnet": (5, 5), "fable": (5, 1), "mythos": (5, 1)}
     return family in since and version >= since[family]
 
 
 def _choice(body: dict[str, Any], family: str, version: Version) -> Iterator[str]:
     kind = (body.get("tool_choice") or {}).get("type")
-    if kind in ("any", "tool") and _unforced(family, version):
+    if kind in ("any", "tool") and _cannot_be_forced(family, version):
         yield f'tool_choice.type: "{kind}" is not supported for this model. Use "auto" or "none".'
 
 

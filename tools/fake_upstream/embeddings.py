@@ -86,8 +86,8 @@ def answer(body: dict[str, Any], model: str, verb: str, behaviour: Behaviour) ->
         case _ if "cohere.embed" in model:
             size = body.get("output_dimension") or DIMENSIONS
             vectors = [vector(size, len(one)) for one in body["texts"]]
-            told: Any = {"float": vectors} if body.get("embedding_types") else vectors
-            whole = {"id": "x", "embeddings": told, "texts": body["texts"], "response_type": "embeddings_by_type"}
+            embeddings: Any = {"float": vectors} if body.get("embedding_types") else vectors
+            whole = {"id": "x", "embeddings": embeddings, "texts": body["texts"], "response_type": "embeddings_by_type"}
             return Answer(compact(whole), headers=(("x-amzn-bedrock-input-token-count", str(used)),))
         case _:
             floats = vector(body.get("dimensions") or DIMENSIONS, len(body["inputText"]))

@@ -75,8 +75,8 @@ def chat_problems(body: dict[str, Any]) -> Iterator[Problem]:
     if model is None:
         return
     yield from _effort(model, effort, "reasoning_effort")
-    unsaid = effort is None and model.tools == "none or unset"
-    if body.get("tools") and model.tools != "any" and not unsaid and (effort != "none" or model.tools == "never"):
+    unset = effort is None and model.tools == "none or unset"
+    if body.get("tools") and model.tools != "any" and not unset and (effort != "none" or model.tools == "never"):
         yield Problem(NO_TOOLS.format(body["model"]), "reasoning_effort", None)
     stops = body.get("stop") or []
     if stops and not model.stop:

@@ -26,7 +26,7 @@ LATER = "2099-01-01T00:00:00+00:00"
 
 @dataclass(slots=True)
 class Thing:
-    """A file or a batch. ``requests`` are a batch's, each with its name; ``content`` is the file or the results."""
+    """A file or batch. ``requests`` are a batch's, each with its name; ``content`` is the file or the results."""
 
     key: str
     public: dict[str, Any]
@@ -97,7 +97,7 @@ class Holding:
             self.things[made.public["id"]] = made
             return Answer(compact(made.public))
         if not id:
-            raise AssertionError("nobody asks a vendor for everybody's things")
+            raise AssertionError("Nexus never lists a vendor's files or batches")
         thing = self.things[id]
         if request.method == "DELETE":
             del self.things[id]
@@ -116,12 +116,12 @@ class Holding:
         """Answers every request of a batch: the first ones with ``behaviours``, the rest with ``default``."""
         with self.lock:
             batch = self.things[id]
-            told = [*behaviours, *([self.default] * len(batch.requests))]
-            self.form.finish(self, batch, self._answers(batch, told))
+            planned = [*behaviours, *([self.default] * len(batch.requests))]
+            self.form.finish(self, batch, self._answers(batch, planned))
 
-    def _answers(self, batch: Thing, told: list[Behaviour]) -> Iterator[tuple[str, int, Any]]:
-        for number, ((name, body), behaviour) in enumerate(zip(batch.requests, told, strict=False), 1):
-            request = asked(self.form, batch, body)
+    def _answers(self, batch: Thing, planned: list[Behaviour]) -> Iterator[tuple[str, int, Any]]:
+        for number, ((name, body), behaviour) in enumerate(zip(batch.requests, planned, strict=False), 1):
+            request = request_of(self.form, batch, body)
             if behaviour.status >= 400:
                 answer = self.vendor.error(request, behaviour, f"req_{number}")
             else:
@@ -133,7 +133,7 @@ def key_of(request: SeenRequest) -> str:
     return request.header("x-api-key") or bearer_token(request) or ""
 
 
-def asked(form: Form, batch: Thing, body: dict[str, Any]) -> SeenRequest:
+def request_of(form: Form, batch: Thing, body: dict[str, Any]) -> SeenRequest:
     path = batch.public.get("endpoint") or "/v1/messages"
     headers = [
         ("content-type", "application/json"),
@@ -144,10 +144,10 @@ def asked(form: Form, batch: Thing, body: dict[str, Any]) -> SeenRequest:
     return SeenRequest("POST", path, headers, compact(body), body, 0.0, 0)
 
 
-def refused(store: Holding, batch: Thing) -> Iterator[str]:
+def batch_problems(store: Holding, batch: Thing) -> Iterator[str]:
     """Problems of a batch's requests, checked one by one; the vendor has no model whose name contains a slash."""
     for name, body in batch.requests:
-        request = asked(store.form, batch, body)
+        request = request_of(store.form, batch, body)
         if "/" in str(body.get("model")):
             yield f"{name}: The model `{body['model']}` does not exist"
         elif (found := store.vendor.check(request, Rules())) is not None:
@@ -172,7 +172,7 @@ class OpenAIForm:
         urls = {json.loads(line)["url"] for line in file.content.splitlines() if line.strip()}
         if urls != {body.get("endpoint")}:
             return (f"endpoint: {body.get('endpoint')} is not {urls}",)
-        return tuple(refused(store, batch))
+        return tuple(batch_problems(store, batch))
 
     def create(self, store: Holding, request: SeenRequest, kind: str) -> Thing:
         key = key_of(request)
@@ -238,10 +238,10 @@ class AnthropicForm:
             return () if set(form_of(request)) >= {"file"} else ("file: missing",)
         if problem := body_problem(request):
             return (problem,)
-        asked_for = request.json.get("requests")
-        if not isinstance(asked_for, list) or not asked_for:
+        requests = request.json.get("requests")
+        if not isinstance(requests, list) or not requests:
             return ("requests: Field required",)
-        return tuple(refused(store, Thing(key_of(request), {}, requests=_params(asked_for))))
+        return tuple(batch_problems(store, Thing(key_of(request), {}, requests=_params(requests))))
 
     def create(self, store: Holding, request: SeenRequest, kind: str) -> Thing:
         key = key_of(request)
@@ -294,8 +294,8 @@ def _lines(content: bytes) -> list[tuple[str, dict[str, Any]]]:
     return [(line["custom_id"], line["body"]) for line in lines]
 
 
-def _params(asked_for: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    return [(one["custom_id"], one["params"]) for one in asked_for]
+def _params(requests: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    return [(one["custom_id"], one["params"]) for one in requests]
 
 
 FORMS: dict[str, type[OpenAIForm] | type[AnthropicForm]] = {"openai": OpenAIForm, "anthropic": AnthropicForm}

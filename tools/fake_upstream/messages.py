@@ -75,11 +75,11 @@ def body_problems(
     by_model = model_problems(body, str(body.get("model")), bedrock=bedrock)
     tools = fits.claude_problems(body.get("tools") or [])
     pairing = pairs.messages_problems(body["messages"])
-    return (*by_model, *_foreign_thinking(body), *pairing, *tools, *_late_hours(body))
+    return (*by_model, *_foreign_thinking(body), *pairing, *tools, *_cache_order(body))
 
 
-def _late_hours(body: dict[str, Any]) -> Iterator[str]:
-    contents = [said["content"] for said in body["messages"]]
+def _cache_order(body: dict[str, Any]) -> Iterator[str]:
+    contents = [message["content"] for message in body["messages"]]
     blocks = [
         *(body.get("tools") or ()),
         *chain(*(one for one in (body.get("system"), *contents) if type(one) is list)),
@@ -90,12 +90,12 @@ def _late_hours(body: dict[str, Any]) -> Iterator[str]:
 
 
 def _newly_refused(body: dict[str, Any]) -> Iterator[str]:
-    for turn, said in enumerate(body.get("messages") or ()):
-        for index, block in enumerate(said["content"] if isinstance(said.get("content"), list) else ()):
+    for turn, message in enumerate(body.get("messages") or ()):
+        for index, block in enumerate(message["content"] if isinstance(message.get("content"), list) else ()):
             place = f"messages.{turn}.content.{index}"
-            if said.get("role") == "assistant" and block.get("type") == "document":
+            if message.get("role") == "assistant" and block.get("type") == "document":
                 yield f"{place}: `document` blocks are not allowed in assistant messages"
-            if said.get("role") == "user" and block.get("type") == "text" and block.get("citations"):
+            if message.get("role") == "user" and block.get("type") == "text" and block.get("citations"):
                 yield f"{place}.citations: not allowed in user messages"
 
 
@@ -105,13 +105,13 @@ def hosted_problems(body: dict[str, Any], model: str) -> Iterator[str]:
     yield from thinking_problems(body, model)
     if (body.get("thinking") or {}).get("display") == "updates":
         yield "thinking.display: Input should be 'summarized' or 'omitted'"
-    for turn, said in enumerate(body.get("messages") or ()):
-        for name in said:
+    for turn, message in enumerate(body.get("messages") or ()):
+        for name in message:
             if name not in ("role", "content"):
                 yield f"messages.{turn}.{name}: Extra inputs are not permitted"
-        if "content" not in said:
+        if "content" not in message:
             yield f"messages.{turn}.content: Field required"
-        for index, block in enumerate(said["content"] if isinstance(said.get("content"), list) else ()):
+        for index, block in enumerate(message["content"] if isinstance(message.get("content"), list) else ()):
             if block.get("type") in ("tool_addition", "tool_removal"):
                 yield f"messages.{turn}.content.{index}: Input tag '{block['type']}' does not match any expected tag"
     yield from _linked(body.get("messages"), "messages")
@@ -214,8 +214,8 @@ def usage(behaviour: Behaviour) -> dict[str, Any]:
 
 
 def _foreign_thinking(body: dict[str, Any]) -> Iterator[str]:
-    for turn, said in enumerate(body["messages"]):
-        blocks = said["content"] if isinstance(said["content"], list) else []
+    for turn, message in enumerate(body["messages"]):
+        blocks = message["content"] if isinstance(message["content"], list) else []
         for index, block in enumerate(blocks):
             if block["type"] == "thinking" and is_foreign(block["signature"], "anthropic"):
                 yield f"messages.{turn}.content.{index}: Invalid `signature` in `thinking` block"

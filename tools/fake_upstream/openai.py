@@ -109,16 +109,16 @@ def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
     if request.route == responses.PATH:
         return responses.answer(request.json, behaviour, serial, CREATED)
     base = {"id": f"chatcmpl-{serial:08d}", "created": CREATED, "model": request.json.get("model")}
-    said = _said(request.json, behaviour, serial)
-    finish = behaviour.stop_reason or ("tool_calls" if said.calls else "stop")
+    content = _content_of(request.json, behaviour, serial)
+    finish = behaviour.stop_reason or ("tool_calls" if content.calls else "stop")
     if request.streams:
         options = request.json.get("stream_options") or {}
-        return _stream(base, behaviour, said, finish, with_usage=options.get("include_usage") is True)
-    message: dict[str, Any] = {"role": "assistant", "content": said.text, "refusal": None, "annotations": []}
-    if said.thinking:
-        message["reasoning_content"] = said.thinking
-    if said.calls:
-        message["tool_calls"] = said.calls
+        return _stream(base, behaviour, content, finish, with_usage=options.get("include_usage") is True)
+    message: dict[str, Any] = {"role": "assistant", "content": content.text, "refusal": None, "annotations": []}
+    if content.thinking:
+        message["reasoning_content"] = content.thinking
+    if content.calls:
+        message["tool_calls"] = content.calls
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
     whole = base | {
         "object": "chat.completion",
@@ -159,7 +159,7 @@ def _models(route: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Content:
     """``text`` is None if there are only calls, as in the vendor's answers."""
 
     text: str | None
@@ -167,7 +167,7 @@ class _Said:
     calls: list[dict[str, Any]]
 
 
-def _said(body: dict[str, Any], behaviour: Behaviour, serial: int) -> _Said:
+def _content_of(body: dict[str, Any], behaviour: Behaviour, serial: int) -> _Content:
     """The contents of one message: all texts joined to one string, all calls in one list."""
     tools = (tool["function"]["name"] for tool in body.get("tools") or () if tool.get("type") == "function")
     parts = plan(behaviour, next(tools, None))
@@ -178,10 +178,10 @@ def _said(body: dict[str, Any], behaviour: Behaviour, serial: int) -> _Said:
         if isinstance(part, Call)
     ]
     thinking = "".join(part.text for part in parts if isinstance(part, Thinking))
-    return _Said("".join(texts) if texts or not calls else None, thinking, calls)
+    return _Content("".join(texts) if texts or not calls else None, thinking, calls)
 
 
-def _stream(base: dict[str, Any], behaviour: Behaviour, said: _Said, finish: str, *, with_usage: bool) -> Answer:
+def _stream(base: dict[str, Any], behaviour: Behaviour, content: _Content, finish: str, *, with_usage: bool) -> Answer:
     def chunk(delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         return _frame(head | {"choices": [choice]} | tail)
@@ -189,10 +189,10 @@ def _stream(base: dict[str, Any], behaviour: Behaviour, said: _Said, finish: str
     head = base | {"object": "chat.completion.chunk", "service_tier": "default", "system_fingerprint": None}
     # The vendor writes ``"usage": null`` on ordinary chunks only if the request asked for usage.
     tail: dict[str, Any] = {"usage": None} if with_usage else {}
-    opening: dict[str, Any] = {"role": "assistant", "content": None if said.text is None else "", "refusal": None}
-    deltas = [{"reasoning_content": piece} for piece in pieces(said.thinking)]
-    deltas += [{"content": piece} for piece in pieces(said.text or "")]
-    calls = [*_call_deltas(said.calls)]
+    opening: dict[str, Any] = {"role": "assistant", "content": None if content.text is None else "", "refusal": None}
+    deltas = [{"reasoning_content": piece} for piece in pieces(content.thinking)]
+    deltas += [{"content": piece} for piece in pieces(content.text or "")]
+    calls = [*_call_deltas(content.calls)]
     if calls and not deltas:
         # No text comes before the call, so the vendor sends the call's start together with the role.
         opening |= calls.pop(0)

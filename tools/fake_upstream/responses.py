@@ -47,7 +47,7 @@ def body_problems(body: dict[str, Any], *, counting: bool = False) -> tuple[str,
         return found
     functions = [tool for tool in body.get("tools") or () if tool.get("type") == "function"]
     fitting = fits.openai_problems([(tool["name"], tool.get("parameters")) for tool in functions])
-    return (*_foreign_thinking(items), *_lonely_calls(items), *_long_ids(items), *fitting)
+    return (*_foreign_thinking(items), *_unpaired_calls(items), *_long_ids(items), *fitting)
 
 
 def _long_ids(items: list[Any]) -> Iterator[str]:
@@ -220,7 +220,7 @@ def _foreign_thinking(items: list[dict[str, Any]]) -> Iterator[str]:
             yield f"input.{index}.encrypted_content: The encrypted content could not be verified."
 
 
-def _lonely_calls(items: list[dict[str, Any]]) -> Iterator[str]:
+def _unpaired_calls(items: list[dict[str, Any]]) -> Iterator[str]:
     """Problems with calls without output, and outputs without call."""
     for kind in WRITTEN:
         calls = {item["call_id"] for item in items if item.get("type") == kind}

@@ -49,7 +49,7 @@ def run(names: Sequence[str], tell: Callable[[Row], None]) -> list[Row]:
             with gateway.client() as client:
                 client.call({})
         for name in names:
-            rows.append(_suffer(name, gateway, vendor))
+            rows.append(_inject(name, gateway, vendor))
             tell(rows[-1])
         if gateway.tracebacks:
             rows.append(Row("tracebacks in the log", str(gateway.tracebacks), "0", True, 0.0, 0.0))
@@ -57,12 +57,12 @@ def run(names: Sequence[str], tell: Callable[[Row], None]) -> list[Row]:
     return rows
 
 
-def _suffer(name: str, gateway: GatewayProcess, vendor: FakeUpstream) -> Row:
+def _inject(name: str, gateway: GatewayProcess, vendor: FakeUpstream) -> Row:
     fault, expected = FAULTS[name]
     before = gateway.counts()
 
     def is_back(now: Counts) -> bool:
-        # A thread pool keeps its threads, so a few more after concurrent calls are no leak.
+        # A thread pool keeps its threads, so a few more after concurrent calls are not a leak.
         return now.sockets <= before.sockets and now.reserved <= before.reserved and now.threads <= before.threads + 4
 
     seen = fault(gateway, vendor)
@@ -77,9 +77,9 @@ def line(row: Row) -> str:
 
 def main(arguments: Iterable[str]) -> int:
     """Returns exit code 1 if a fault failed, or if no fault matches the words."""
-    parser = argparse.ArgumentParser(prog="chaos.py", description="Makes a gateway suffer faults, one after the other.")
+    parser = argparse.ArgumentParser(prog="chaos.py", description="Injects faults into a gateway, one after the other.")
     parser.add_argument("words", nargs="*", metavar="WORD", help="only faults with one of the words in their name")
-    parser.add_argument("--list", action="store_true", help="print the faults and what has to be seen, run none")
+    parser.add_argument("--list", action="store_true", help="print the faults and their expected results, run none")
     options = parser.parse_args(list(arguments))
     words: list[str] = options.words
     if options.list:
@@ -89,7 +89,7 @@ def main(arguments: Iterable[str]) -> int:
     names = [name for name in FAULTS if not words or any(word in name for word in words)]
     rows = run(names, lambda row: _say(line(row)))
     bad = sum(not row.good for row in rows)
-    _say(f"{len(rows)} faults, {bad} ended badly")
+    _say(f"{len(rows)} faults, {bad} failed")
     return 1 if bad or not rows else 0
 
 

@@ -144,9 +144,9 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "a body stalls": (sends(lambda: head(CHAT, length=100) + b"{"), "408"),
     "a head stalls": (sends(lambda: b"GET / HTTP/1.1\r\nHo"), "408"),
     "headers of 70 kB": (sends(lambda: head(CHAT, length=2, headers={"X-Long": "x" * 70_000})), "431"),
-    "a length that is none": (sends(lambda: head(CHAT, headers={"Content-Length": "\xb2"})), "400"),
+    "an invalid length": (sends(lambda: head(CHAT, headers={"Content-Length": "\xb2"})), "400"),
     "98 MiB to /health": (sends(lambda: head("/health", length=98 * MIB, method="GET") + b" " * (98 * MIB)), "413"),
-    "a body is refused that waits to be asked for": (
+    "a body after Expect: 100-continue is refused": (
         sends(lambda: head(CHAT, length=98 * MIB, headers={"Expect": "100-continue"}), first_line=True),
         "413, 1 answer",
     ),

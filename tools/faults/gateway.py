@@ -157,7 +157,7 @@ class GatewayProcess:
                 return f"cut: {type(error).__name__}"
 
     def counts(self) -> Counts:
-        """The current counts. Sends small calls, whose headers tell how much is reserved."""
+        """The current counts. Sends small calls, whose headers say how much is reserved."""
         # First, because it opens connections, which every count must include.
         reserved = self._reserved() // RESERVED
         process = Path(f"/proc/{self._process.pid}")

@@ -142,5 +142,5 @@ def main(arguments: Sequence[str]) -> int:
 
     before, after, tracebacks = soak(float(arguments[0]) if arguments else 10.0, say)
     good = is_back(before, after) and not tracebacks
-    say("all came back" if good else f"NOT ALL CAME BACK; {tracebacks} tracebacks")
+    say("everything was released" if good else f"NOT EVERYTHING WAS RELEASED; {tracebacks} tracebacks")
     return 0 if good else 1

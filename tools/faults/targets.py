@@ -21,7 +21,7 @@ def after(*behaviours: Behaviour, stream: bool = False, path: str = CHAT, model:
         seen = gateway.ask({"model": model, "stream": stream}, path)
         if isinstance(seen, str):
             return seen
-        tried = [told.rpartition("=")[2] for told in seen.headers.get("x-nexus-tried", "").split(", ")]
+        tried = [attempt.rpartition("=")[2] for attempt in seen.headers.get("x-nexus-tried", "").split(", ")]
         return f"{seen.status} after {', '.join(tried)}"
 
     return fault

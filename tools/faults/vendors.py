@@ -48,7 +48,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "closes every connection before its head": (always(Behaviour(close_before_head=True)), "502"),
     "resets every connection before its head": (always(Behaviour(reset_after=0)), "502"),
     "never answers": (answers(Behaviour(hang=True)), "504"),
-    "answers with what is not HTTP": (answers(Behaviour(garbage="http")), "502"),
+    "answers with bytes that are not HTTP": (answers(Behaviour(garbage="http")), "502"),
     "answers with invalid JSON": (answers(Behaviour(garbage="json"), path=MESSAGES), "502"),
     "breaks its stream": (answers(Behaviour(garbage="sse"), stream=True, path=MESSAGES), "502"),
     "cuts a stream after 2 events": (answers(Behaviour(cut_after=2), stream=True), "cut"),
@@ -57,7 +57,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "is overloaded": (answers(Behaviour(status=503)), "503"),
     "refuses the configured key": (answers(Behaviour(status=401)), "401"),
     "is not there": (asks_for("nobody/gpt-4"), "502"),
-    "has a name that nobody knows": (asks_for("nowhere/gpt-4"), "502"),
+    "has an unknown host name": (asks_for("nowhere/gpt-4"), "502"),
     "drops idle connections": (idles, "200, 200"),
 }
 """Each fault by name, with the expected beginning of what its client sees."""

@@ -51,13 +51,13 @@ def declared() -> Declared:
     with mock.patch("setuptools.setup") as called:
         file = ROOT / "setup.py"
         exec(compile(file.read_text(), str(file), "exec"), {"__file__": str(file)})
-    said = called.call_args.kwargs
-    runtime = [*said["install_requires"]]
-    for name, needed in said["extras_require"].items():
+    arguments = called.call_args.kwargs
+    runtime = [*arguments["install_requires"]]
+    for name, needed in arguments["extras_require"].items():
         runtime += needed if name != UNLOCKED else []
     built_by = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     return Declared(
-        said["python_requires"].removeprefix(">="),
+        arguments["python_requires"].removeprefix(">="),
         tuple(Requirement(text) for text in dict.fromkeys(runtime)),
         tuple(map(Requirement, built_by)),
     )
@@ -80,15 +80,15 @@ def stale(wanted: Declared, text: str) -> list[str]:
     for need in wanted:
         versions = [next(iter(pin.specifier)).version for pin in pins.get(canonicalize_name(need.name), [])]
         if not any(need.specifier.contains(version, prereleases=True) for version in versions):
-            problems.append(f"{need} is asked for, and the lock has {', '.join(versions) or 'none'}")
+            problems.append(f"{need} is required, and the lock has {', '.join(versions) or 'none'}")
     direct = {canonicalize_name(need.name) for need in wanted}
-    for name, why in _asked_by(text).items():
+    for name, why in _required_by(text).items():
         if f"-r {WANTED}" in why and name not in direct:
-            problems.append(f"{name} is locked, and nothing asks for it")
+            problems.append(f"{name} is locked, and nothing requires it")
     return problems
 
 
-def _asked_by(text: str) -> dict[str, str]:
+def _required_by(text: str) -> dict[str, str]:
     """The comment that says what needs a package, by package name."""
     found: dict[str, str] = {}
     name = ""

@@ -19,10 +19,10 @@ Event = tuple[str, dict[str, Any]]
 
 
 def whole(body: dict[str, Any], behaviour: Behaviour, serial: int) -> dict[str, Any]:
-    said = _said(body, behaviour, serial)
-    blocks = [_block(part, identity) for part, identity in said if not _is_broken(part)]
-    stop = _stop(behaviour, said)
-    if behaviour.stop_reason is None and any(_is_broken(part) for part, _ in said):
+    parts = _identified(body, behaviour, serial)
+    blocks = [_block(part, identity) for part, identity in parts if not _is_broken(part)]
+    stop = _stop(behaviour, parts)
+    if behaviour.stop_reason is None and any(_is_broken(part) for part, _ in parts):
         stop["stopReason"] = "malformed_tool_use"
     message = {"message": {"role": "assistant", "content": blocks}}
     return {"output": message, "metrics": {"latencyMs": LATENCY}, "usage": usage(behaviour)} | stop
@@ -30,11 +30,11 @@ def whole(body: dict[str, Any], behaviour: Behaviour, serial: int) -> dict[str, 
 
 def events(body: dict[str, Any], behaviour: Behaviour, serial: int) -> Iterator[Event]:
     """The events of a stream, messageStart first. Text and reasoning blocks have no start event."""
-    said = _said(body, behaviour, serial)
+    parts = _identified(body, behaviour, serial)
     yield "messageStart", {"role": "assistant"}
-    tracks = [list(_track(part, identity, index)) for index, (part, identity) in enumerate(said)]
+    tracks = [list(_track(part, identity, index)) for index, (part, identity) in enumerate(parts)]
     yield from chain.from_iterable(tracks)
-    yield "messageStop", _stop(behaviour, said)
+    yield "messageStop", _stop(behaviour, parts)
     yield "metadata", {"usage": usage(behaviour), "metrics": {"latencyMs": LATENCY}}
 
 
@@ -49,14 +49,14 @@ def usage(behaviour: Behaviour) -> dict[str, Any]:
     return counts | {"totalTokens": sum(counts.values())}
 
 
-def _said(body: dict[str, Any], behaviour: Behaviour, serial: int) -> list[tuple[Part, str]]:
+def _identified(body: dict[str, Any], behaviour: Behaviour, serial: int) -> list[tuple[Part, str]]:
     tools = (body.get("toolConfig") or {}).get("tools") or ()
     parts = plan(behaviour, next((tool["toolSpec"]["name"] for tool in tools if "toolSpec" in tool), None))
     return list(zip(parts, call_ids(parts, f"tooluse_{serial:020d}"), strict=True))
 
 
-def _stop(behaviour: Behaviour, said: list[tuple[Part, str]]) -> dict[str, Any]:
-    called = any(isinstance(part, Call) for part, _ in said)
+def _stop(behaviour: Behaviour, parts: list[tuple[Part, str]]) -> dict[str, Any]:
+    called = any(isinstance(part, Call) for part, _ in parts)
     return {"stopReason": behaviour.stop_reason or ("tool_use" if called else "end_turn")}
 
 

@@ -34,11 +34,11 @@ def service() -> Any:
     return botocore.session.get_session().get_service_model("bedrock-runtime")
 
 
-def shape_problems(shape: Any, value: Any, place: str = "") -> Iterator[str]:
-    """Problems of ``value``, which must have ``shape``; ``place`` is the path to it."""
+def shape_problems(shape: Any, value: Any, path: str = "") -> Iterator[str]:
+    """Problems of ``value``, which must have ``shape``; ``path`` leads to it."""
     if getattr(shape, "is_document_type", False):
         return
-    here = place or "body"
+    here = path or "body"
     kind = shape.type_name
     if not _is_a(kind, value):
         yield f"{here}: {type(value).__name__} where {kind} is due"
@@ -46,7 +46,7 @@ def shape_problems(shape: Any, value: Any, place: str = "") -> Iterator[str]:
     yield from _bounds(shape, value, here)
     match kind:
         case "structure":
-            yield from _members(shape, value, place)
+            yield from _members(shape, value, path)
         case "list":
             for index, item in enumerate(value):
                 yield from shape_problems(shape.member, item, f"{here}.{index}")
@@ -69,8 +69,8 @@ def _is_a(kind: str, value: Any) -> bool:
     return isinstance(value, JSON_TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
-def _members(shape: Any, value: dict[str, Any], place: str) -> Iterator[str]:
-    dot = f"{place}." if place else ""
+def _members(shape: Any, value: dict[str, Any], path: str) -> Iterator[str]:
+    dot = f"{path}." if path else ""
     in_body = {name: member for name, member in shape.members.items() if "location" not in member.serialization}
     for name in value:
         if name not in in_body:
@@ -79,7 +79,7 @@ def _members(shape: Any, value: dict[str, Any], place: str) -> Iterator[str]:
         if name in in_body and value.get(name) is None:
             yield f"{dot}{name}: is required"
     if getattr(shape, "is_tagged_union", False) and len(value) != 1:
-        yield f"{place or 'body'}: a union must have exactly one member, not {sorted(value)}"
+        yield f"{path or 'body'}: a union must have exactly one member, not {sorted(value)}"
     for name, member in in_body.items():
         if value.get(name) is not None:
             yield from shape_problems(member, value[name], f"{dot}{name}")
@@ -88,7 +88,7 @@ def _members(shape: Any, value: dict[str, Any], place: str) -> Iterator[str]:
 def _bounds(shape: Any, value: Any, here: str) -> Iterator[str]:
     enum, pattern = getattr(shape, "enum", None), shape.metadata.get("pattern")
     if enum and value not in enum:
-        yield f"{here}: {value!r} is none of {enum}"
+        yield f"{here}: {value!r} is not one of {enum}"
     if pattern and isinstance(value, str) and not re.fullmatch(pattern, value):
         yield f"{here}: {value!r} does not satisfy {pattern}"
     size: float

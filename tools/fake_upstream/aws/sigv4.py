@@ -49,7 +49,7 @@ def _scope_problem(
     try:
         at = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
-        return _refused("IncompleteSignatureException", f"x-amz-date: {stamp!r} is no date")
+        return _refused("IncompleteSignatureException", f"x-amz-date: {stamp!r} is not a date")
     if abs(datetime.now(UTC) - at) > CLOCK_SKEW:
         return _refused("InvalidSignatureException", f"Signature expired or not yet current: {stamp}")
     if match["date"] != stamp[:8]:

@@ -67,10 +67,10 @@ def _plan(body: dict[str, Any], behaviour: Behaviour) -> list[Part]:
 
 def _written(body: dict[str, Any], model: str, behaviour: Behaviour, serial: int) -> list[dict[str, Any]]:
     """The parts of the whole answer; the signature is on the first call, else on the last text."""
-    said = _plan(body, behaviour)
+    planned = _plan(body, behaviour)
     signature = SIGNATURES["gemini"] if needs_signatures(model) else ""
     parts: list[dict[str, Any]] = []
-    for part, identity in zip(said, call_ids(said, f"fc_{serial:08d}"), strict=True):
+    for part, identity in zip(planned, call_ids(planned, f"fc_{serial:08d}"), strict=True):
         match part:
             case Text(text):
                 parts.append({"text": text})

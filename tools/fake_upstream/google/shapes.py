@@ -81,8 +81,8 @@ def _field_problems(key: str, value: Any) -> list[str]:
     return _one(name, value, key)
 
 
-def _one(name: str, value: Any, place: str) -> list[str]:
-    return [place + line.removeprefix("0") for line in problems(_type(name), compact([value]))]
+def _one(name: str, value: Any, path: str) -> list[str]:
+    return [path + line.removeprefix("0") for line in problems(_type(name), compact([value]))]
 
 
 def _type(name: str) -> str:
@@ -92,12 +92,12 @@ def _type(name: str) -> str:
 def _missing_fields(body: Mapping[str, Any], vertex: bool) -> Iterator[str]:
     api = "Vertex AI" if vertex else "the Gemini API"
     for pattern in ONLY_GEMINI if vertex else ONLY_VERTEX:
-        for place in _places(body, pattern.split(".")):
-            yield f"{place}: {api} has no such field"
+        for path in _paths(body, pattern.split(".")):
+            yield f"{path}: {api} has no such field"
 
 
-def _places(value: Any, keys: list[str]) -> Iterator[str]:
-    """The places in ``value`` where the pattern of keys occurs."""
+def _paths(value: Any, keys: list[str]) -> Iterator[str]:
+    """The paths in ``value`` that match the pattern of keys."""
     if not keys:
         yield ""
         return
@@ -107,5 +107,5 @@ def _places(value: Any, keys: list[str]) -> Iterator[str]:
     else:
         children = [(key, value[key])] if isinstance(value, dict) and key in value else []
     for name, child in children:
-        for tail in _places(child, rest):
+        for tail in _paths(child, rest):
             yield f"{name}.{tail}" if tail else str(name)

@@ -170,8 +170,8 @@ def _claude_problems(request: SeenRequest, model: str, method: str) -> list[str]
     found += messages.hosted_problems(body, model)
     found += [
         f"messages.{at}.role: Input should be 'user' or 'assistant'"
-        for at, said in enumerate(body.get("messages") or ())
-        if said.get("role") == "system"
+        for at, message in enumerate(body.get("messages") or ())
+        if message.get("role") == "system"
     ]
     beta = bool(betas) or request.header("anthropic-beta") is not None
     # The types require the model, which is in the path here.
