@@ -6,11 +6,13 @@ Thread-safe; never blocks. State is kept by the provider's name, so that it surv
 
 from __future__ import annotations
 
+import functools
+import json
 import threading
 import time
 from collections.abc import Callable
 
-from nexus.processes.tally import Tally
+from nexus.processes.counter_rows import ProcessRows, Rows
 
 SHARE = 0.2
 """Retries that each call adds to its provider's retry budget: one call in five may be retried."""
@@ -24,38 +26,39 @@ class Rooms:
     """``max_concurrency``: calls in flight at each provider, over all processes on this machine."""
 
     def __init__(self) -> None:
-        self._tally: Tally | None = None
         self._lock = threading.Lock()
-        self._running: dict[str, int] = {}
+        rows = Rows()
+        self.share(rows, rows.parts[0])
 
-    def share(self, tally: Tally) -> None:
-        """Applies the bounds to all processes together from now on."""
-        self._tally = tally
+    def share(self, rows: Rows, part: ProcessRows) -> None:
+        """Applies the bounds to all of ``rows`` together from now on, and counts calls in ``part``, that of this
+        process."""
+        self._rows, self._part = rows, part
 
     def running(self, provider: str) -> int:
         """Calls in flight in this process."""
-        return self._running.get(provider, 0)
+        return self._part.value(_row_of(provider))
 
     def enter(self, provider: str, most: int | None) -> bool:
         """Returns whether there was room; if so, ``leave`` must follow. Counts without a bound too, because the next
         configuration may set one."""
+        name = _row_of(provider)
         with self._lock:
-            running = self._running.get(provider, 0) + 1
-            everywhere = running if self._tally is None else self._tally.add(provider)
-            if most is not None and everywhere > most:
-                if self._tally is not None:
-                    self._tally.take(provider)
-                return False
-            self._running[provider] = running
-            return True
+            row = self._part.row(name, 1, ends=True)
+            row[0] += 1
+            if most is None or self._rows.total(name) <= most:
+                return True
+            row[0] -= 1
+            return False
 
     def leave(self, provider: str) -> None:
         with self._lock:
-            self._running[provider] -= 1
-            if self._tally is not None:
-                self._tally.take(provider)
-            if not self._running[provider]:
-                del self._running[provider]
+            self._part.row(_row_of(provider), 1, ends=True)[0] -= 1
+
+
+@functools.cache
+def _row_of(provider: str) -> str:
+    return json.dumps(["rooms", provider])
 
 
 class RetryBudgets:

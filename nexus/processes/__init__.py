@@ -9,8 +9,8 @@
   ``limits.window_table``.
 - ``board``, for state that must never block. Each process has its own copy and tells the others what changed:
   ``gateway.cooldowns`` and ``gateway.affinity``.
-- ``cells``, for numbers in shared memory, such as connection counts (``server.sockets.shares``). ``counter_rows`` are
-  named, created on demand and outlive their process; metrics use them.
+- ``counter_rows``, for numbers in shared memory: named, created on demand, summed over all processes. Those of metrics
+  outlive their process, those of calls in flight do not (``gateway.bounds``).
 
 Times are those of ``time.monotonic``, which is one clock for all processes of a machine.
 """

@@ -11,7 +11,6 @@ import logging
 import mmap
 import struct
 import threading
-from collections.abc import Iterator
 
 log = logging.getLogger("nexus.processes")
 
@@ -41,55 +40,62 @@ class ProcessRows:
         self._names = whole[(1 + CELLS) * _WIDTH :]
         self._lock = threading.Lock()
         self._rows: dict[str, CounterRow] = {}
-        self._free: int | None = None
+        self._ending: list[CounterRow] = []
+        self._beyond: dict[str, CounterRow] = {}
+        """Rows for which there was no room."""
+
+        self._read, self._free = 0, 1
+        """How far the names were read, and the first integer behind their rows."""
 
     def row(self, name: str, width: int, *, ends: bool = False) -> CounterRow:
         """Returns the row of that name, for its process to write; creates it if needed. ``ends``: it is reset when the
         process ends."""
         with self._lock:
-            if self._free is None:
-                self._take_over()
-            row = self._rows.get(name)
-            if row is None:
-                row = self._rows[name] = self._new(name, width, ends)
-            return row
+            row = self._known().get(name)
+            return self._new(name, width, ends) if row is None else row
 
-    def rows(self) -> Iterator[tuple[str, CounterRow]]:
-        """Yields all rows that exist now; works in any process."""
-        for name, row, _ in self._entries():
-            yield name, row
+    def rows(self) -> dict[str, CounterRow]:
+        """All rows that exist now; works in any process."""
+        with self._lock:
+            return dict(self._known())
+
+    def value(self, name: str) -> int:
+        """The first integer of a row, 0 if there is none of that name; works in any process."""
+        row = self._rows.get(name)
+        if row is None:
+            with self._lock:
+                row = self._known().get(name) or self._beyond.get(name)
+        return 0 if row is None else row[0]
 
     def end(self) -> None:
         """Resets the rows created with ``ends``; call it when the process has ended."""
-        for _, row, ends in self._entries():
-            if ends:
-                for index in range(len(row)):
-                    row[index] = 0
+        self._known()
+        for row in self._ending:
+            for index in range(len(row)):
+                row[index] = 0
 
-    def _entries(self) -> Iterator[tuple[str, CounterRow, bool]]:
-        at, cell, end = 0, 1, self._cells[0]
-        while at < end:
-            length, width, ends = _ENTRY.unpack_from(self._names, at)
-            at += _ENTRY.size
-            yield bytes(self._names[at : at + length]).decode(), self._cells[cell : cell + width], bool(ends)
-            at, cell = at + length, cell + width
-
-    def _take_over(self) -> None:
-        self._free = 1
-        for name, row in self.rows():
-            self._rows[name] = row
-            self._free += len(row)
+    def _known(self) -> dict[str, CounterRow]:
+        """The rows, after those were read that are new."""
+        while self._read < self._cells[0]:
+            length, width, ends = _ENTRY.unpack_from(self._names, self._read)
+            start, self._read = self._read + _ENTRY.size, self._read + _ENTRY.size + length
+            row = self._cells[self._free : self._free + width]
+            self._rows[bytes(self._names[start : self._read]).decode()] = row
+            self._ending += [row] * ends
+            self._free += width
+        return self._rows
 
     def _new(self, name: str, width: int, ends: bool) -> CounterRow:
-        text, used, cell = name.encode(), self._cells[0], self._free or 1
-        if cell + width > 1 + CELLS or used + _ENTRY.size + len(text) > NAMES or len(text) > 0xFFFF:
+        if name in self._beyond:
+            return self._beyond[name]
+        text, used = name.encode(), self._read
+        if self._free + width > 1 + CELLS or used + _ENTRY.size + len(text) > NAMES or len(text) > 0xFFFF:
             log.error("too many metric series: further ones are not shown", extra={"fields": {"row": name[:200]}})
-            return memoryview(bytearray(width * _WIDTH)).cast("q")
+            return self._beyond.setdefault(name, memoryview(bytearray(width * _WIDTH)).cast("q"))
         _ENTRY.pack_into(self._names, used, len(text), width, ends)
         self._names[used + _ENTRY.size : used + _ENTRY.size + len(text)] = text
-        self._free = cell + width
         self._cells[0] = used + _ENTRY.size + len(text)
-        return self._cells[cell : cell + width]
+        return self._known()[name]
 
 
 class Rows:
@@ -102,7 +108,12 @@ class Rows:
         """Returns each row, summed over all processes."""
         totals: dict[str, list[int]] = {}
         for part in self.parts:
-            for name, row in part.rows():
+            for name, row in part.rows().items():
                 known = totals.get(name, (0,) * len(row))
                 totals[name] = [one + other for one, other in zip(known, row, strict=True)]
         return totals
+
+    def total(self, name: str) -> int:
+        """The first integer of a row, summed over all processes. A limit on it is never exceeded if each caller adds
+        first, checks the sum, and subtracts again if that is too high."""
+        return sum(part.value(name) for part in self.parts)

@@ -66,7 +66,7 @@ class Kept:
         if member is not None:
             router.cooldowns.share(member.board)
             router.moves.share(member.board)
-            router.rooms.share(member.tally)
+            router.rooms.share(member.rows, member.part)
         counted, kept = stores_of(own, member)
         return cls(router, Limits(counted), kept[ANSWERS], kept[IDS], Holdings(), Shared())
 

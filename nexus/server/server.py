@@ -29,7 +29,7 @@ from nexus.server.threads import Workers
 from nexus.settings import ServerSettings
 from nexus.telemetry.access_log import log_call
 from nexus.telemetry.metrics import catalog
-from nexus.telemetry.metrics.meters import Meters
+from nexus.telemetry.metrics.meters import Meters, row_name
 
 if TYPE_CHECKING:
     from nexus.telemetry.otel.exporting import Exporting
@@ -40,8 +40,7 @@ STOPPING = "the gateway is stopping"
 BUSY = "all worker threads of the gateway are busy; retry in a moment, or raise server.worker_threads"
 MANY_QUERIES = "too many queries at once; retry in a moment"
 
-IN_FLIGHT = "/calls"
-"""The tally of calls in flight in all processes; no provider can have this name."""
+IN_FLIGHT = row_name(catalog.IN_FLIGHT)
 
 FLUSH_AFTER = 0.05
 """Seconds for which finished calls are batched before they are recorded for the dashboard. Waiting records displace
@@ -69,14 +68,15 @@ class Server:
         self.books: Books | None = None
         self.calendar: Calendar | None = None
         self.rows, part = (Rows(), None) if member is None else (member.rows, member.part)
-        self.meters = Meters(part or self.rows.parts[0])
+        part = part or self.rows.parts[0]
+        self.meters = Meters(part)
+        self._running = part.row(IN_FLIGHT, 1, ends=True)
         self.meters.enabled = settings.metrics.enabled
         self.kept.router.cooldowns.on_start = self.meters.cooldown
         self.kept.limits.decided = self.meters.decided
         self.aside, self._flusher = Workers(ASIDE, MANY_QUERIES), Workers(1)
         self.recorder = Recorder(Activity() if member is None else RemoteActivity(member.link), self._flush_soon)
         self.consumers: tuple[Consumer, ...] = (log_call, self.recorder.add, self.meters.add)
-        self._tally = None if member is None else member.tally
         self.exporting: Exporting | None = None
         self.calls: dict[str, CallState] = {}
 
@@ -125,21 +125,18 @@ class Server:
         if self.lifecycle.phase is ServerPhase.ENDING:
             raise Draining(STOPPING, retry_after=1)
         self.calls[state.call.id] = state
-        self.meters.set(catalog.IN_FLIGHT, len(self.calls))
-        if self._tally is not None:
-            self._tally.add(IN_FLIGHT)
+        self._running[0] = len(self.calls)
         self.lifecycle.enter(state.call.id)
 
     def leave(self, state: CallState) -> None:
-        if self.calls.pop(state.call.id, None) is not None and self._tally is not None:
-            self._tally.take(IN_FLIGHT)
-        self.meters.set(catalog.IN_FLIGHT, len(self.calls))
+        self.calls.pop(state.call.id, None)
+        self._running[0] = len(self.calls)
         self.lifecycle.leave(state.call.id)
 
     @property
     def in_flight(self) -> int:
         """The number of calls in flight in all processes."""
-        return len(self.calls) if self._tally is None else self._tally.total(IN_FLIGHT)
+        return self.rows.total(IN_FLIGHT)
 
     def show(self, *, enabled: bool) -> None:
         """Sets whether finished calls are recorded for the dashboard."""

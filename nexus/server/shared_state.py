@@ -4,7 +4,7 @@ windows, calls in flight, metrics), and state that the supervisor keeps for them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from nexus.accounting import recorder
 from nexus.accounting.activity import Activity
@@ -16,7 +16,6 @@ from nexus.processes.hub import Function
 from nexus.processes.link import SupervisorLink
 from nexus.processes.lock import Lock
 from nexus.processes.peer import Control
-from nexus.processes.tally import Tally, tallies
 from nexus.response_store import remote
 from nexus.response_store.local import LocalStore
 from nexus.response_store.store import ANSWERS, IDS, bounds_of
@@ -34,29 +33,26 @@ pickled settings, and ADOPTED says whether the worker uses them; END ends the wo
 class Member:
     """What a worker process gets from its supervisor. ``share`` is its connection count, ``control`` its stream to the
     supervisor. ``windows`` are the counters of limits; ``link`` is for all other exact state, ``board`` for facts that
-    must not block, ``tally`` for counts that are exact and do not block; ``rows`` are the metrics of all processes,
-    ``part`` those of this one; ``count`` is the number of workers."""
+    must not block, ``rows`` for counts of all processes, of which this one writes ``part``; ``count`` is the number of
+    workers."""
 
     share: Share
     control: Control
     windows: WindowTable
     link: SupervisorLink
     board: Board
-    tally: Tally
     rows: Rows
     part: ProcessRows
     count: int
 
 
 class SharedMemory:
-    """The memory shared by ``count`` workers; ``counted`` names the tallies kept across all of them. Create it once,
-    before the first fork."""
+    """The memory shared by ``count`` workers. Create it once, before the first fork."""
 
-    def __init__(self, count: int, counted: Sequence[str]) -> None:
+    def __init__(self, count: int) -> None:
         self._count = count
         self._shares = shares(count)
         self._windows = WindowTable(lock=Lock())
-        self._tallies = tallies(count, counted)
         # One part per worker, and one for the supervisor.
         self._rows = Rows(count + 1)
         self.meters = Meters(self._rows.parts[-1])
@@ -64,8 +60,8 @@ class SharedMemory:
     def member(self, index: int, control: Control, link: SupervisorLink) -> Member:
         """What worker ``index`` gets; call it in that worker's process."""
         board = Board(lambda fact: control.tell((FACT, fact)))
-        share, tally, part = self._shares[index], self._tallies[index], self._rows.parts[index]
-        return Member(share, control, self._windows, link, board, tally, self._rows, part, self._count)
+        share, part = self._shares[index], self._rows.parts[index]
+        return Member(share, control, self._windows, link, board, self._rows, part, self._count)
 
     def listen(self, indices: Iterable[int]) -> None:
         """Marks workers as listening, each with 0 connections, before any of them does: otherwise the first one would
@@ -76,7 +72,6 @@ class SharedMemory:
     def ended(self, index: int) -> None:
         """Clears the connections and tallies of a worker that ended; keeps its counters."""
         self._shares[index].write(None)
-        self._tallies[index].clear()
         self._rows.parts[index].end()
 
     def stop(self) -> None:

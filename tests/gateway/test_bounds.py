@@ -6,7 +6,7 @@ import weakref
 
 from nexus.gateway.alarms import FEW, Alarm, Alarms
 from nexus.gateway.bounds import RetryBudgets, Rooms
-from nexus.processes.tally import tallies
+from nexus.processes.counter_rows import Rows
 
 
 def test_slots_are_taken_and_released() -> None:
@@ -18,21 +18,19 @@ def test_slots_are_taken_and_released() -> None:
 
 
 def test_processes_share_slots_and_never_exceed_the_limit() -> None:
-    counted = tallies(3, ["v", "w"])
+    rows = Rows(3)
     workers = [Rooms() for _ in range(3)]
     for index, rooms in enumerate(workers):
-        rooms.share(counted[index])
+        rooms.share(rows, rows.parts[index])
     assert [rooms.enter("v", 2) for rooms in workers] == [True, True, False]
     assert workers[2].enter("w", 1) and not workers[0].enter("w", 1)
     workers[0].leave("v")
     assert workers[2].enter("v", 2) and not workers[1].enter("v", 2)
     # A killed worker held a slot; its replacement starts with none.
-    counted[1].clear()
+    rows.parts[1].end()
     workers[1] = Rooms()
-    workers[1].share(counted[1])
+    workers[1].share(rows, rows.parts[1])
     assert workers[1].enter("v", 2) and not workers[1].enter("v", 2)
-    # Names added later are counted separately, too.
-    assert workers[0].enter("later", 1) and not workers[1].enter("later", 1)
 
 
 def test_a_retry_budget_starts_full_and_is_refilled_by_calls_and_time() -> None:

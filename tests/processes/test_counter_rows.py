@@ -32,6 +32,7 @@ def test_counts_of_all_processes_add_up() -> None:
     in_a_child(rows.parts[1], ("calls", 3), ("tokens", 70))
     count(rows.parts[2], "calls", 5)
     assert rows.sums() == {"calls": [10], "tokens": [70]}
+    assert (rows.total("calls"), rows.total("tokens"), rows.total("unknown")) == (10, 70, 0)
 
 
 def test_a_restarted_process_continues_the_counts() -> None:
@@ -59,9 +60,9 @@ def test_rows_without_room_are_counted_and_logged_but_not_shown(caplog: pytest.L
     with caplog.at_level(logging.ERROR):
         count(part, "late", 1)
         count(part, "late", 1)
-    assert [name for name, _ in part.rows()] == ["wide"]
+    assert [*part.rows()] == ["wide"]
     assert len(caplog.records) == 1, "logged once for each row"
-    assert part.row("late", 1)[0] == 2
+    assert part.row("late", 1)[0] == part.value("late") == 2
     full = ProcessRows()
     count(full, "x" * (NAMES + 1), 1)
-    assert not list(full.rows())
+    assert not full.rows()

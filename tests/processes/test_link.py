@@ -10,7 +10,6 @@ from functools import partial
 import pytest
 
 from nexus.errors import Overloaded
-from nexus.processes.cells import cells_of
 from nexus.processes.frames import BadFrame, Frames, pack
 from nexus.processes.hub import Function
 from nexus.processes.link import CallFailed, Lost, SupervisorLink, pairs
@@ -191,15 +190,3 @@ def test_if_descriptors_run_out_all_connections_are_closed(monkeypatch: pytest.M
     with pytest.raises(OSError, match="open files"), pairs(2):
         raise AssertionError("there are no connections")
     assert [sock.fileno() for sock in made] == [-1, -1]
-
-
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_cells_are_shared_with_forked_processes() -> None:
-    cells = cells_of(3)
-    assert cells.tolist() == [0, 0, 0]
-    child = os.fork()
-    if child == 0:
-        cells[1] = -7
-        os._exit(0)
-    os.waitpid(child, 0)
-    assert cells.tolist() == [0, -7, 0]

@@ -29,7 +29,6 @@ from nexus.server.process.rereading import Rereading
 from nexus.server.process.signals import Inherited, has_terminal, no_signals, signals
 from nexus.server.process.slots import LONG, TIMES, Slot, Slots
 from nexus.server.process.source import Good, log_adopted
-from nexus.server.server import IN_FLIGHT
 from nexus.server.shared_state import Member, SharedMemory, SharedState
 from nexus.server.sockets.listeners import Listeners
 from nexus.server.sockets.service import Notifier
@@ -67,7 +66,7 @@ class Supervisor:
         self._had_terminal = has_terminal()
         self._poller = Poller()
         self._hub = Hub(self._state.functions, self._poller)
-        self._memory = SharedMemory(orders.count, (IN_FLIGHT, *rereading.settings.llm.providers))
+        self._memory = SharedMemory(orders.count)
         self._memory.meters.started()
         self._facts = Facts()
         self._slots = Slots(orders.count)

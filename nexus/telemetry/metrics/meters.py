@@ -34,6 +34,10 @@ Scope = tuple[str, str, str]
 """The scope of a cooldown: provider, alias, account."""
 
 
+def row_name(metric: Metric, *labels: str) -> str:
+    return json.dumps([metric.name, *labels])
+
+
 class Family(dict[Labels, CounterRow]):
     """The rows of one metric, created when first counted."""
 
@@ -44,8 +48,7 @@ class Family(dict[Labels, CounterRow]):
 
     def __missing__(self, labels: Labels) -> CounterRow:
         metric = self._metric
-        name = json.dumps([metric.name, *labels])
-        row = self[labels] = self._part.row(name, metric.width, ends=not metric.lasts)
+        row = self[labels] = self._part.row(row_name(metric, *labels), metric.width, ends=not metric.lasts)
         return row
 
 
