@@ -39,7 +39,7 @@ class RemoteActivity:
         self._link = link
 
     def add(self, calls: Sequence[Finished]) -> None:
-        self._link.tell(_ADD, list(calls))
+        self._link.call(_ADD, list(calls))
 
     def view(self, who: Who | None) -> dict[str, Any]:
         found: dict[str, Any] = self._link.call(_VIEW, who)

@@ -53,7 +53,7 @@ class Hub:
     def _called(self, sock: socket.socket, call: tuple[int, str, tuple[object, ...]]) -> None:
         number, name, arguments = call
         kind, value = self._answer(name, arguments)
-        if number and (peer := self._peers.get(sock)) is not None:
+        if (peer := self._peers.get(sock)) is not None:
             peer.send((number, kind, value))
 
     def _answer(self, name: str, arguments: tuple[object, ...]) -> tuple[str, object]:

@@ -22,9 +22,6 @@ SECONDS = 5.0
 CONNECTIONS = 8
 """Concurrent calls of one worker process; further ones wait microseconds for a free connection."""
 
-_NOT_ANSWERED = 0
-"""The call number that marks a call as needing no answer."""
-
 
 class Lost(Exception):
     """The supervisor did not answer."""
@@ -56,14 +53,6 @@ class SupervisorLink:
         self._free: queue.SimpleQueue[_Connection] = queue.SimpleQueue()
         for sock in sockets:
             self._free.put(_Connection(sock, seconds))
-
-    def tell(self, name: str, *arguments: object) -> None:
-        """Calls a function without waiting for it; its result is dropped. Raises Lost."""
-        connection = self._take()
-        try:
-            connection.tell(name, arguments)
-        finally:
-            self._free.put(connection)
 
     def call(self, name: str, *arguments: object) -> Any:
         """Calls a function with plain values; returns its result. Raises Overloaded if it does, Lost and CallFailed."""
@@ -104,10 +93,6 @@ class _Connection:
         limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-
-    def tell(self, name: str, arguments: tuple[object, ...]) -> None:
-        """Sends a call that needs no answer. Raises Lost."""
-        self._send(pack((_NOT_ANSWERED, name, arguments)))
 
     def ask(self, name: str, arguments: tuple[object, ...]) -> tuple[str, Any]:
         """Sends a call; returns the kind and value of its answer. Raises Lost."""

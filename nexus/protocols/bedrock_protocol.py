@@ -7,13 +7,13 @@ Sources: the bedrock-runtime service model; the AWS REST-JSON protocol, whose cl
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 from nexus.errors import NexusError, UpstreamStatus
 from nexus.errors.failure import VendorFailure
 from nexus.protocols import context_length
-from nexus.protocols.dialect import Dialect, RateLimit
+from nexus.protocols.dialect import Dialect
 from nexus.protocols.eventstream import exception_message
 from nexus.protocols.protocol import Protocol
 from nexus.wire import Json, encode
@@ -68,9 +68,6 @@ class BedrockDialect(Dialect):
         found = TYPES.get(described(error).kind, _INTERNAL)
         wait = {} if error.retry_after is None else {RETRY_AFTER: str(math.ceil(error.retry_after * 1000))}
         return wait | {ERROR_TYPE: _UNAVAILABLE if found == _INTERNAL and error.status in (503, 529) else found}
-
-    def rate_limit_headers(self, limits: Sequence[RateLimit], now: float) -> dict[str, str]:
-        return {}
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"inputTokens": tokens}

@@ -59,16 +59,6 @@ def test_large_values_travel_both_ways_concurrently() -> None:
     assert len(answers) == 8
 
 
-def test_calls_without_an_answer_run_in_order() -> None:
-    told: list[int] = []
-    served = Served({"tell": told.append, "told": lambda: tuple(told)})
-    link = served.link(count=1)
-    with served:
-        for number in range(100):
-            link.tell("tell", number)
-        assert link.call("told") == tuple(range(100))
-
-
 def test_errors_are_distinguished(caplog: pytest.LogCaptureFixture) -> None:
     served = Served(FUNCTIONS)
     link = served.link()
