@@ -20,7 +20,7 @@ from nexus.wire import Json, encode
 
 ERROR_TYPE = "x-amzn-errortype"
 RETRY_AFTER = "x-amz-retry-after"
-"""In milliseconds; AWS's SDKs read no other such header. Source: aws/aws-sdk-go-v2#3400 (April 2026)."""
+"""A delay in milliseconds; AWS's SDKs read no other such header. Source: aws/aws-sdk-go-v2#3400 (April 2026)."""
 
 _INTERNAL, _UNAVAILABLE = "InternalServerException", "ServiceUnavailableException"
 

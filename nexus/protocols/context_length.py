@@ -24,7 +24,7 @@ TOO_LONG = "prompt is too long"
 """With these words in the message, in any case, Claude Code compacts and retries, whatever the status except 429."""
 
 NO_ROOM = "input length and `max_tokens` exceed context limit"
-"""With these and three numbers it requests fewer tokens and retries."""
+"""With these words and three numbers Claude Code requests fewer tokens and retries."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ class HeldCodec(ABC):
     def _methods(self, kind: HeldKind, id: str, suffix: str) -> Iterator[str]:
         if not id:
             yield from ("GET", "POST")
-        yield from (method for of, method, behind in self.verbs if id and (of, behind) == (kind, suffix))
+        yield from (method for of, method, after in self.verbs if id and (of, after) == (kind, suffix))
 
     @abstractmethod
     def page(self, kind: HeldKind, query: Mapping[str, Sequence[str]]) -> Page:

@@ -108,7 +108,7 @@ class EventWriter(ABC, Generic[Written]):
 
     @abstractmethod
     def _extend(self, index: int, words: str) -> Written:
-        """More text of a part; never empty."""
+        """The delta of a part; ``words`` is never empty."""
 
     def _cite(self, index: int, citation: Citation) -> Written:
         return self._nothing
@@ -122,7 +122,7 @@ class EventWriter(ABC, Generic[Written]):
 
 
 class BlockWriter(EventWriter[bytes]):
-    """For dialects whose blocks never overlap: while one is open, parts after it wait, in order."""
+    """A writer for dialects whose blocks never overlap: while one is open, parts after it wait, in order."""
 
     _nothing = b""
 

@@ -17,7 +17,7 @@ LARGE = 256 * 1024
 """Texts of at least this many bytes are not parsed on the loop."""
 
 MOST_VALUES = 4_000_000
-"""More are refused: no vendor accepts so many, and each costs some fifty bytes."""
+"""Maximum number of values of a text: no vendor accepts more, and each costs some fifty bytes."""
 
 FEW = 50_000
 """This many values are parsed within milliseconds."""
@@ -41,7 +41,7 @@ def values_in(raw: bytes) -> int:
 
 
 def decode_large(raw: bytes) -> Json:
-    """As ``decode``. Raises ValueError, and RequestTooLarge for too many values."""
+    """The value, as ``decode`` returns it. Raises ValueError, and RequestTooLarge for too many values."""
     values = values_in(raw)
     if values > MOST_VALUES:
         raise RequestTooLarge(f"the request body holds more than {MOST_VALUES:,} JSON values")
@@ -153,4 +153,4 @@ class _Pieces:
 
 
 def _malformed(place: int) -> ValueError:
-    return ValueError(f"malformed at or behind byte {place}")
+    return ValueError(f"malformed at or after byte {place}")

@@ -47,7 +47,7 @@ class RefusedBeta:
 
 
 FIRST_DEARER_IN_REGIONS = (4, 5)
-"""From this Claude on, regions and multi-regions cost 10% more than the global endpoint.
+"""From this version on, regions and multi-regions cost 10% more than the global endpoint.
 
 Source: Anthropic's price list, section on third-party platforms, November 2026.
 """

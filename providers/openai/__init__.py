@@ -119,7 +119,7 @@ class OpenAIProvider(Provider):
         if self._learned.below_version:
             self.base_url, self._lacks_version = self._root + VERSION, False
         named = self.settings.endpoints
-        # A list of held endpoints only says nothing about the others.
+        # A list with only files and batches says nothing about the others.
         only_held = named is None or (named and set(named) <= set(HELD))
         self._endpoints = endpoints_of(self.base_url) if only_held or named is None else named
 

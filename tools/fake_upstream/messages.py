@@ -25,7 +25,7 @@ HEADER_PARAMS = ("betas", "user_profile_id", "workspace_id")
 NEWEST = "2026-10-21"
 """The version whose types the SDK has. Source: platform.claude.com, "Migrating to API version 2026-10-21"."""
 SAMPLING = ("temperature", "top_p", "top_k")
-"""What versions before it accept in addition."""
+"""Fields that only earlier versions accept."""
 COUNTED = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 
 ERRORS = {

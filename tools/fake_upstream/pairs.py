@@ -17,7 +17,7 @@ CLAUDE_IDS = {
     "tool_result": ("tool_use_id", "^[a-zA-Z0-9_-]+$"),
     "server_tool_use": ("id", "^srvtoolu_[a-zA-Z0-9_]+$"),
 }
-"""By the type of a block, the name of its id and the pattern."""
+"""The name of the id and its pattern, by the type of the block."""
 
 
 def chat_problems(messages: list[Any]) -> Iterator[str]:

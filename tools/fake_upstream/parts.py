@@ -84,7 +84,7 @@ def is_foreign(signature: str, *own: str) -> bool:
 
 
 def is_base64(value: str) -> bool:
-    """In either alphabet: Google's services accept both, and its Python SDK sends the one for URLs."""
+    """Whether it is base64 in either alphabet: Google accepts both, and its Python SDK sends the one for URLs."""
     try:
         base64.b64decode(value.translate({ord("-"): "+", ord("_"): "/"}), validate=True)
     except (binascii.Error, ValueError):

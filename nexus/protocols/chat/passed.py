@@ -87,14 +87,14 @@ def _prompts(prompt: Json) -> int:
 
 
 def _usage(wire: Mapping[str, Json]) -> Usage | None:
-    """None if no tokens are reported: a transcript may have seconds, a ranking its own units."""
+    """The usage in tokens; None if none are reported: a transcript may have seconds, a ranking its own units."""
     if "prompt_tokens" in wire:
         return read_usage(wire)
     total = wire.get("total_tokens")
     whole = count(total) if total is not None else None
     if "input_tokens" in wire:
-        used, made = count(wire.get("input_tokens")), count(wire.get("output_tokens"))
-        return Usage(input=used, output=made, raw=wire, vendor_total=whole)
+        sent, generated = count(wire.get("input_tokens")), count(wire.get("output_tokens"))
+        return Usage(input=sent, output=generated, raw=wire, vendor_total=whole)
     return Usage(input=whole, raw=wire, vendor_total=whole) if whole is not None else None
 
 

@@ -127,7 +127,7 @@ class StreamCitations:
         return bool(self._waiting)
 
     def add_text(self, index: int, length: int, before: int) -> None:
-        """More text of part ``index``; ``before`` is the number of characters of the content outside any text part."""
+        """Adds text to part ``index``; ``before`` is the number of characters of the content outside any text part."""
         if not self._spans or self._spans[-1].part != index:
             start = self._spans[-1].end if self._spans else before
             self._spans.append(TextSpan(index, start, start))

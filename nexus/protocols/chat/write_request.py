@@ -109,7 +109,7 @@ def _write_thinking(request: Request, target: Target, body: dict[str, Json], dro
     effort, gpt = body.get("reasoning_effort"), target.gpt
     if gpt is None or not refused_on_chat(gpt, tools=bool(request.tools), effort=effort):
         return
-    # The client needs the tools more.
+    # Clients need tools more than thinking.
     if gpt.chat == "without_effort":
         drops.add("thinking")
         del body["reasoning_effort"]

@@ -57,7 +57,7 @@ def write_conversation(request: Request, draft: Draft) -> tuple[list[Json], list
         role = "assistant" if message.role == "assistant" else "user"
         _add(turns, role, _units(message, f"messages.{number}", draft))
     if system and not turns:
-        # If there are only instructions, they become the user turn.
+        # Bedrock requires a turn: instructions alone become one.
         system, turns = [], [_Turn("user", [system])]
     if not turns or turns[0].role != "user":
         turns.insert(0, _Turn("user", [[{"text": PLACEHOLDER}]]))

@@ -77,8 +77,8 @@ class StreamWriter(BlockWriter):
                 closed = self._stop()
         if isinstance(part, Image | Refusal):
             return closed
-        behind = late or (part.signature if isinstance(part, Text) else None)
-        return closed + self._carried(behind, PREVIOUS)
+        carried = late or (part.signature if isinstance(part, Text) else None)
+        return closed + self._carried(carried, PREVIOUS)
 
     def _finish(self, stop: Stop) -> bytes:
         metadata = {"usage": write_usage(self._usage), "metrics": write_metrics(self._envelope)}

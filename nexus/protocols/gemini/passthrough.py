@@ -47,7 +47,7 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
 
 
 def _unwrapped(raw: bytes) -> bytes:
-    """For counting, Vertex AI expects the parts of a request at the top level."""
+    """Unwraps a request to be counted: Vertex AI expects its parts at the top level."""
     for name in _WHOLE:
         if name.encode() in raw and (spans := find(raw, (name,))):
             start, end = spans[-1]

@@ -31,7 +31,7 @@ _WRITE: dict[StopReason, str] = {
 
 
 def read_stop(wire: Mapping[str, Json]) -> Stop:
-    """From a message or its delta. ``raw`` is always the vendor's reason; without one, a complete answer has ended
+    """Reads a message or its delta. ``raw`` is always the vendor's reason; without one, a complete answer has ended
     normally."""
     word = text(wire.get("stop_reason"))
     if not word:

@@ -76,7 +76,7 @@ def _write_one(part: _Single, role: str, path: str, claude: Claude, drops: Drops
 
 
 def write_text(part: Text, drops: Drops) -> Block | None:
-    """None for text without a visible character, which the API rejects."""
+    """A text block; None for text without a visible character, which the API rejects."""
     if not part.text.strip():
         if part.cache is not None:
             drops.add("cache")

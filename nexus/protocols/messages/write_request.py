@@ -132,6 +132,6 @@ _COUNTED = ("model", "system", "messages", "tools", "tool_choice", "thinking", "
 
 
 def write_count(request: Request, target: Target) -> dict[str, Json]:
-    """The same prompt, without everything that only affects the answer."""
+    """The body of a count: the same prompt, without everything that only affects the answer."""
     body = write_request(request, target).body
     return {name: body[name] for name in _COUNTED if name in body}

@@ -55,7 +55,7 @@ class ItemComposer(ABC):
         """The item as it is added, without its id."""
 
     def extend(self, words: str) -> list[ResponseEvent]:
-        """More text of the item, never empty; nothing is sent if it is only meaningful when complete."""
+        """Adds text, never empty, to the item; nothing is sent if it is only meaningful when complete."""
         self._pieces.append(words)
         return []
 

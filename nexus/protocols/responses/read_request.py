@@ -78,7 +78,7 @@ def read_request(body: Body, find: Find | None = None, *, compacts: bool = False
 
 
 def _for_summary(request: Request) -> Request:
-    """For a summary, the model neither calls tools nor answers in a format."""
+    """The request; one for a summary permits neither calls nor an output format."""
     for message in request.messages[:-1]:
         if isinstance(message, SummaryWanted):
             raise wrong(message.at, "a compaction_trigger as the last item only")
