@@ -177,7 +177,7 @@ def test_a_hanging_vendor_only_uses_its_own_concurrency(serve: Serve, three: lis
             assert answered_by(reply) == "v2" and reply.headers["x-nexus-tried"].startswith("v1/m=busy, ")
         refused = ask(nexus, model="v1/m")
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
-        assert nexus.server.workers.busy == most
+        wait_until(lambda: nexus.server.workers.busy == most)
         hang.set()
     nothing_held(nexus)
 
