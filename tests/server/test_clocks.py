@@ -51,6 +51,8 @@ class Loop:
 
 
 class Stream:
+    is_greeting = False
+
     def __init__(self) -> None:
         self.loop, self.last_read = Loop(), 0.0
 

@@ -20,6 +20,7 @@ from nexus.protocols.piecewise import LARGE
 from nexus.server.endpoints import calls
 from nexus.server.endpoints.calls import CallHandler
 from nexus.server.http import clocks
+from nexus.server.http.connection import TLS_HELLO
 from tests.conftest import Serve
 from tests.peers import Peer, Tls, Vendor
 from tests.server.raw import RawClient, head, request
@@ -154,6 +155,17 @@ def test_plain_http_to_a_tls_port_is_reported(serve: Serve, tls: Tls, caplog: py
     assert (reply.status, reply.body) == (400, b"this port speaks HTTPS: call it by https://")
     assert handshakes(caplog) == ["http request"]
     assert [record for record in caplog.records if record.name.startswith("tornado")] == []
+
+
+@pytest.mark.parametrize("sent", [b"", TLS_HELLO])
+def test_a_tls_handshake_has_as_long_as_a_head(
+    sent: bytes, serve: Serve, tls: Tls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clocks, "HEAD_SECONDS", 0.1)
+    nexus = serve(f'[server.tls]\ncertificate = "{tls.ca_file}"\nkey = "{tls.key_file}"\n' + ECHO)
+    with RawClient(nexus) as client:
+        client.send(sent)
+        assert client.rest() == b""
 
 
 def test_an_untrusted_certificate_is_reported_in_the_log(

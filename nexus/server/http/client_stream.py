@@ -124,6 +124,11 @@ class ClientStream(IOStream):
         return 1
 
     @property
+    def is_greeting(self) -> bool:
+        """Whether the client still has to complete what comes before a request."""
+        return False
+
+    @property
     def sent(self) -> int:
         """The bytes sent so far of what had to wait for the client."""
         return self._total_write_done_index
@@ -228,6 +233,10 @@ class ClientTlsStream(ClientStream, SSLIOStream):
             if error.reason == "HTTP_REQUEST":
                 self._answer_in_plain()
         super().close(exc_info)
+
+    @property
+    def is_greeting(self) -> bool:
+        return self._ssl_accepting
 
     def _peer(self) -> str:
         with suppress(OSError, IndexError):

@@ -53,13 +53,12 @@ class PhaseClock:
     def until_head(self, clocks: Clocks, late: Late) -> None:
         """Begins a request, whose timeouts are ``clocks``."""
         self._clocks, self._late = clocks, late
-        self._begin(lambda clock: clock.since + clock._clocks.keep_alive)
+        self._begin(
+            lambda clock: clock.since + (clock._head if clock._stream.is_greeting else clock._clocks.keep_alive)
+        )
 
     def within_head(self) -> None:
-        self._begin(
-            lambda clock: clock.since + min(HEAD_SECONDS, clock._clocks.idle),
-            "the request headers did not arrive in time",
-        )
+        self._begin(lambda clock: clock.since + clock._head, "the request headers did not arrive in time")
         self.is_within_head = True
 
     def within_body(self) -> None:
@@ -85,6 +84,11 @@ class PhaseClock:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    @property
+    def _head(self) -> float:
+        """Seconds for a head, and for what TLS begins with."""
+        return min(HEAD_SECONDS, self._clocks.idle)
 
     def _begin(self, deadline: Deadline, words: str | None = None) -> None:
         if self._stream.closed():
