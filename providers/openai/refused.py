@@ -6,7 +6,7 @@ vLLM with Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #269
 ``user``: openai-compatible-conversation #26), Groq's and Cerebras' "is unsupported" (livekit/agents #1274), DeepSeek's
 and Kimi's thinking mode (hermes-agent #17455; with a forced tool DeepSeek-V3 #1376, oh-my-pi #1077, cc-switch #6367;
 switched off Kimi-K2 #141), Alibaba's (eino #994, agentscope #1608, with Qwen 3.8 in September 2026), NVIDIA's (picoclaw
-#1019, CLIProxyAPI #4149);
+#1019, CLIProxyAPI #4149); thinking in a history: Databricks (litellm #36931, #36944);
 earlier arguments that are broken (vllm #43995, llama.cpp #22948, autolith #56); ``user`` and ``metadata`` on Responses
 (CLIProxyAPI #1119, claude-code-router #1730); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi
 #1745), SGLang, Kimi and CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184), Copilot
@@ -93,7 +93,7 @@ _ROWS = (
     ),
     *(
         _row(HISTORY, rf"{name}\W{{0,3}}((is|was) |: )?{_UNKNOWN}|{_UNKNOWN}\W.{{0,60}}{name}", f'"{name}"'.encode())
-        for name in ("reasoning_content", "extra_content", "thoughtSignature")
+        for name in ("reasoning_content", "reasoning_details", "thinking_blocks", "extra_content", "thoughtSignature")
     ),
     _row(HISTORY, rf"messages?\b.{{0,80}}\breasoning\W{{0,3}}((is|was) |: )?{_UNKNOWN}", b'"reasoning":"'),
     _row(HISTORY, rf"{_UNKNOWN}\W.{{0,60}}messages?\b.{{0,60}}\breasoning\b", b'"reasoning":"'),

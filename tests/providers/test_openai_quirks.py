@@ -15,7 +15,7 @@ EFFORT, HISTORY, LIMIT, PARTS = "no_reasoning_effort", "no_reasoning_history", "
 SENT = {
     EFFORT: b'"reasoning_effort":"none"',
     "no_effort_none": b'"reasoning_effort":"none"',
-    HISTORY: b'"reasoning_content":"hm","extra_content":{}',
+    HISTORY: b'"reasoning_content":"hm","reasoning_details":[],"thinking_blocks":[],"extra_content":{}',
     LIMIT: b'"max_tokens":64',
     PARTS: b'"content":[{"type":"text","text":"hi"}]',
     "json_arguments": b'"arguments":"{"',
@@ -96,6 +96,8 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     "history, Mistral": (HISTORY, 400, "messages.1.tool_calls.0.extra_content: Extra inputs are not permitted"),
     "history, OpenAI": (HISTORY, 400, "Unknown parameter: 'messages[1].tool_calls[0].extra_content'."),
     "history, jsonschema": (HISTORY, 400, "Additional properties are not allowed ('extra_content' was unexpected)"),
+    "history, Databricks": (HISTORY, 400, "messages.98.thinking_blocks: Extra inputs are not permitted"),
+    "history, details": (HISTORY, 422, "body.messages.1.assistant.reasoning_details: Extra inputs are not permitted"),
     "history, reasoning": (HISTORY, 400, "'messages.1' : property 'reasoning_content' is unsupported"),
     "arguments, vLLM": ("json_arguments", 400, "Expecting ',' delimiter: line 1 column 54 (char 53)"),
     "arguments, SGLang": ("json_arguments", 400, "unexpected end of data: line 1 column 10 (char 9)"),
