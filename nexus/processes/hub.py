@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from nexus.errors import Overloaded
 from nexus.processes.peer import Peer
 from nexus.processes.poller import Poller
 
 log = logging.getLogger("nexus.processes")
 
 Function = Callable[..., Any]
-"""Takes and returns plain values (see ``frames``), and must be fast. May raise Overloaded."""
+"""Takes and returns plain values (see ``frames``), and must be fast."""
 
 
 class Hub:
@@ -52,15 +51,13 @@ class Hub:
 
     def _called(self, sock: socket.socket, call: tuple[int, str, tuple[object, ...]]) -> None:
         number, name, arguments = call
-        kind, value = self._answer(name, arguments)
+        answer = self._answer(name, arguments)
         if (peer := self._peers.get(sock)) is not None:
-            peer.send((number, kind, value))
+            peer.send((number, *answer))
 
-    def _answer(self, name: str, arguments: tuple[object, ...]) -> tuple[str, object]:
+    def _answer(self, name: str, arguments: tuple[object, ...]) -> tuple[bool, object]:
         try:
-            return "done", self._functions[name](*arguments)
-        except Overloaded as error:
-            return "overloaded", (error.message, error.retry_after)
+            return True, self._functions[name](*arguments)
         except Exception as error:
             log.exception("a call of a worker failed", extra={"fields": {"name": name}})
-            return "failed", type(error).__name__
+            return False, type(error).__name__

@@ -6,21 +6,17 @@ call without an answer may still have been executed.
 
 from __future__ import annotations
 
-import queue
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from nexus.errors import Overloaded
 from nexus.processes.frames import PIECE, BadFrame, Frames, pack
 
 SECONDS = 5.0
-"""Timeout in seconds for a free connection, and for each piece of an answer."""
-
-CONNECTIONS = 8
-"""Concurrent calls of one worker process; further ones wait microseconds for a free connection."""
+"""Timeout in seconds for earlier calls to end, and for each piece of an answer."""
 
 
 class Lost(Exception):
@@ -46,44 +42,12 @@ def pairs(count: int) -> Iterator[list[tuple[socket.socket, socket.socket]]]:
 
 
 class SupervisorLink:
-    """A pool of connections, each used by one call at a time."""
+    """One connection, used by one call at a time: the supervisor serves one at a time, too."""
 
-    def __init__(self, sockets: Iterable[socket.socket], seconds: float = SECONDS) -> None:
+    def __init__(self, sock: socket.socket, seconds: float = SECONDS) -> None:
+        self._socket = sock
         self._seconds = seconds
-        self._free: queue.SimpleQueue[_Connection] = queue.SimpleQueue()
-        for sock in sockets:
-            self._free.put(_Connection(sock, seconds))
-
-    def call(self, name: str, *arguments: object) -> Any:
-        """Calls a function with plain values; returns its result. Raises Overloaded if it does, Lost and CallFailed."""
-        connection = self._take()
-        try:
-            kind, value = connection.ask(name, arguments)
-        finally:
-            self._free.put(connection)
-        match kind:
-            case "done":
-                return value
-            case "overloaded":
-                raise Overloaded(value[0], retry_after=value[1])
-            case _:
-                raise CallFailed(value)
-
-    def _take(self) -> _Connection:
-        try:
-            return self._free.get(timeout=self._seconds)
-        except queue.Empty as error:
-            raise Lost from error
-
-    def close(self) -> None:
-        """Closes the connections that are not in use."""
-        while not self._free.empty():
-            self._free.get_nowait().close()
-
-
-class _Connection:
-    def __init__(self, sock: socket.socket, seconds: float) -> None:
-        self.socket = sock
+        self._lock = threading.Lock()
         self._frames = Frames()
         self._unsent = b""
         """The rest of a frame whose call was given up: it goes first, so that what follows can be parsed."""
@@ -94,30 +58,41 @@ class _Connection:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
-    def ask(self, name: str, arguments: tuple[object, ...]) -> tuple[str, Any]:
-        """Sends a call; returns the kind and value of its answer. Raises Lost."""
+    def call(self, name: str, *arguments: object) -> Any:
+        """Calls a function with plain values; returns its result. Raises Lost and CallFailed."""
+        if not self._lock.acquire(timeout=self._seconds):
+            raise Lost
+        try:
+            is_done, value = self._ask(name, arguments)
+        finally:
+            self._lock.release()
+        if not is_done:
+            raise CallFailed(value)
+        return value
+
+    def _ask(self, name: str, arguments: tuple[object, ...]) -> tuple[bool, Any]:
         self._number += 1
         self._send(pack((self._number, name, arguments)))
         while True:
-            for number, kind, value in self._receive():
+            for number, is_done, value in self._receive():
                 # Skip the answer to an earlier call that timed out.
                 if number == self._number:
-                    return kind, value
+                    return is_done, value
 
     def _send(self, frame: bytes) -> None:
         for data in (self._unsent, frame):
             left = memoryview(data)
             try:
                 while left:
-                    left = left[self.socket.send(left) :]
+                    left = left[self._socket.send(left) :]
             except OSError as error:
                 self._unsent = bytes(left) if data is self._unsent or len(left) < len(data) else b""
                 raise Lost from error
         self._unsent = b""
 
-    def _receive(self) -> list[tuple[int, str, Any]]:
+    def _receive(self) -> list[tuple[int, bool, Any]]:
         try:
-            piece = self.socket.recv(PIECE)
+            piece = self._socket.recv(PIECE)
         except OSError as error:
             raise Lost from error
         if not piece:
@@ -129,4 +104,4 @@ class _Connection:
             raise Lost from error
 
     def close(self) -> None:
-        self.socket.close()
+        self._socket.close()

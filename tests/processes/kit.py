@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Self
 
 from nexus.processes.hub import Function, Hub
-from nexus.processes.link import CONNECTIONS, SECONDS, SupervisorLink
+from nexus.processes.link import SECONDS, SupervisorLink
 from nexus.processes.poller import Poller
 
 
@@ -21,12 +21,11 @@ class Served:
         self._poller.watch(self._woken, self._stop)
         self._links: list[SupervisorLink] = []
 
-    def link(self, count: int = CONNECTIONS, seconds: float = SECONDS) -> SupervisorLink:
+    def link(self, seconds: float = SECONDS) -> SupervisorLink:
         """Before the hub runs."""
-        ends = [socket.socketpair() for _ in range(count)]
-        for own, _ in ends:
-            self.hub.add(own)
-        self._links.append(SupervisorLink([theirs for _, theirs in ends], seconds))
+        own, theirs = socket.socketpair()
+        self.hub.add(own)
+        self._links.append(SupervisorLink(theirs, seconds))
         return self._links[-1]
 
     def __enter__(self) -> Self:

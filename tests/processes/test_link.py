@@ -9,7 +9,6 @@ from functools import partial
 
 import pytest
 
-from nexus.errors import Overloaded
 from nexus.processes.frames import BadFrame, Frames, pack
 from nexus.processes.hub import Function
 from nexus.processes.link import CallFailed, Lost, SupervisorLink, pairs
@@ -24,15 +23,11 @@ def echo(*arguments: object) -> object:
     return arguments
 
 
-def full(seconds: float) -> None:
-    raise Overloaded("no room", retry_after=seconds)
-
-
 def broken() -> None:
     raise KeyError("sk-hushhush")
 
 
-FUNCTIONS: dict[str, Function] = {"echo": echo, "full": full, "broken": broken}
+FUNCTIONS: dict[str, Function] = {"echo": echo, "broken": broken}
 
 
 def test_plain_values_arrive_unchanged() -> None:
@@ -63,9 +58,6 @@ def test_errors_are_distinguished(caplog: pytest.LogCaptureFixture) -> None:
     served = Served(FUNCTIONS)
     link = served.link()
     with served:
-        with pytest.raises(Overloaded, match="no room") as caught:
-            link.call("full", 2.5)
-        assert caught.value.retry_after == 2.5
         with caplog.at_level(logging.CRITICAL + 1, "nexus.processes"):
             for name in ("broken", "there is none"):
                 with pytest.raises(CallFailed, match="KeyError"):
@@ -73,9 +65,9 @@ def test_errors_are_distinguished(caplog: pytest.LogCaptureFixture) -> None:
         assert link.call("echo", 1) == (1,)
 
 
-def test_more_callers_than_connections() -> None:
+def test_many_callers_at_once() -> None:
     served = Served(FUNCTIONS)
-    link = served.link(count=2)
+    link = served.link()
     got: list[int] = []
     with served:
         threads = [
@@ -91,7 +83,7 @@ def test_more_callers_than_connections() -> None:
 
 def test_calls_to_a_hanging_supervisor_time_out() -> None:
     served = Served(FUNCTIONS)
-    link = served.link(count=1, seconds=0.05)
+    link = served.link(seconds=0.05)
     with pytest.raises(Lost):
         link.call("echo", "late")
     with served:
@@ -109,7 +101,7 @@ def _asked(link: SupervisorLink) -> object:
 def test_a_connection_works_again_once_the_supervisor_does() -> None:
     """Also if it was given up in the middle of a call."""
     served = Served(FUNCTIONS)
-    link = served.link(count=1, seconds=0.05)
+    link = served.link(seconds=0.05)
     for value in (os.urandom(8 * 2**20), 1):
         with pytest.raises(Lost):
             link.call("echo", value)

@@ -21,7 +21,7 @@ from typing import Any
 from nexus.dataclasses import dataclass
 from nexus.processes.board import Facts
 from nexus.processes.hub import Hub
-from nexus.processes.link import CONNECTIONS, SupervisorLink, pairs
+from nexus.processes.link import SupervisorLink, pairs
 from nexus.processes.peer import Control, Peer
 from nexus.processes.poller import Poller
 from nexus.server import memory, shared_state
@@ -169,11 +169,10 @@ class Supervisor:
 
     def _fork(self, slot: Slot) -> None:
         try:
-            with pairs(1 + CONNECTIONS) as ends, no_signals():
-                (control, *links), (own_control, *own_links) = zip(*ends, strict=True)
+            with pairs(2) as [(control, own_control), (link, own_link)], no_signals():
                 if (pid := os.fork()) == 0:
                     # Of what it inherited, the child keeps only the listening sockets and its own ends.
-                    self._inherited.live([control, *links], lambda: self._work(slot, own_control, own_links))
+                    self._inherited.live([control, link], lambda: self._work(slot, own_control, own_link))
         except OSError as error:
             log.error("no worker could be started", exc_info=error)
             self._died(slot)
@@ -182,12 +181,11 @@ class Supervisor:
         slot.settings = self._rereading.settings
         # Nothing to do when the stream ends: SIGCHLD reports the worker's end, with the exit code.
         slot.control = Peer(control, self._poller, partial(self._received, slot), lambda: None)
-        for link in links:
-            self._hub.add(link)
+        self._hub.add(link)
 
-    def _work(self, slot: Slot, control: socket.socket, ends: list[socket.socket]) -> int:
+    def _work(self, slot: Slot, control: socket.socket, link: socket.socket) -> int:
         """Runs a worker, in the child."""
-        member = self._memory.member(slot.index, Control(control), SupervisorLink(ends))
+        member = self._memory.member(slot.index, Control(control), SupervisorLink(link))
         return self._orders.work(self._rereading.settings, member)
 
     def _received(self, slot: Slot, message: tuple[Any, ...]) -> None:
