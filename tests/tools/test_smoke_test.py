@@ -334,7 +334,7 @@ class TestRunningServer:
     def test_an_unreachable_server_is_reported(self, smoke: Smoke) -> None:
         done = smoke("--url", "http://127.0.0.1:1")
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith("cannot connect: ")
+        assert done.stderr.startswith("nexus test: cannot connect: ")
 
 
 CLIENT_KEY = "nx-hushhush-9876543210zyxwvuts"
@@ -358,7 +358,7 @@ class TestCaller:
         assert CLIENT_KEY not in sent and "tester" not in sent
         done = smoke(name_of(upstream), config=config)
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith("this gateway requires a key: set NEXUS_KEY to yours")
+        assert done.stderr.startswith("nexus test: this gateway requires a key: set NEXUS_KEY to yours")
         done = smoke(name_of(upstream), "--header", "X-Client-Id: tester", config=config, NEXUS_KEY=CLIENT_KEY)
         assert (done.returncode, done.stderr) == (0, "")
 
@@ -369,7 +369,7 @@ class TestCaller:
         assert done.returncode == 0
         assert {row["protocol"] for row in json.loads(done.stdout)["rows"]} == {"chat", "messages"}
         done = smoke("--url", nexus.base)
-        assert (done.returncode, done.stdout) == (1, "") and done.stderr.startswith("401 ")
+        assert (done.returncode, done.stdout) == (1, "") and done.stderr.startswith("nexus test: 401 ")
 
     def test_as_each_protocols_clients_send_it(self, smoke: Smoke, stub: WebServer) -> None:
         smoke("--url", stub.url, "--client-key-env", "THE_KEY", THE_KEY=CLIENT_KEY)

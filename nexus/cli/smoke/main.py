@@ -67,7 +67,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     except SettingsError as error:
         sys.stderr.write(render(error.problems, coloured=is_coloured(sys.stderr, "auto", environ)))
     except (CheckFailed, NoProviders) as error:
-        sys.stderr.write(f"{redact(str(error))[:MOST_SAID]}\n")
+        sys.stderr.write(f"{parser.prog}: {redact(str(error))[:MOST_SAID]}\n")
     except KeyboardInterrupt:
         return INTERRUPTED
     return 1
