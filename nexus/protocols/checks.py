@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from nexus.conversation.events import ContentDropped, Event
@@ -39,7 +38,6 @@ def asks_for(name: str, value: object) -> bool:
 
 
 Body = Mapping[str, Json]
-T = TypeVar("T")
 
 
 def check_case(holder: Body, name: str, where: str = "") -> None:
@@ -132,12 +130,6 @@ class Drops:
         for name, value in holder.items():
             if name not in known and asks_for(name, value):
                 self.add(f"{prefix}.{name}")
-
-    def sift(self, read: Iterable[T | str]) -> list[T]:
-        """The values that could be read; the names in place of the others are added."""
-        read = list(read)
-        self.add(*(one for one in read if isinstance(one, str)))
-        return [one for one in read if not isinstance(one, str)]
 
     def events(self, *found: Event | str) -> list[Event]:
         """The events, with a ContentDropped in place of each new name."""
