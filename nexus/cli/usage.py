@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import closing
 
@@ -13,6 +14,7 @@ from nexus.accounting.tables import VERSION
 from nexus.accounting.tabulate import WRITERS
 from nexus.cli.options import CommandError, Options
 from nexus.cli.output import put
+from nexus.headers.tags import TAG, is_tag
 from nexus.server.process.source import Source
 from nexus.settings import Settings, secrets
 from nexus.settings.usage import MEMORY, NONE
@@ -29,6 +31,8 @@ def usage(options: Options, settings: Settings, source: Source) -> int:
             )
     except DatabaseError as error:
         raise CommandError(redactor(secrets(settings))(str(error))) from None
+    if is_tag(options.by) and (tag := options.by.removeprefix(TAG)) not in settings.usage.tags:
+        sys.stderr.write(f"nexus usage: usage.tags does not list {tag}, so new calls cannot have it\n")
     put(text)
     return 0
 
@@ -38,7 +42,7 @@ def _opened(store: str) -> Database:
     if store == NONE:
         raise DatabaseError('these settings keep no usage: [usage] store is "none"')
     if store == MEMORY:
-        raise DatabaseError("usage is in the memory of the gateway that runs; ask it: GET /usage/v1/report")
+        raise DatabaseError("usage is in the memory of the running gateway: GET /usage/v1/report")
     file = file_of(store)
     try:
         if file is not None:

@@ -190,6 +190,11 @@ def test_the_command_works_while_the_gateway_runs(used: Nexus, folder: Path, run
     assert lines[5].startswith("attempts without a known cost: 2 ")
 
 
+def test_the_command_says_that_a_tag_is_not_in_the_settings(used: Nexus, folder: Path, run: Run) -> None:
+    code, text, told = run(folder, "--by", "tag:prject")
+    assert (code, told) == (0, "nexus usage: usage.tags does not list prject, so new calls cannot have it\n") and text
+
+
 def test_the_command_works_when_the_gateway_is_stopped(run: Run, openai_upstream: FakeUpstream, tmp_path: Path) -> None:
     with Nexus.of(openai_config(openai_upstream.base_url), tmp_path) as nexus:
         assert nexus.chat(CHAT).status == 200
