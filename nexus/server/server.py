@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,12 @@ class Server:
         self.meters.set(catalog.UP, self.lifecycle.phase >= ServerPhase.SERVING)
         self.meters.set(catalog.BUSY, self.workers.busy)
         self.meters.set(catalog.THREADS, self.workers.limit)
-        self.meters.set(catalog.WITHOUT_REDIS, self.kept.limits.store.is_cut_off)
+        store = self.kept.limits.store
+        self.meters.set(catalog.WITHOUT_REDIS, store.is_cut_off)
+        if store.is_cut_off:
+            # Without calls, nothing else would notice that Redis is back.
+            with suppress(Overloaded):
+                self.workers.start(store.ping)
         if self.books is not None and self.books.ledger is not None:
             self.meters.lost(self.books.ledger.lost)
 

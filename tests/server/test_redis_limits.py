@@ -193,6 +193,9 @@ class TestRedisDown:
         redis.kill()
         assert nexus.chat(CHAT, ALICE).status == 503
         assert nexus.messages(MESSAGES, ALICE).status == 200
+        redis.start()
+        wait_until(lambda: not store_of(nexus).is_cut_off, 60)
+        assert connected(redis) > 0, "noticed without a call"
 
 
 class TestRedisStalled:
