@@ -241,6 +241,8 @@ def test_a_budget_is_restored_once_its_store_can_be_read(
     with Nexus.of(toml, tmp_path) as nexus:
         assert nexus.running is not None and not nexus.running.restored
         assert ask(nexus, "chat").status == 200
+        # The client has its answer before the call is recorded.
+        wait_until(lambda: not nexus.server.calls)
         is_down.clear()
         wait_until(lambda: nexus.running is not None and nexus.running.restored)
         left = ask(nexus, "chat").headers["x-nexus-budget-remaining-usd"]

@@ -127,7 +127,7 @@ def test_a_chat_clients_search_is_rejected_without_configuration(plain: Room) ->
     nexus, upstream = plain
     refused = nexus.chat(CHAT)
     assert (refused.status, refused.json["error"]["param"]) == (400, "web_search_options")
-    assert "with web_search = true on a model whose vendor searches" in refused.json["error"]["message"]
+    assert "set web_search = true on a model whose vendor can search the web" in refused.json["error"]["message"]
     assert upstream.requests == []
 
 
