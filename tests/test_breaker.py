@@ -7,17 +7,17 @@ from tests.clock import Clock
 def test_one_probe_at_a_time_and_only_its_success_counts() -> None:
     seconds = Clock(0.0)
     breaker = Breaker(1.0, seconds)
-    assert breaker.enter() == "open road"
+    assert breaker.enter() == "normal"
     assert breaker.failed()
     assert not breaker.failed(), "only the first of a row is news"
     assert breaker.enter() is None
-    assert not breaker.succeeded("open road"), "a straggler proves nothing"
+    assert not breaker.succeeded("normal"), "a straggler proves nothing"
     assert breaker.is_open
     seconds.now = 1.0
     assert [breaker.enter(), breaker.enter()] == ["probe", None]
     assert breaker.succeeded("probe")
     assert not breaker.is_open
-    assert breaker.enter() == "open road"
+    assert breaker.enter() == "normal"
 
 
 def test_a_probe_that_never_returns_is_followed_by_another() -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-Pass = Literal["open road", "probe"]
+Pass = Literal["normal", "probe"]
 
 
 class Breaker:
@@ -28,11 +28,11 @@ class Breaker:
     def enter(self) -> Pass | None:
         """How this call may proceed; None if it must not."""
         if self._next is None:
-            return "open road"
+            return "normal"
         with self._lock:
             now = self._clock()
             if self._next is None:
-                return "open road"
+                return "normal"
             if now < self._next:
                 return None
             self._next = now + self._pause

@@ -16,7 +16,7 @@ from nexus.protocols.loader import DIALECTS
 
 
 def headers_for(dialect: str, standings: Sequence[Standing], now: float) -> dict[str, str]:
-    """Header names are lower case. ``now`` is ``time.time()``."""
+    """The rate limit headers, by lower-case name. ``now`` is in Unix seconds."""
     limits = [
         RateLimit(each.quota.dimension, each.quota.limit, each.remaining, each.reset / SECOND)
         for each in standings

@@ -20,8 +20,8 @@ from nexus.settings.limits import NO_REDIS, RedisStorage
 
 PORT = 6379
 
-RESTED = 1.0
-"""Seconds without a command after which a connection is tested before the next, because servers close such ones."""
+TEST_AFTER = 1.0
+"""Seconds of idleness after which a connection is tested before the next command, because servers close idle ones."""
 
 
 class MissingRedis(Exception):
@@ -39,7 +39,7 @@ class Errors:
     unknown_script: type[Exception]
     moved: type[Exception]
     ask: type[Exception]
-    apart: type[Exception]
+    cross_slot: type[Exception]
     """The keys of a script are in different slots."""
 
 
@@ -69,7 +69,7 @@ class Connections:
             self._room.release()
 
     def _run(self, connection: Any, commands: Iterable[Sequence[object]]) -> Any:
-        # It disconnects itself when it fails, and connects again at the next command.
+        # A connection that fails disconnects itself, and connects again at the next command.
         try:
             reply = None
             for command in commands:
@@ -84,12 +84,12 @@ class Connections:
             connection, since = self._idle.pop()
         except IndexError:
             return self._new()
-        if time.monotonic() > since + RESTED and self._is_spoiled(connection):
+        if time.monotonic() > since + TEST_AFTER and self._is_unusable(connection):
             connection.disconnect()
         return connection
 
-    def _is_spoiled(self, connection: Any) -> bool:
-        """Whether Redis closed the connection, or said something that nobody asked for."""
+    def _is_unusable(self, connection: Any) -> bool:
+        """Whether Redis closed the connection, or sent data without a command."""
         try:
             return bool(connection.can_read())
         except self._lost:
@@ -145,7 +145,7 @@ def redis_address(settings: RedisStorage) -> str:
 
 
 def explain(error: Exception, settings: RedisStorage) -> str:
-    """What is wrong, and how to fix it."""
+    """An error's cause in words, with its remedy if known."""
     from redis.exceptions import AuthenticationError, TimeoutError
 
     text = str(error)[:200]
@@ -153,11 +153,11 @@ def explain(error: Exception, settings: RedisStorage) -> str:
         case AuthenticationError(), _:
             return f"the login with the user name and password of url failed: {text}"
         case _, ssl.SSLCertVerificationError() as refused:
-            return f"TLS: the certificate is not trusted ({refused.verify_message}); tls.ca_file names who is"
+            return f"TLS: the certificate is not trusted ({refused.verify_message}); tls.ca_file sets whom to trust"
         case _, ssl.SSLError():
             return f"TLS failed: {text}"
         case TimeoutError(), _ if _is_secure(settings):
-            return f"{text}; is nothing there, or a port without TLS?"
+            return f"{text}; is the port open, and does it use TLS?"
         case _, ConnectionResetError() if not _is_secure(settings):
             return f"{text}; a port with TLS needs a url that begins with rediss://"
     return text

@@ -1,7 +1,7 @@
 """Runs scripts where their keys are: on a single Redis, or on a node of a cluster.
 
 Worker threads only. A node that no longer has the keys names the node that does, without executing anything: only then
-is a script sent again. If a node fails, the known slot owners are dropped and another known node is asked first. While
+is a script sent again. If a node fails, the known slot owners are dropped and another known node is tried first. While
 Redis is unavailable, one call per second probes it; all others proceed without it.
 """
 
@@ -71,14 +71,14 @@ class Nodes:
             return connections.run(("EVAL", script, len(keys), *keys, *arguments))
 
     def _evaluate_there(self, node: str, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
-        """ASKING applies to the next command of its connection."""
+        """Evaluates at a node that does not own the slot yet: ASKING applies to the next command of its connection."""
         return self._nodes[node].run(("ASKING",), ("EVAL", script, len(keys), *keys, *arguments))
 
-    def _node_at(self, moved: str, asked: str) -> str:
-        """The node named in a redirect "SLOT HOST:PORT"; without a host it is the host of ``asked``."""
+    def _node_at(self, moved: str, sender: str) -> str:
+        """The node named in a redirect "SLOT HOST:PORT"; without a host it is the host of ``sender``."""
         host, _, port = moved.rpartition(" ")[2].rpartition(":")
         bracketed = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        node = f"{bracketed or asked.rpartition(':')[0]}:{port}"
+        node = f"{bracketed or sender.rpartition(':')[0]}:{port}"
         with self._lock:
             if node not in self._nodes:
                 self._nodes[node] = Connections(self._settings, node)
@@ -113,7 +113,7 @@ class Redis(Nodes):
         self._instead = instead
         self._back = back
         self._breaker = breaker or Breaker(PAUSE)
-        self.apart = self._errors.apart
+        self.cross_slot = self._errors.cross_slot
         self.failures = 0
 
     @property
@@ -126,15 +126,15 @@ class Redis(Nodes):
         return self._breaker.is_open
 
     def run(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
-        """The script's reply, or None if Redis does not answer. Raises ``apart`` if the keys are on several nodes of a
-        cluster.
+        """The script's reply, or None if Redis does not answer. Raises ``cross_slot`` if the keys are on several nodes
+        of a cluster.
         """
         entered = self._breaker.enter()
         if entered is None:
             return None
         try:
             reply = super().run(script, keys, arguments)
-        except self.apart:
+        except self.cross_slot:
             self._answered(entered)
             raise
         except self._errors.lost as error:
@@ -149,7 +149,7 @@ class Redis(Nodes):
 
     def _failed(self, error: Exception) -> None:
         self.failures += 1
-        # A command that fails while others succeed is a failure too; the next probe ends it.
+        # One failure among successes opens the breaker too; the next probe closes it.
         if self._breaker.failed():
             reason = explain(error, self._settings)
             fields = {"redis": self.address, "error": type(error).__name__, "reason": reason}

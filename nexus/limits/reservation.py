@@ -62,7 +62,7 @@ class Reservation:
 
     @property
     def standings(self) -> tuple[Standing, ...]:
-        """For the headers of the reply."""
+        """The standings of the quotas, for the headers of the reply."""
         return self._granted.standings if self._granted is not None else ()
 
     def budget_left(self, used: Usage | None = None) -> int | None:
@@ -185,13 +185,13 @@ class Reservation:
 
     @property
     def _usual(self) -> Usage:
-        """The expected usage; of an answer of unstated length, as much as is usual."""
+        """The expected usage; an answer of unstated length counts with the usual length."""
         expected = self._expected
         return Usage() if expected is None else Usage(input=expected.input.guess, output=expected.output.bound)
 
     def _cost(self, demand: Demand, usage: Usage | None) -> int:
-        """The cost of the usage, without a report of what was expected. If that is unknown, the most that so many
-        tokens cost, but not less than a call needed."""
+        """The cost of the usage, or of the expected usage if none was reported. If it is unknown, the most that so many
+        tokens can cost, but at least what the call needed."""
         spending, used = self._ask.spending, usage or self._usual
         cost = None if spending is None else spending.cost(used)
         if cost is not None:

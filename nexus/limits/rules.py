@@ -20,7 +20,7 @@ SETTING: dict[Dimension, str] = {
     "output_tokens": "output_token_limit",
     "requests": "request_limit",
 }
-"""Dimension -> the setting for it."""
+"""The setting of each dimension."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,9 +59,9 @@ end
 RESERVE = (
     _COMMON
     + """
--- ARGV: now or '', a fresh generation; then for each key: limit, interval, width, amount, what of it must be left,
+-- ARGV: now or '', a fresh generation; then for each key: limit, interval, width, amount, the least that must be left,
 -- how long ago it counts as taken.
--- Reply: 1 where all claims are met, now; then for each key: generation, used, newest, wait (-1 for never).
+-- Reply: 1 if all demands are met, now; then for each key: generation, used, newest, wait (-1 for never).
 local states, reply, granted = {}, {1, now}, true
 
 local function wait(state, limit, interval, amount)

@@ -59,7 +59,7 @@ class RedisStore:
         self._clock = clock
         self._local = local or MemoryStore()
         self._monotonic = monotonic
-        self._doubted: float | None = None
+        self._lost_at: float | None = None
         self._losses = 0
         self._unsent: deque[tuple[Sequence[Demand], Sequence[Sequence[object]]]] = deque(maxlen=MOST_UNSENT)
         self._known: dict[str, tuple[bytes, float]] = {}
@@ -83,7 +83,7 @@ class RedisStore:
         if not self._splits:
             try:
                 return self._reserve(demands)
-            except self.redis.apart:
+            except self.redis.cross_slot:
                 self._splits = True
         return self._reserve_in_turn([tuple(part) for _, part in groupby(demands, _tag)])
 
@@ -114,7 +114,7 @@ class RedisStore:
             decision = self._decide(demands)
             if not (isinstance(decision, Granted) and decision.receipt.buckets) or self._losses == losses:
                 return decision
-            # Redis lost data while it decided this: what it granted may be spent already.
+            # Redis lost data during this decision: what it granted may have been spent before.
             self.settle(decision, [0] * len(demands))
 
     def restore(self, spent: Sequence[Demand]) -> None:
@@ -139,7 +139,8 @@ class RedisStore:
         self._send_settlements()
 
     def _send_settlements(self) -> None:
-        """If one fails, what was reserved stays counted for its interval: it may have arrived."""
+        """Sends what is queued. If a settlement fails, the reserved amount stays counted for its interval, because
+        Redis may have received it."""
         while not self.redis.is_lost:
             try:
                 demands, rows = self._unsent.popleft()
@@ -162,7 +163,7 @@ class RedisStore:
         nonce = secrets.token_hex(4)
         try:
             reply = self._run(RESERVE, demands, nonce, [_demand_arguments(demand) for demand in demands])
-        except self.redis.apart:
+        except self.redis.cross_slot:
             self._undo(copy)
             raise
         if isinstance(copy, Refused):
@@ -193,7 +194,7 @@ class RedisStore:
             self._local.settle(copy, [0] * len(copy.demands))
 
     def _without_redis(self, demands: Sequence[Demand]) -> Granted | Refused:
-        """Raises Overloaded if the settings say so, or if the local window is full."""
+        """Decides with the local window. Raises Overloaded if the settings deny that, or if the window is full."""
         if self._denies:
             raise Overloaded("limits are temporarily unavailable; retry in a moment", retry_after=PAUSE)
         with self._lock:
@@ -205,10 +206,10 @@ class RedisStore:
 
     def _recently_lost(self, demands: Sequence[Demand]) -> bool:
         """Whether Redis may have lost, or never received, something that still counts."""
-        if self._doubted is None:
+        if self._lost_at is None:
             return False
         longest = max(demand.quota.interval for demand in demands) / SECOND
-        return self._monotonic() < self._doubted + longest
+        return self._monotonic() < self._lost_at + longest
 
     def _has_forgotten(self, generations: Sequence[bytes], copy: Granted) -> bool:
         """Whether the hash of a key changed within its interval, while something spent here still counts."""
@@ -224,9 +225,9 @@ class RedisStore:
         return forgotten
 
     def _forgot(self, message: str | None) -> None:
-        """From now on the local window decides too. ``message`` is None if it did already."""
+        """Makes the local window decide too from now on. ``message`` is None if it already does."""
         with self._lock:
-            self._doubted = self._monotonic()
+            self._lost_at = self._monotonic()
             self._losses += message is not None
         if message is not None:
             log.warning(message, extra={"fields": {"local_decisions": self.local_decisions}})

@@ -45,7 +45,7 @@ class Window:
         return self._cells[_TOTAL]
 
     def advance(self, now: int) -> None:
-        """Drops what no longer counts."""
+        """Drops entries that no longer count."""
         cells, horizon = self._cells, now - self.interval
         count = cells[_COUNT]
         if not count or cells[_LASTS] > horizon:

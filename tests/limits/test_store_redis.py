@@ -157,7 +157,7 @@ def test_scripts_flushed_from_the_server_are_sent_again(redis: RedisServer, stor
 def test_a_connection_that_redis_closed_at_rest_is_replaced(
     redis: RedisServer, store: RedisStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_client, "RESTED", 0.0)
+    monkeypatch.setattr(redis_client, "TEST_AFTER", 0.0)
     store.ping()
     client = redis.client()
     assert client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
