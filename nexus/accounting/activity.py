@@ -120,7 +120,7 @@ class Minute(Point):
             add_duration(self.firsts.setdefault(route, {}), first_ms)
 
 
-class Trace:
+class CallerActivity:
     """The activity of one caller, or of everyone."""
 
     def __init__(self) -> None:
@@ -131,12 +131,12 @@ class Trace:
         self._longer: dict[str, dict[int, Point]] = {name: {} for name in SPANS if name != "hour"}
 
     def add(self, call: Finished, now: float) -> None:
-        self._turn(now)
+        self._end_minute(now)
         self._minute.count(call)
         if (line := call[-1]) is not None:
             self.calls.append(line)
 
-    def _turn(self, now: float) -> None:
+    def _end_minute(self, now: float) -> None:
         """Ends the current minute if it is over."""
         minute = int(now // MINUTE)
         # The clock may have been corrected by a second.
@@ -155,7 +155,7 @@ class Trace:
 
     def points(self, span: str, now: float) -> Iterator[tuple[int, Point]]:
         """All points of a span, each with the Unix seconds at which it begins."""
-        self._turn(now)
+        self._end_minute(now)
         width, count = SPANS[span]
         last = int(now // width)
         for index in range(last - count + 1, last + 1):
@@ -169,13 +169,12 @@ class Trace:
 
     def minutes(self, count: int, now: float) -> list[Minute]:
         """The last ``count`` minutes, including the current one, without empty ones."""
-        self._turn(now)
+        self._end_minute(now)
         return [self._minute, *(minute for at, minute in self._minutes.items() if at > self._now - count)]
 
 
 def _forget(points: dict[int, Any], now: int, count: int) -> None:
-    """Removes all but the last ``count`` points. Of a future from which the clock was set back only the next one
-    stays."""
+    """Removes all but the last ``count`` points. If the clock was set back, only one point of the future stays."""
     for at in [at for at in points if not now - count < at <= now + 1]:
         del points[at]
 
@@ -186,8 +185,8 @@ class Activity:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._since = clock()
-        self._all = Trace()
-        self._callers: OrderedDict[Who, Trace] = OrderedDict()
+        self._all = CallerActivity()
+        self._callers: OrderedDict[Who, CallerActivity] = OrderedDict()
 
     def add(self, calls: Sequence[Finished]) -> None:
         now = self._clock()
@@ -197,10 +196,10 @@ class Activity:
             if who is not None:
                 self._trace(who).add(call, now)
 
-    def _trace(self, who: Who) -> Trace:
+    def _trace(self, who: Who) -> CallerActivity:
         trace = self._callers.get(who)
         if trace is None:
-            trace = self._callers[who] = Trace()
+            trace = self._callers[who] = CallerActivity()
             if len(self._callers) > MOST_CALLERS:
                 self._callers.popitem(last=False)
         else:
@@ -212,7 +211,7 @@ class Activity:
         minutes, ``routes`` of the last hour, ``calls`` newest first. Times are in milliseconds, costs in nano-dollars.
         """
         now = self._clock()
-        trace = self._all if who is None else self._callers.get(who) or Trace()
+        trace = self._all if who is None else self._callers.get(who) or CallerActivity()
         hour = trace.minutes(SPANS["hour"][1], now)
         recent = trace.minutes(RECENT, now)
         return {

@@ -31,7 +31,7 @@ FRESH = 3.0
 """Seconds to cache an answer of the ledger, so that many viewers cost as much as one."""
 
 OLD = 60.0
-"""Seconds to cache what was before this process, which no longer changes."""
+"""Seconds to cache data from before this process, which no longer changes."""
 
 MOST_KEPT = 100
 """Maximum number of cached answers."""
@@ -165,7 +165,7 @@ class Calendar:
         return earlier.completed(view, before, lines or [])
 
     def _read(
-        self, key: Hashable, now: float, ask: Callable[[Database], Answer], fresh: float = FRESH
+        self, key: Hashable, now: float, query: Callable[[Database], Answer], fresh: float = FRESH
     ) -> Answer | None:
         with self._lock:
             at, answer = self._kept.get(key, (-fresh, None))
@@ -174,7 +174,7 @@ class Calendar:
             return cast("Answer | None", answer)
         try:
             with self._books.reading() as database:
-                found = ask(database)
+                found = query(database)
         except (DatabaseError, NotFound, Overloaded):
             # A stale answer is better than none.
             return cast("Answer | None", answer)

@@ -29,14 +29,14 @@ OF_LAST = ("total_ms", "own_ms", "dropped")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a page begins: after this call. ``at`` is in Unix seconds."""
+class PageCursor:
+    """The call after which a page begins. ``at`` is in Unix seconds."""
 
     at: float
     call_id: str
 
     @classmethod
-    def read(cls, text: str) -> Place:
+    def read(cls, text: str) -> PageCursor:
         """Parses what ``str`` writes. Raises ValueError."""
         at, _, call_id = text.partition("~")
         try:
@@ -49,7 +49,7 @@ class Place:
 
 
 def calls(
-    database: Database, *, since: float, only: Filters = (), behind: Place | None = None, most: int = 50
+    database: Database, *, since: float, only: Filters = (), behind: PageCursor | None = None, most: int = 50
 ) -> dict[str, Json]:
     """A page as a document; ``next`` is where the next page begins, null at the end. Raises DatabaseError."""
     conditions, values = where({"at_seconds >= ?": since}, only)
@@ -57,13 +57,13 @@ def calls(
         conditions += " AND (at_seconds < ? OR (at_seconds = ? AND call_id < ?))"
         values += [behind.at, behind.at, behind.call_id]
     with database.transaction(write=False) as transaction:
-        places = transaction.query(
+        found_ids = transaction.query(
             f"SELECT at_seconds, call_id FROM attempts WHERE is_last = 1 AND {conditions} "
             f"ORDER BY at_seconds DESC, call_id DESC LIMIT {most + 1}",
             values,
         )
-        found = rows_of_calls(transaction, [call_id for _, call_id in places[:most]])
-    end = str(Place(*places[most - 1])) if len(places) > most else None
+        found = rows_of_calls(transaction, [call_id for _, call_id in found_ids[:most]])
+    end = str(PageCursor(*found_ids[most - 1])) if len(found_ids) > most else None
     return {"calls": [_call(rows) for rows in found.values()], "next": end}
 
 

@@ -58,7 +58,7 @@ class Database(Protocol):
         """Commits at its end, rolls back on an exception; one that only reads does not block writers."""
         ...
 
-    def look(self) -> None:
+    def check_file(self) -> None:
         """Raises DatabaseError if the opened file was removed or replaced; the next transaction opens the new one."""
         ...
 

@@ -76,7 +76,7 @@ def calls(database: Database, until: float, only: Filters = ()) -> list[dict[str
 
 
 def completed(view: Mapping[str, Any], before: Mapping[str, Points], lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A view of an Activity completed with what was before it; ``before`` is by the name of a span."""
+    """A view of an Activity, completed with earlier points and calls; ``before`` is by the name of a span."""
     charts = {name: _merged(points, before.get(name, {})) for name, points in view["chart"].items()}
     return {**view, "chart": charts, "calls": [*view["calls"], *lines][:CALLS]}
 
@@ -94,9 +94,9 @@ def _merged(points: Sequence[Any], before: Points) -> list[Any]:
 
 def _line(rows: Sequence[Row]) -> dict[str, Any]:
     last = rows[-1]
-    asked = [row for row in rows if row["attempt"]]
-    costs = [row["cost_nano"] for row in asked if row["cost_nano"] is not None]
-    tried = ", ".join(f"{row['route']}={row['status'] or row['outcome']}" for row in asked)
+    attempts = [row for row in rows if row["attempt"]]
+    costs = [row["cost_nano"] for row in attempts if row["cost_nano"] is not None]
+    tried = ", ".join(f"{row['route']}={row['status'] or row['outcome']}" for row in attempts)
     return {
         **{name: last[name] for name in ("caller", "session", "protocol", "operation", "model", "route")},
         **{name: last[name] for name in ("status", "dropped", "first_ms", "total_ms", "own_ms")},
@@ -105,7 +105,7 @@ def _line(rows: Sequence[Row]) -> dict[str, Any]:
         "stream": bool(last["stream"]),
         "outcome": last["call_outcome"],
         "why": last["error"] if last["call_outcome"] != "ok" else "",
-        "tried": tried if len(asked) > 1 else "",
-        "tokens": [sum(row[part] for row in asked) for part in TOKENS] if asked else [],
-        "cost": sum(costs) if costs or not asked else None,
+        "tried": tried if len(attempts) > 1 else "",
+        "tokens": [sum(row[part] for row in attempts) for part in TOKENS] if attempts else [],
+        "cost": sum(costs) if costs or not attempts else None,
     }

@@ -50,7 +50,7 @@ def _finished(record: CallRecord, who: Who | None, *, is_shown: bool) -> Finishe
 
 
 def who_of(record: CallRecord) -> Who | None:
-    """The caller, or None if callers are not told apart."""
+    """The caller, or None if callers are not identified."""
     identity = record.identity
     return None if identity is None or identity.client_id is None else (identity.client_id, identity.key or "")
 

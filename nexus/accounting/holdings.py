@@ -20,7 +20,7 @@ log = logging.getLogger("nexus.usage")
 
 AT_ONCE = 500
 LONGEST_STATE = 64 * 1024
-"""Maximum size in bytes of an object's state to store; for larger ones the vendor is asked each time."""
+"""Maximum size in bytes of an object's state to store; larger ones are requested from the vendor each time."""
 
 _COLUMNS = (
     "provider, object_id, kind, owner, keeper, purpose, parent, made_seconds, state, models, booked_lines, used_seconds"
@@ -122,8 +122,8 @@ class Holdings:
             transaction.run("DELETE FROM holdings WHERE provider = ? AND object_id = ?", _key(held))
 
     def claim(self, held: Held, lines: int) -> int:
-        """Marks the first ``lines`` lines of its results as charged; returns how many were already. Of concurrent
-        readers each charges only lines that no other has."""
+        """Marks the first ``lines`` lines of its results as charged; returns how many already were. Of concurrent
+        readers, each charges only lines that no other has charged."""
         while True:
             with self._transaction() as transaction:
                 rows = transaction.query(

@@ -61,7 +61,7 @@ class Ledger:
 
     @property
     def fails(self) -> bool:
-        """Whether the database could not be written the last time."""
+        """Whether the last write to the database failed."""
         return bool(self._failure)
 
     def add(self, call: CallRecord | tuple[Item, ...]) -> None:
@@ -105,7 +105,7 @@ class Ledger:
             except DatabaseError as error:
                 # When it works again it may be a new database, without tables.
                 self._is_ready = False
-                self._say_that_it_fails(str(error))
+                self._log_failure(str(error))
                 if self._pause(pause, batch):
                     pause = min(pause * 2, PAUSE[1])
             except Exception:
@@ -142,7 +142,7 @@ class Ledger:
             log.error("usage is lost", extra={"fields": {"why": why, "calls": count}})
         self._lost += count
 
-    def _say_that_it_fails(self, why: str) -> None:
+    def _log_failure(self, why: str) -> None:
         if why != self._failure:
             log.error("usage cannot be recorded for now", extra={"fields": {"why": why}})
         self._failure = why
@@ -154,7 +154,7 @@ class Ledger:
         if batch:
             self._write_rows([items_of(call) for call in batch])
         else:
-            self.database.look()
+            self.database.check_file()
         self._cleanup.run(lambda: self._closing)
 
     def _write_rows(self, calls: Sequence[tuple[Item, ...]]) -> None:

@@ -17,6 +17,6 @@ def fit_name(value: str | None, most: int = LONGEST_NAME) -> str:
 
 
 def fit_id(value: str | None) -> str:
-    """A caller's id. One that does not fit ends in a digest, which tells it from others that begin alike."""
+    """A caller's id. One that does not fit ends in a digest, which distinguishes it from others that begin alike."""
     fits = fit_name(value)
     return fits if not value or fits == value else f"{fits[: LONGEST_NAME - 17]}#{digest(value, 16)}"

@@ -67,7 +67,7 @@ class PostgresDatabase:
             tcp_user_timeout=self._limit,
         )
 
-    def look(self) -> None:
+    def check_file(self) -> None:
         """Nothing to do: the next query notices a lost server."""
 
     def close(self) -> None:

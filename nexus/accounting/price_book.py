@@ -1,7 +1,7 @@
 """The price of every route: from the settings, else from the installed price list.
 
 Fetches nothing from the network. A subprocess reads the large package, so that it costs the gateway neither start-up
-time nor memory. Asking for a price blocks only in the methods that say so.
+time nor memory. Methods never wait for the list unless they say so.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Priced:
 
     @property
     def listed(self) -> Iterator[Route]:
-        """The query for the list, unless it is not needed or the server is not public."""
+        """The query for the list; none if it is not needed or the server is not public."""
         if self.own is None and self.listing is not None and _is_public(self.listing.base_url):
             yield self.name, self.listing.base_url, self.listing.model, self.listing.percent
 
@@ -188,12 +188,12 @@ def _listed(routes: list[Route], folder: Path | None, now: float, read: Reader) 
         return {}, midnight(now) + DAY
     digest = hashlib.sha256(f"{FORMAT} {installed} {day_of(now)} {json.dumps(routes)}".encode()).hexdigest()[:16]
     source = f"{PACKAGE} {installed}"
-    with _alone(folder):
+    with _file_lock(folder):
         # Of several processes that start together only the first reads the list.
-        document = _kept(folder, f"prices-{digest}.json")
+        document = _cached(folder, f"prices-{digest}.json")
         if document is None or now >= document["until"]:
             document = read(now, routes)
-            _keep(folder, f"prices-{digest}.json", document)
+            _cache(folder, f"prices-{digest}.json", document)
     prices = {route: read_price(price, source) for route, price in document["prices"].items()}
     return prices, document["until"]
 
@@ -234,7 +234,7 @@ def _is_public(base_url: str) -> bool:
 
 
 @contextmanager
-def _alone(folder: Path | None) -> Iterator[None]:
+def _file_lock(folder: Path | None) -> Iterator[None]:
     """A lock between processes that share the folder; none if it is not writable."""
     try:
         if folder is None:
@@ -249,7 +249,7 @@ def _alone(folder: Path | None) -> Iterator[None]:
         yield
 
 
-def _kept(folder: Path | None, name: str) -> Document | None:
+def _cached(folder: Path | None, name: str) -> Document | None:
     if folder is None:
         return None
     with suppress(OSError, ValueError):
@@ -257,7 +257,7 @@ def _kept(folder: Path | None, name: str) -> Document | None:
     return None
 
 
-def _keep(folder: Path | None, name: str, document: Document) -> None:
+def _cache(folder: Path | None, name: str, document: Document) -> None:
     """Caches the extract. On failure it is read again the next time."""
     if folder is None:
         return

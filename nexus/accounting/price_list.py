@@ -1,6 +1,6 @@
 """Prices of models from the package genai-prices; runs in a subprocess, because the package is large.
 
-    python -m nexus.accounting.price_list < QUESTION
+    python -m nexus.accounting.price_list < REQUEST
 
 Reads a JSON array of a time in Unix seconds and routes; writes an object with the package's version, the prices it has
 at that time by name, as ``read_price`` reads them, and ``until`` when they hold. Fetches nothing: the prices are the

@@ -97,8 +97,8 @@ class Price:
             return None if priced is None else priced._cost(usage)
         return self._cost(usage)
 
-    def asked(self, tier: str) -> Price:
-        """The price in the tier that a client asks for, if known, else this one."""
+    def for_tier(self, tier: str) -> Price:
+        """The price in the tier that a client requests, if known, else this one."""
         return self.tiers.get(tier.lower(), self)
 
     @property

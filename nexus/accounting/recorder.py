@@ -60,9 +60,9 @@ class Recorder:
         self._activity = activity
         self._later = later
         self._waiting: deque[CallRecord] = deque(maxlen=ROOM)
-        self._seen: dict[Who | None, dict[str, Any]] = {}
-        self._seen_at = -FRESH
-        self._asked = False
+        self._views: dict[Who | None, dict[str, Any]] = {}
+        self._viewed_at = -FRESH
+        self._scheduled = False
         self._lock = threading.Lock()
         self.enabled = False
         """Whether anyone can view the activity."""
@@ -72,13 +72,13 @@ class Recorder:
         if record.operation is None or not self.enabled:
             return
         self._waiting.append(record)
-        if not self._asked:
-            self._asked = True
+        if not self._scheduled:
+            self._scheduled = True
             self._later()
 
     def flush(self) -> None:
         """Passes on queued calls. Any thread but the loop's."""
-        self._asked = False
+        self._scheduled = False
         with self._lock:
             while batch := self._batch():
                 # Without the supervisor, the page has nothing to show.
@@ -90,12 +90,12 @@ class Recorder:
         self.flush()
         with self._lock:
             now = time.monotonic()
-            if now >= self._seen_at + FRESH:
-                self._seen_at = now
-                self._seen.clear()
-            if who not in self._seen:
-                self._seen[who] = self._activity.view(who)
-            return self._seen[who]
+            if now >= self._viewed_at + FRESH:
+                self._viewed_at = now
+                self._views.clear()
+            if who not in self._views:
+                self._views[who] = self._activity.view(who)
+            return self._views[who]
 
     def _batch(self) -> list[Finished]:
         count = min(BATCH, len(self._waiting))

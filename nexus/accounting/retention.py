@@ -32,8 +32,8 @@ SILENCE = 7 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """In days; ``most`` is the maximum number of attempt rows, beyond which the oldest are deleted, None
-    without a bound."""
+    """Days to keep each kind of row; ``most`` is the maximum number of attempt rows, beyond which the oldest are
+    deleted, None for no maximum."""
 
     attempts: int = 35
     days: int = 400
@@ -41,7 +41,7 @@ class Retention:
 
 
 class Cleanup:
-    """Deletes old rows now and then. ``written`` counts the rows added since the last time."""
+    """Deletes old rows periodically. ``written`` counts the rows added since the last deletion."""
 
     def __init__(self, database: Database, retention: Retention, clock: Callable[[], float]) -> None:
         self.written = 0
@@ -60,7 +60,7 @@ class Cleanup:
         if 0 <= passed < EVERY and (most is None or self.written <= most):
             return
         self._last, self.written = now, 0
-        self._forget(self._believed(now), is_closing)
+        self._forget(self._assumed_now(now), is_closing)
         if most is not None:
             with self._database.transaction() as transaction:
                 transaction.run(FORGET_BEYOND, (most,))
@@ -81,7 +81,7 @@ class Cleanup:
                 if gone < STEP:
                     break
 
-    def _believed(self, now: float) -> float:
+    def _assumed_now(self, now: float) -> float:
         """Returns the time from which ages are counted. A clock that has not run for a day may be wrong: it counts as
         at most a day after the last attempt of earlier days."""
         if now - self._steady_since >= DAY:

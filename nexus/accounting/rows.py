@@ -149,7 +149,7 @@ def rows_of(call: CallRecord) -> list[Row]:
 
 
 def _row(call: CallRecord, of: AttemptRecord | None, *, is_last: bool) -> Row:
-    """In the order of COLUMNS. Empty columns of texts are ``""``, because SQL never finds two NULLs equal."""
+    """The values in the order of COLUMNS. Missing texts are ``""``, because in SQL two NULLs are never equal."""
     ended = of or call
     attempt, identity, tags = of or _NOTHING, call.identity or _NOTHING, call.tags
     usage, error = attempt.usage or _NO_USAGE, ended.error

@@ -15,7 +15,7 @@ from nexus.accounting.turns import Turns
 SYNCHRONOUS = "NORMAL"
 """When SQLite syncs to disk: kill -9 loses nothing that was committed; a power cut at most the last commits."""
 
-_LEFT: list[sqlite3.Connection] = []
+_ABANDONED: list[sqlite3.Connection] = []
 """Connections to files that were removed or replaced. Closing one, or losing the last reference to it, would delete the
 write-ahead log of a new file of that name, with what others wrote to it."""
 
@@ -52,13 +52,13 @@ class SqliteDatabase:
             except OSError as error:
                 raise DatabaseError(f"{self.path}: {(error.strerror or str(error)).lower()}") from error
 
-    def look(self) -> None:
+    def check_file(self) -> None:
         with turn(self._turns):
             self._check()
 
     def _check(self) -> None:
         if self._connection is not None and self.path is not None and self._file != _identity(self.path):
-            _LEFT.append(self._connection)
+            _ABANDONED.append(self._connection)
             self._connection = None
             raise DatabaseError(f"{self.path} was removed or replaced while it was open")
 

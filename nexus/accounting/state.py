@@ -65,7 +65,7 @@ def prepared(settings: Settings) -> str:
     keeps retrying."""
     store, is_default = settings.origin.store, settings.usage.store is None
     if is_default and store == MEMORY and settings.origin.files:
-        _say_memory("neither XDG_STATE_HOME nor HOME names a folder")
+        _warn_memory("neither XDG_STATE_HOME nor HOME names a folder")
     database = open_store(store)
     if database is None:
         return store
@@ -75,14 +75,14 @@ def prepared(settings: Settings) -> str:
         raise
     except DatabaseError as error:
         if is_default:
-            _say_memory(str(error))
+            _warn_memory(str(error))
             return MEMORY
     finally:
         database.close()
     return store
 
 
-def _say_memory(why: str) -> None:
+def _warn_memory(why: str) -> None:
     log.warning("usage is kept in memory only; set [usage] store to keep it", extra={"fields": {"why": why}})
 
 
@@ -98,7 +98,7 @@ def problem_of(settings: Settings) -> str | None:
     from nexus.accounting.sqlite import version_in
 
     if (version := version_in(file)) > VERSION:
-        return f"{file} is of a newer Nexus: its tables are of version {version}, this one knows {VERSION}"
+        return f"{file} was written by a newer Nexus: its tables have version {version}, this one supports {VERSION}"
     if settings.usage.store is not None and not _is_writable(file):
         return f"{file} cannot be written"
     return None

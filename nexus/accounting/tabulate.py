@@ -54,8 +54,8 @@ def _csv(report: Report) -> str:
 def dollars(nano: int) -> str:
     """Dollars, exact, with at least two decimal places."""
     whole, rest = divmod(abs(nano), NANO)
-    places = f"{rest:09d}".rstrip("0").ljust(2, "0")
-    return f"{'-' if nano < 0 else ''}{whole}.{places}"
+    decimals = f"{rest:09d}".rstrip("0").ljust(2, "0")
+    return f"{'-' if nano < 0 else ''}{whole}.{decimals}"
 
 
 def _short(row: Sums) -> str:

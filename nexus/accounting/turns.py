@@ -1,4 +1,4 @@
-"""One thread at a time at a database, whose calls may hang: the others do not wait for ever."""
+"""Gives one thread at a time access to a database whose calls may hang; the others wait for a limited time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Turns:
 
     @contextmanager
     def last(self) -> Iterator[bool]:
-        """The same for closing: a hanging database must not keep a process from ending."""
+        """Like ``taken``, for closing: a hanging database must not keep a process from ending."""
         taken = self._lock.acquire(timeout=LAST_SECONDS)
         try:
             yield taken

@@ -1,4 +1,4 @@
-"""What is written about a finished call: its rows, and what they add to the sums of days and budgets."""
+"""Writes a finished call to the ledger: its rows, and what they add to the sums of days and budgets."""
 
 from __future__ import annotations
 

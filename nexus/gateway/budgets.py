@@ -69,7 +69,7 @@ class Budgets:
         if price is None:
             return Spending(tuple(accounts), lambda usage: 0, lambda input, output: 0)
         tier = call.document.get("service_tier")
-        return Spending(tuple(accounts), price.cost, price.asked(tier if isinstance(tier, str) else "").most)
+        return Spending(tuple(accounts), price.cost, price.for_tier(tier if isinstance(tier, str) else "").most)
 
     def accounts(self, identity: Identity, address: str) -> Iterator[BudgetAccount]:
         """The caller's shares of budgets that apply to every call: per caller, per key and per group."""

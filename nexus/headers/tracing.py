@@ -74,8 +74,8 @@ def new_span_id() -> str:
 class CallTrace:
     """Our span of a call, created when the call arrives and exported when it ends, if ``sampled``.
 
-    ``method`` and ``route`` describe the request, without parts of the path that the caller chose. ``asked`` are the
-    span's attributes of the request. ``content`` holds prompt and answer, or None if they are not recorded.
+    ``method`` and ``route`` describe the request, without parts of the path that the caller chose. ``attributes``
+    are the span's, about the request. ``content`` holds prompt and answer, or None if they are not recorded.
     """
 
     trace_id: str
@@ -84,7 +84,7 @@ class CallTrace:
     sampled: bool
     method: str = ""
     route: str = ""
-    asked: dict[str, str | int | float] = field(default_factory=dict, repr=False)
+    attributes: dict[str, str | int | float] = field(default_factory=dict, repr=False)
     content: Content | None = None
 
     def headers(self, span_id: str) -> dict[str, str]:
@@ -99,11 +99,11 @@ class Content:
     """Prompt and answer in the client's dialect, at most ``room`` bytes each."""
 
     room: int
-    asked: bytes = field(default=b"", repr=False)
-    answered: bytearray = field(default_factory=bytearray, repr=False)
+    request: bytes = field(default=b"", repr=False)
+    answer: bytearray = field(default_factory=bytearray, repr=False)
 
-    def ask(self, body: bytes) -> None:
-        self.asked = body[: self.room]
+    def keep_request(self, body: bytes) -> None:
+        self.request = body[: self.room]
 
-    def answer(self, piece: bytes) -> None:
-        self.answered += piece[: self.room - len(self.answered)]
+    def add_answer(self, piece: bytes) -> None:
+        self.answer += piece[: self.room - len(self.answer)]

@@ -79,7 +79,7 @@ def without_thread() -> Iterator[Callable[[], bool]]:
 
 
 def with_thread() -> None:
-    """Back to a writer thread, in a process that was forked ``without_thread``."""
+    """Returns to a writer thread, in a process that was forked ``without_thread``."""
     for handler in _sinks():
         handler.take_writer(LogWriter)
 
@@ -117,12 +117,12 @@ def redacted(text: str) -> str:
 
 
 def know(secrets: Iterable[str]) -> Callable[[], None]:
-    """Keeps these out of the log too, until the returned function is called."""
+    """Keeps these secrets out of the log until the returned function is called."""
     return _KNOWN.hold(secrets)
 
 
 def hide(secret: str) -> None:
-    """Keeps a secret that is not in the settings out of the log."""
+    """Keeps a secret that is not in the settings, such as a renewed token, out of the log."""
     _KNOWN.learn(secret)
 
 
@@ -187,7 +187,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        # A field must not overwrite what every line has.
+        # A field must not overwrite a key that every line has.
         line |= {(f"field_{key}" if key in line else key): value for key, value in lines.fields(record).items()}
         if trace := lines.trace(record):
             line["exception"] = trace

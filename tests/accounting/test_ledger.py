@@ -270,8 +270,8 @@ class Broken:
     def transaction(self, *, write: bool = True) -> AbstractContextManager[Transaction]:
         return self._behind.transaction(write=write) if self.works.is_set() else self._refuse()
 
-    def look(self) -> None:
-        self._behind.look()
+    def check_file(self) -> None:
+        self._behind.check_file()
 
     def close(self) -> None:
         self._behind.close()
@@ -330,7 +330,7 @@ def test_a_row_that_the_database_rejects_does_not_block_others(ledger: Ledger) -
 
 def test_another_cause_of_a_failure_is_logged_too(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
     for why in ("locked", "locked", "full"):
-        ledger._say_that_it_fails(why)
+        ledger._log_failure(why)
     assert [record.fields["why"] for record in caplog.records] == ["locked", "full"]  # type: ignore[attr-defined]
 
 

@@ -152,7 +152,7 @@ def test_a_file_of_a_newer_nexus_is_rejected(
     newer(tmp_path / FILE)
     process = start(f"[server]\nworkers = {workers}\n{STORE}{ECHO}")
     assert process.wait() == 1
-    words = f"nexus.toml:4: usage.store: {tmp_path / FILE} is of a newer Nexus"
+    words = f"nexus.toml:4: usage.store: {tmp_path / FILE} was written by a newer Nexus"
     assert words.removeprefix("nexus.toml") in process.output
     assert cli.main(["check", "-c", str(tmp_path / "nexus.toml")]) == 1
     assert words in capsys.readouterr().err

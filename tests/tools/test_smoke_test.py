@@ -189,7 +189,7 @@ class TestFailing:
             config='usage.store = "sqlite:///usage.sqlite3"\n[llm.providers.x]\ntype = "echo"\nmodels.y = {}\n'
         )
         assert (done.returncode, done.stdout) == (1, "")
-        assert done.stderr.startswith("here.toml:1: usage.store: ") and "is of a newer Nexus" in done.stderr
+        assert done.stderr.startswith("here.toml:1: usage.store: ") and "was written by a newer Nexus" in done.stderr
 
     def test_ctrl_c(self, tmp_path: Path, chat: FakeUpstream) -> None:
         chat.next(Behaviour(), Behaviour(hang=True))

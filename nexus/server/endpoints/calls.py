@@ -54,7 +54,7 @@ class CallHandler(OperationHandler):
         state = self.runtime.gateway.begin(call)
         if self.trace is not None and self.server.exporting is not None:
             state.trace = self.trace
-            self.server.exporting.ask(self.trace, call.document, call.body)
+            self.server.exporting.note_request(self.trace, call.document, call.body)
         return state
 
     def traced_path(self) -> str:
@@ -135,7 +135,7 @@ class CallHandler(OperationHandler):
 
         def send(piece: bytes) -> bool:
             if content is not None:
-                content.answer(piece)
+                content.add_answer(piece)
             return connection.push(piece)
 
         while (pause := await channel.flow(send, settings.ping_interval)) != "end":
@@ -181,7 +181,7 @@ class CallHandler(OperationHandler):
     async def _flush(self, state: CallState, piece: bytes, *, last: bool = False) -> None:
         """Writes a piece and waits until it is sent. Raises StreamClosedError if the client disconnected or stalls."""
         if state.trace is not None and state.trace.content is not None:
-            state.trace.content.answer(piece)
+            state.trace.content.add_answer(piece)
         if piece:
             # If no body is allowed, not even an empty one may be written.
             self.write(piece)

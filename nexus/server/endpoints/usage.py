@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from nexus.accounting.calls import MOST_CALLS, Place, calls
+from nexus.accounting.calls import MOST_CALLS, PageCursor, calls
 from nexus.accounting.database import Database, DatabaseError
 from nexus.accounting.report import since_of, usage
 from nexus.accounting.report_options import FILTERS, Filters, check_by
@@ -91,7 +91,7 @@ class CallsHandler(UsageHandler):
 
     def question(self, asked: Mapping[str, str], since: float, only: Filters) -> Callable[[Database], dict[str, Json]]:
         most = self._read("limit", asked, "50", _limit)
-        behind = self._read("behind", asked, "", Place.read) if asked.get("behind") else None
+        behind = self._read("behind", asked, "", PageCursor.read) if asked.get("behind") else None
         return lambda database: calls(database, since=since, only=only, behind=behind, most=most)
 
 

@@ -1,4 +1,4 @@
-"""Counts what happens in one process: calls as they end, and events that other parts report.
+"""Counts the events of one process: calls as they end, and events that other parts report.
 
 Law: ``add`` takes a few microseconds on the loop; the other methods may be called from any thread. Nothing that a
 caller can choose becomes a label.

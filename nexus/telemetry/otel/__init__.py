@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def open_exporting(settings: TelemetrySettings) -> Exporting | None:
-    """None, without any import, if nothing is configured. Otherwise the exporter's thread is running."""
+    """Starts exporting; returns None, without any import, if nothing is configured."""
     if settings.traces_to is None and settings.metrics_to is None:
         return None
     from nexus.telemetry.otel.exporting import Exporting, LastError
     from nexus.telemetry.otel.sdk import open_sdk
 
-    # The SDK logs every failed attempt; Nexus logs a failure once, with the last of the SDK's words.
+    # The SDK logs every failed attempt; Nexus logs a failure once, with the SDK's last message.
     log, last_error = logging.getLogger("opentelemetry"), LastError()
     log.handlers, log.propagate = [last_error], False
     exporting = Exporting(settings, open_sdk(settings, secrets.token_hex(16)), last_error)

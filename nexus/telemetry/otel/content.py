@@ -40,17 +40,17 @@ ROOM = 64 * 1024
 
 _UNREADABLE = (NexusError, ValueError, TypeError, KeyError, LookupError)
 
-Told = dict[str, Json]
+Entry = dict[str, Json]
 
 
 def content_attributes(protocol: str, content: Content, cut: Callable[[str], str]) -> dict[str, str]:
     """Attributes by name; ``cut`` removes secrets from a text."""
-    request = _request(protocol, content.asked)
-    found: dict[str, list[Told]] = {
+    request = _request(protocol, content.request)
+    found: dict[str, list[Entry]] = {
         "gen_ai.input.messages": [_message(message) for message in request.messages]
         if request is not None
-        else [_plain("user", content.asked)],
-        "gen_ai.output.messages": _answer(protocol, bytes(content.answered), request or NOTHING_ASKED),
+        else [_plain("user", content.request)],
+        "gen_ai.output.messages": _answer(protocol, bytes(content.answer), request or NOTHING_ASKED),
     }
     if request is not None and request.system:
         found["gen_ai.system_instructions"] = [_part(text) for text in request.system]
@@ -64,7 +64,7 @@ def _request(protocol: str, body: bytes) -> Request | None:
         return None
 
 
-def _answer(protocol: str, body: bytes, request: Request) -> list[Told]:
+def _answer(protocol: str, body: bytes, request: Request) -> list[Entry]:
     if not body:
         return []
     try:
@@ -73,14 +73,14 @@ def _answer(protocol: str, body: bytes, request: Request) -> list[Told]:
         return [_plain("assistant", body)]
     if not parts:
         return [_plain("assistant", body)]
-    output: Told = {"role": "assistant", "parts": [_part(part) for part in parts]}
+    output: Entry = {"role": "assistant", "parts": [_part(part) for part in parts]}
     return [{**output, "finish_reason": reason} if reason else output]
 
 
 def _read(protocol: str, body: bytes, request: Request) -> tuple[list[Part], str]:
     vendor, origin = loader.vendor(protocol), AnswerOrigin(request, "", "", lambda: "")
     if body.lstrip().startswith(b"{"):
-        return _told(fold(vendor.stream_reader(origin).read_whole(mapping(decode(body)))))
+        return _parts_and_stop(fold(vendor.stream_reader(origin).read_whole(mapping(decode(body)))))
     # A stream that was truncated has no end, and may have lost its start.
     reader, events = vendor.stream_reader(origin), list[Event]([ResponseStart("", "")])
     if body.lstrip().startswith(b"["):
@@ -88,19 +88,19 @@ def _read(protocol: str, body: bytes, request: Request) -> tuple[list[Part], str
     for frame in FrameDecoder().feed(body):
         events += reader.feed(frame.event, frame.data) if frame.data else ()
     if any(isinstance(event, ResponseEnd) for event in events):
-        return _told(fold(events))
+        return _parts_and_stop(fold(events))
     return list(fold([*events, ResponseEnd(Stop("end"))]).parts), ""
 
 
-def _told(response: Response) -> tuple[list[Part], str]:
+def _parts_and_stop(response: Response) -> tuple[list[Part], str]:
     return list(response.parts), response.stop.raw or response.stop.reason
 
 
-def _message(message: Message) -> Told:
+def _message(message: Message) -> Entry:
     return {"role": message.role, "parts": [_part(part) for part in message.parts]}
 
 
-def _part(part: Part) -> Told:
+def _part(part: Part) -> Entry:
     match part:
         case Text(text=text) | Refusal(text=text):
             return {"type": "text", "content": text}
@@ -131,7 +131,7 @@ def _arguments(text: str) -> Json:
         return text
 
 
-def _plain(role: str, body: bytes) -> Told:
+def _plain(role: str, body: bytes) -> Entry:
     return {"role": role, "parts": [{"type": "text", "content": body.decode("utf-8", "replace")}]}
 
 
@@ -167,8 +167,8 @@ _LEVEL: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-def asked(document: Mapping[str, Json]) -> dict[str, Value]:
-    """Attributes by name; values of a wrong type are omitted."""
+def request_attributes(document: Mapping[str, Json]) -> dict[str, Value]:
+    """A request's attributes by name; values of a wrong type are omitted."""
     numbers = {name: value for name, value in _found(document, _FIELDS) if isinstance(value, int | float)}
     words = {name: value for name, value in _found(document, _LEVEL) if isinstance(value, str) and len(value) <= _TEXT}
     return {name: value for name, value in numbers.items() if not isinstance(value, bool)} | words

@@ -16,7 +16,7 @@ from nexus.accounting.record import CallRecord
 from nexus.headers.tracing import CallTrace, Content, TraceContext, new_span_id, new_trace_id
 from nexus.settings.telemetry import TelemetrySettings
 from nexus.telemetry import logs
-from nexus.telemetry.otel.content import ROOM, asked, content_attributes
+from nexus.telemetry.otel.content import ROOM, content_attributes, request_attributes
 from nexus.telemetry.otel.measures import ResponseModels, measures_of
 from nexus.telemetry.otel.names import VERSIONS
 from nexus.telemetry.otel.sdk import Sdk
@@ -29,9 +29,9 @@ LAST_SECONDS = 3.0
 """Seconds to export what is left when the process ends."""
 
 LOST = "the OpenTelemetry collector is unavailable; what cannot be exported is dropped"
-TAKEN = "the OpenTelemetry collector is available again"
+RECOVERED = "the OpenTelemetry collector is available again"
 
-UNTOLD = "calls that were not exported to the OpenTelemetry collector"
+NOT_EXPORTED = "calls that were not exported to the OpenTelemetry collector"
 
 LONGEST_CAUSE = 300
 """Maximum characters of the cause of a failure in the log."""
@@ -78,20 +78,20 @@ class Exporting:
         self._thread.start()
 
     def begin(self, context: TraceContext | None, method: str, route: str) -> CallTrace | None:
-        """The place of a call in a trace; None if no spans are exported."""
+        """The trace of a new call; None if no spans are exported."""
         if not self._traces:
             return None
         trace_id = context.trace_id if context is not None else new_trace_id()
         return CallTrace(trace_id, new_span_id(), context, self._samples(context, trace_id), method, route)
 
-    def ask(self, trace: CallTrace, document: Mapping[str, Json], body: bytes) -> None:
-        """Keeps what the span will say about a request."""
+    def note_request(self, trace: CallTrace, document: Mapping[str, Json], body: bytes) -> None:
+        """Keeps what the span reports of a request."""
         if not trace.sampled:
             return
-        trace.asked = asked(document)
+        trace.attributes = request_attributes(document)
         if self._settings.capture_content:
             trace.content = Content(ROOM)
-            trace.content.ask(body)
+            trace.content.keep_request(body)
 
     def _samples(self, context: TraceContext | None, trace_id: str) -> bool:
         tracing = self._settings.tracing
@@ -121,7 +121,7 @@ class Exporting:
         ender.start()
         ender.join(max(0.1, deadline - time.monotonic()))
         if self.lost + left:
-            log.warning(UNTOLD, extra={"fields": {"calls": self.lost + left}})
+            log.warning(NOT_EXPORTED, extra={"fields": {"calls": self.lost + left}})
         self._over = True
 
     def _run(self) -> None:
@@ -129,14 +129,14 @@ class Exporting:
         while not self._closing:
             self._wake.wait(max(0.0, min(self._batch.scheduled_delay, due - time.monotonic())))
             self._wake.clear()
-            self._tell()
+            self._export_calls()
             if time.monotonic() >= due:
-                self._tell_metrics()
+                self._export_metrics()
                 due = time.monotonic() + self._settings.metrics.interval
-        self._tell()
-        self._tell_metrics()
+        self._export_calls()
+        self._export_metrics()
 
-    def _tell(self) -> None:
+    def _export_calls(self) -> None:
         while self._queue:
             count = min(len(self._queue), self._batch.max_export_batch_size)
             records = [self._queue.popleft() for _ in range(count)]
@@ -148,7 +148,7 @@ class Exporting:
             except Exception:
                 log.exception("calls could not be exported to the OpenTelemetry collector")
                 delivered = False
-            self._took(delivered, count)
+            self._note_export(delivered, count)
 
     def _spans(self, records: list[CallRecord]) -> Iterator[tuple[CallTrace, list[SpanValues]]]:
         for record in records:
@@ -166,22 +166,22 @@ class Exporting:
                 spans[-1].attributes.update(held)
             yield trace, spans
 
-    def _tell_metrics(self) -> None:
+    def _export_metrics(self) -> None:
         if self._metrics is None:
             return
         try:
-            self._took(self._sdk.export_metrics(self._metrics.timeout), 0)
+            self._note_export(self._sdk.export_metrics(self._metrics.timeout), 0)
         except Exception:
             log.exception("metrics could not be exported to the OpenTelemetry collector")
 
-    def _took(self, delivered: bool, calls: int) -> None:
+    def _note_export(self, delivered: bool, calls: int) -> None:
         if self._over:
             # The process is ending, and the losses were already logged.
             return
         if delivered:
             self._last_error.text = ""
         if delivered and self._failing:
-            log.info(TAKEN, extra={"fields": {"calls_lost": self.lost}})
+            log.info(RECOVERED, extra={"fields": {"calls_lost": self.lost}})
         self._failing = self._failing and not delivered
         if not delivered:
             self._lose(calls)

@@ -1,4 +1,4 @@
-"""What a call adds to metrics. Pure.
+"""The measurements that a call adds to metrics. Pure.
 
 Law: attributes come from the configuration or from the vendor's answer, never from the client; tokens are counted once
 per attempt.

@@ -52,7 +52,7 @@ class SpanValues:
 
 
 def spans_of(record: CallRecord, trace: CallTrace, names: Conventions) -> list[SpanValues]:
-    """The server's span first."""
+    """The spans of a call, the server's first."""
     server = SpanValues(
         name=f"{trace.method} {trace.route}".strip(),
         kind="server",
@@ -75,7 +75,7 @@ def _client(record: CallRecord, attempt: AttemptRecord, trace: CallTrace, names:
         parent=trace.span_id,
         start=_nanoseconds(record.at + attempt.began),
         end=_nanoseconds(record.at + max(attempt.began, attempt.ended)),
-        attributes=known({**client_attributes(record, attempt, names), **trace.asked}),
+        attributes=known({**client_attributes(record, attempt, names), **trace.attributes}),
         failed=error_type(attempt.error) is not None,
     )
 

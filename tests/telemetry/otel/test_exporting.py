@@ -9,7 +9,7 @@ from nexus.accounting.record import CallRecord
 from nexus.errors import AuthenticationFailed
 from nexus.headers.tracing import CallTrace, TraceContext
 from nexus.settings.telemetry import BatchExport, Exporters, Otlp, TelemetrySettings
-from nexus.telemetry.otel.exporting import LOST, UNTOLD, Exporting, LastError
+from nexus.telemetry.otel.exporting import LOST, NOT_EXPORTED, Exporting, LastError
 from nexus.telemetry.otel.sdk import Sdk
 
 CALLER = TraceContext.of(
@@ -79,4 +79,4 @@ def test_spans_dropped_from_a_full_queue_are_counted_and_logged_once(caplog: pyt
         told.consume(record(None))
     told.close(0.1)
     assert told.lost == 3
-    assert [line.getMessage() for line in caplog.records] == [LOST, UNTOLD]
+    assert [line.getMessage() for line in caplog.records] == [LOST, NOT_EXPORTED]
