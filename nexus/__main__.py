@@ -20,7 +20,7 @@ if __name__ == "__main__" and sys.path and sys.path[0] in ("", os.getcwd()):
 
 
 WINDOWS = (
-    "nexus: Windows itself is not supported; run Nexus in WSL (wsl --install), where programs of Windows reach it at "
+    "nexus: Windows itself is not supported; run Nexus in WSL (wsl --install), where Windows programs reach it at "
     "127.0.0.1 as well\n"
 )
 

@@ -11,7 +11,7 @@ from nexus.errors import Overloaded
 
 def start_daemon(name: str, run: Callable[..., object], *arguments: Any) -> None:
     """Starts a daemon: a thread that hangs must not keep the process from ending. Raises Overloaded if the system
-    allows no more threads: then note nothing as running that would never end."""
+    allows no more threads; so mark the work as running only afterwards."""
     try:
         threading.Thread(target=run, args=arguments, name=name, daemon=True).start()
     except RuntimeError:

@@ -65,7 +65,7 @@ class Renewed(Generic[Value]):
     """A value that is fetched and renewed. Thread-safe. ``fetch`` blocks, and raises UpstreamError.
 
     ``owner`` and ``what`` name the value in errors and in the log. Fetches begin at least ``least`` seconds apart. With
-    ``retry`` the value is renewed even if nobody asks for it, and a failed fetch is retried after that many seconds.
+    ``retry`` the value is renewed even if no call needs it, and a failed fetch is retried after that many seconds.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Renewed(Generic[Value]):
         self._pending: Future[Grant[Value]] | None = None
         self._failure: Exception | None = None
         self._quiet_until = 0.0
-        self._closed_until = 0.0
+        self._delayed_until = 0.0
         self._timer: threading.Timer | None = None
         self._lapsed = False
         """Whether no thread could be started that would have renewed the value."""
@@ -101,7 +101,7 @@ class Renewed(Generic[Value]):
     def value(self) -> Value | None:
         """The last fetched value, without waiting and regardless of its age."""
         if self._lapsed:
-            self.ask()
+            self.request_fetch()
         grant = self._grant
         return grant.value if grant is not None else None
 
@@ -126,14 +126,14 @@ class Renewed(Generic[Value]):
         if pending is not None:
             _finish(pending, self._too_late())
 
-    def ask(self) -> Future[None] | None:
+    def request_fetch(self) -> Future[None] | None:
         """A future that resolves when a fetch that is in flight or begins now ends, successfully or not; None during
         the pause after a fetch.
 
         It never holds an error and cannot be cancelled.
         """
         with self._lock:
-            if self._pending is None and (self._closed or self._clock() < self._closed_until):
+            if self._pending is None and (self._closed or self._clock() < self._delayed_until):
                 return None
             pending = self._pending or self._begin(alone=True)
         if pending is None:
@@ -149,7 +149,7 @@ class Renewed(Generic[Value]):
             grant, now = self._grant, self._clock()
             good = grant is not None and grant.expires - now > LEAST
             due = grant is None or now >= grant.stale_at
-            if self._pending is None and due and now >= (self._quiet_until if good else self._closed_until):
+            if self._pending is None and due and now >= (self._quiet_until if good else self._delayed_until):
                 self._begin()
             pending, failure = self._pending, self._failure
         if good and grant is not None:
@@ -178,7 +178,7 @@ class Renewed(Generic[Value]):
             grant, now = self._grant, self._clock()
             if grant is not None and grant.value != refused:
                 return grant.value
-            if self._pending is None and now >= self._closed_until:
+            if self._pending is None and now >= self._delayed_until:
                 self._begin()
             pending = self._pending
         if pending is None:
@@ -195,7 +195,7 @@ class Renewed(Generic[Value]):
         started; the next call tries again."""
         if self._timer is not None:
             self._timer.cancel()
-        self._close(self._clock())
+        self._delay_next(self._clock())
         pending: Future[Grant[Value]] = _uncancellable()
         try:
             start_daemon(f"{self._owner}-{self._what.replace(' ', '-')}", self._run, pending, alone)
@@ -205,9 +205,9 @@ class Renewed(Generic[Value]):
         self._pending, self._lapsed = pending, False
         return pending
 
-    def _close(self, now: float) -> None:
-        """Delays the next fetch. Without ``least`` not at all, because a clock that is set back would."""
-        self._closed_until = now + self._least if self._least else 0.0
+    def _delay_next(self, now: float) -> None:
+        """Delays the next fetch by ``least``. If that is 0, sets no time at all, because the clock may be set back."""
+        self._delayed_until = now + self._least if self._least else 0.0
 
     def _run(self, pending: Future[Grant[Value]], alone: bool) -> None:
         outcome: Grant[Value] | Exception
@@ -225,12 +225,12 @@ class Renewed(Generic[Value]):
             if self._pending is pending:
                 self._pending = None
             now, kept = self._clock(), self._grant is not None
-            self._close(now)
+            self._delay_next(now)
             if isinstance(outcome, Grant):
                 self._grant, self._failure = outcome, None
             else:
                 self._failure = outcome
-                self._quiet_until = max(now + PAUSE, self._closed_until)
+                self._quiet_until = max(now + PAUSE, self._delayed_until)
             if self._retry is not None and not self._closed:
                 self._wake_after(outcome.stale_at - now if isinstance(outcome, Grant) else self._retry)
         if isinstance(outcome, Exception) and (kept or alone):
@@ -265,7 +265,7 @@ class Renewed(Generic[Value]):
     def _too_late(self) -> UpstreamError:
         text = f"{self._owner}: no {self._what} within {self._patience:g} s"
         error = UpstreamTimeout(text, provider=self._owner, retryable=True)
-        return error.at(PHASE, f"the source of the {self._what} is still silent")
+        return error.at(PHASE, f"the source of the {self._what} did not answer")
 
     def _abandon(self, pending: Future[Grant[Value]]) -> None:
         """Detaches a fetch that hangs, so that later calls can begin their own."""

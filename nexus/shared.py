@@ -38,7 +38,7 @@ class Shared:
         return len(self._entries)
 
     def find(self, kind: str, made_of: object, make: Make[Any]) -> _Entry:
-        """For holders only."""
+        """The entry of this kind made of something equal, or a new one; called by holders only."""
         with self._lock:
             known = (entry for entry in self._entries if entry.kind == kind and entry.made_of == made_of)
             entry = next(known, None)
@@ -52,7 +52,7 @@ class Shared:
             return entry
 
     def drop(self, entry: _Entry) -> None:
-        """For holders only."""
+        """Ends one hold of an entry, and closes it with the last one; called by holders only."""
         with self._lock:
             entry.holders -= 1
             if entry.holders:

@@ -139,7 +139,7 @@ def digest(words: str, digits: int = 64) -> str:
 
 
 MOST_COUNTED = 10**12
-"""More of anything is a mistake; sums of millions of such counts fit into 64 bits."""
+"""A larger number is taken for a mistake; sums of millions of such counts fit into 64 bits."""
 
 _BASE64_URL = pattern(r"[A-Za-z0-9_-]+")
 _NUMBERS = (int, float)
@@ -147,5 +147,5 @@ _NUMBERS = (int, float)
 
 def item_at(items: Sequence[Any], step: str) -> Any:
     """The item that a step of a path names, or None."""
-    place = int(step) if step.isdecimal() and len(step) < 10 else len(items)
-    return items[place] if place < len(items) else None
+    index = int(step) if step.isdecimal() and len(step) < 10 else len(items)
+    return items[index] if index < len(items) else None

@@ -74,7 +74,7 @@ def test_a_fetch_for_which_there_was_no_thread_is_tried_again(
     shared = tokens(issuer)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
-        assert shared.ask() is None
+        assert shared.request_fetch() is None
         with pytest.raises(Overloaded, match="cannot start another thread"):
             taken(shared)
     assert taken(shared) == "Bearer 1"
@@ -90,7 +90,7 @@ def test_a_renewal_for_which_there_was_no_thread_begins_when_the_value_is_read(
     """Otherwise the keys of an identity provider would stay in use for ever, also those that it withdrew."""
     shared = Renewed[Mapping[str, str]]("g", issuer, retry=3600.0, clock=issuer.clock)
     issuer.open.clear()
-    fetched = shared.ask()
+    fetched = shared.request_fetch()
     assert fetched is not None
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
@@ -289,7 +289,7 @@ def test_an_eager_value_retries_after_failures_and_bugs(
 def test_many_requests_share_one_fetch_that_none_can_cancel(issuer: Issuer) -> None:
     issuer.open.clear()
     shared = tokens(issuer)
-    ends = [shared.ask() for _ in range(100)]
+    ends = [shared.request_fetch() for _ in range(100)]
     assert all(end is not None and not end.cancel() and not end.done() for end in ends)
     issuer.failure = Unreachable("g: gone", provider="g")
     issuer.open.set()
@@ -300,14 +300,14 @@ def test_many_requests_share_one_fetch_that_none_can_cancel(issuer: Issuer) -> N
 def test_closing_ends_all_waiting_even_if_the_fetch_is_stuck(issuer: Issuer, eager: Renewed[Mapping[str, str]]) -> None:
     issuer.open.clear()
     eager.start()
-    end = eager.ask()
+    end = eager.request_fetch()
     assert end is not None
     eager.close()
     end.result(0)
-    assert eager.ask() is None
+    assert eager.request_fetch() is None
     issuer.open.set()
     wait_until(lambda: not fetching())
-    assert eager.ask() is None and issuer.fetches == 1
+    assert eager.request_fetch() is None and issuer.fetches == 1
 
 
 def test_a_clock_that_is_set_back_keeps_no_rejected_value(issuer: Issuer, clock: Clock) -> None:

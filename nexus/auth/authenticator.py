@@ -80,8 +80,8 @@ class Authenticator:
             return cls(identification, keys, None, claims=claims)
         require_pyjwt()
         holder = Holder(shared)
-        place = (oauth.issuer, oauth.hosts, oauth.url, oauth.poll_interval, trust_of(oauth.ca_file))
-        token_keys = holder.hold("token signing keys", place, partial(_fetched_keys, oauth))
+        source = (oauth.issuer, oauth.hosts, oauth.url, oauth.poll_interval, trust_of(oauth.ca_file))
+        token_keys = holder.hold("token signing keys", source, partial(_fetched_keys, oauth))
         authenticator = cls(identification, keys, Tokens(oauth, token_keys), claims=claims)
         authenticator._holder = holder
         return authenticator
@@ -109,11 +109,11 @@ class Authenticator:
             key=proof.key[0] if proof.key is not None else None,
             owner=_owner(proof, client_id),
             credential_headers=proof.credential_headers,
-            claims=tuple(self._carried(proof.claims)) if proof.claims is not None else (),
+            claims=tuple(self._copied_claims(proof.claims)) if proof.claims is not None else (),
         )
 
-    def _carried(self, claims: Claims) -> Iterator[tuple[str, str]]:
-        """The values of the configured claims; of an array the first."""
+    def _copied_claims(self, claims: Claims) -> Iterator[tuple[str, str]]:
+        """The configured claims with their values; the first value of an array."""
         for path in self._claims:
             if values := values_of(claim_at(claims, path)):
                 yield path, values[0]
@@ -123,7 +123,7 @@ class Authenticator:
             return _Proof("open", None, None, frozenset(OWN))
         credential = credential_in(headers)
         if credential is None:
-            raise Unidentified(f"no {self._wanted()} was sent; {CARRIED}", sent=False)
+            raise Unidentified(f"no {self._accepted()} was sent; {CARRIED}", sent=False)
         found = self._keys.find(credential.text)
         if found is not None:
             if is_expired(found[1], self._clock()):
@@ -137,7 +137,7 @@ class Authenticator:
         claims = self._tokens.verify(credential.text, last=last)
         return claims if isinstance(claims, Pending) else _Proof("token", None, claims, credential.credential_headers)
 
-    def _wanted(self) -> str:
+    def _accepted(self) -> str:
         words = [*(["gateway key"] if self._keys else []), *(["token"] if self._tokens is not None else [])]
         return " or ".join(words)
 

@@ -29,7 +29,7 @@ _CODE = pattern(r"[a-z_]{1,40}")
 _SLOWER = 5.0
 """Seconds that ``slow_down`` adds to the polling interval (RFC 8628, section 3.5)."""
 _UNREACHABLE = "unreachable"
-_GOES_ON = ("authorization_pending", "slow_down", _UNREACHABLE)
+_KEEP_POLLING = ("authorization_pending", "slow_down", _UNREACHABLE)
 SOON = 60.0
 """Minimum remaining validity of a token in seconds."""
 
@@ -78,7 +78,7 @@ class IdentityProvider:
 
     def refreshed(self, token: str) -> Issued:
         """A new token for a refresh token. Raises LoginFailed."""
-        return self._issued(self._ask({"grant_type": "refresh_token", "refresh_token": token}), token)
+        return self._issued(self._request_token({"grant_type": "refresh_token", "refresh_token": token}), token)
 
     def login(
         self,
@@ -91,7 +91,7 @@ class IdentityProvider:
         metadata = self._discovered()
         if not metadata.device:
             raise LoginFailed("the issuer does not support device login (no device_authorization_endpoint)")
-        reply = self._answered(self._post(metadata.device, self._asking()))
+        reply = self._document(self._post(metadata.device, self._device_form()))
         device, url = text(reply.get("device_code")), text(reply.get("verification_uri"))
         if not device or not url:
             raise LoginFailed("the issuer did not start a device login")
@@ -101,22 +101,22 @@ class IdentityProvider:
         while clock() + pause < ends:
             wait(pause)
             try:
-                return self._issued(self._ask({"grant_type": GRANT, "device_code": device}))
+                return self._issued(self._request_token({"grant_type": GRANT, "device_code": device}))
             except LoginFailed as error:
-                if error.code not in _GOES_ON:
+                if error.code not in _KEEP_POLLING:
                     raise
                 pause += 0.0 if error.code == "authorization_pending" else _SLOWER
         raise LoginFailed("the login was not confirmed in time", "expired_token")
 
-    def _asking(self) -> dict[str, str]:
+    def _device_form(self) -> dict[str, str]:
         login = self._login
         return {"scope": " ".join(login.scopes), **({"audience": login.audience} if login.audience else {})}
 
-    def _ask(self, form: Mapping[str, str]) -> Mapping[str, Json]:
+    def _request_token(self, form: Mapping[str, str]) -> Mapping[str, Json]:
         metadata = self._discovered()
         if not metadata.token:
             raise LoginFailed("the issuer has no token_endpoint")
-        return self._answered(self._post(metadata.token, form))
+        return self._document(self._post(metadata.token, form))
 
     def _discovered(self) -> Metadata:
         if self._metadata is None:
@@ -152,7 +152,7 @@ class IdentityProvider:
                 raise LoginFailed("the issuer's answer is too large or too slow")
         return body
 
-    def _answered(self, answer: tuple[int, bytes]) -> Mapping[str, Json]:
+    def _document(self, answer: tuple[int, bytes]) -> Mapping[str, Json]:
         status, body = answer
         document: dict[str, Any] = wire.decode_object(body)
         if status == 200:

@@ -24,7 +24,7 @@ class Identity:
     allowed.
 
     ``key`` is the name of its gateway key, if it used one. ``owner`` owns its stored answers, even if limits do not
-    tell callers apart: "" for all callers of an open gateway, None if unknown. ``credential_headers`` contained the
+    distinguish callers: "" for all callers of an open gateway, None if unknown. ``credential_headers`` contained the
     credential and must never be sent to a vendor. ``claims`` are the token claims for the attribution of calls.
     """
 
@@ -44,7 +44,7 @@ class Identity:
 
 
 class Unidentified(AuthenticationFailed):
-    """The credential is missing or invalid. ``sent`` says that there was one, ``token`` that it was taken for a
+    """The credential is missing or invalid. ``sent`` says that there was one, ``token`` that it was checked as a
     token."""
 
     def __init__(self, message: str, *, sent: bool, token: bool = False) -> None:

@@ -59,8 +59,8 @@ def _endpoint(document: Mapping[str, Json], name: str, issuer: str, hosts: Colle
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise ValueError(f"{name} has credentials or a fragment")
     own = urlsplit(issuer)
-    here = parts.scheme == "http" and is_loopback_host(host) and is_loopback_host(own.hostname or "")
-    if parts.scheme != "https" and not here:
+    is_local = parts.scheme == "http" and is_loopback_host(host) and is_loopback_host(own.hostname or "")
+    if parts.scheme != "https" and not is_local:
         raise ValueError(f"{name} is not https")
     same = host == host_of(issuer) and (port or _port(parts.scheme)) == (own.port or _port(own.scheme))
     if not same and host not in hosts:

@@ -1,7 +1,7 @@
 """Looks up gateway keys.
 
 Law: no comparison leaks information through its timing. A key is looked up by a keyed hash of its SHA-256: a single
-dictionary access, whatever the number of keys, at a place that clients cannot compute or influence. The result is then
+dictionary access, whatever the number of keys, by a value that clients cannot compute or influence. The result is then
 compared in constant time. Comparing with every key in turn would be as safe, but slower with every additional key.
 """
 
@@ -26,9 +26,7 @@ class KeyRing:
 
     def __init__(self, keys: Mapping[str, GatewayKey]) -> None:
         self._salt = secrets.token_bytes(32)
-        self._keys = {
-            self._place(digest): (digest, (name, key)) for name, key in keys.items() for digest in key.digests
-        }
+        self._keys = {self._hash(digest): (digest, (name, key)) for name, key in keys.items() for digest in key.digests}
 
     def __bool__(self) -> bool:
         return bool(self._keys)
@@ -36,10 +34,10 @@ class KeyRing:
     def find(self, text: str) -> tuple[str, GatewayKey] | None:
         """Name and settings of a gateway key, expired or not; None if unknown."""
         digest = digest_of(text)
-        found = self._keys.get(self._place(digest))
+        found = self._keys.get(self._hash(digest))
         return found[1] if found is not None and hmac.compare_digest(found[0], digest) else None
 
-    def _place(self, digest: bytes) -> bytes:
+    def _hash(self, digest: bytes) -> bytes:
         return hashlib.blake2b(digest, key=self._salt, digest_size=32).digest()
 
 

@@ -74,7 +74,7 @@ class Tokens:
         return claims
 
     def _unknown_key(self, keys: KeySet | None, token: str, *, last: bool) -> Claims | Pending:
-        fetched = None if last else self._keys.ask()
+        fetched = None if last else self._keys.request_fetch()
         if fetched is not None:
             return Pending(fetched)
         if not last and self._keys.value is not keys:

@@ -60,7 +60,7 @@ def credentials_in(query: str) -> list[str]:
 def is_credential(name: str) -> bool:
     """Whether a query parameter carries a credential, judged by its name."""
     lower = name.lower()
-    # Google's key parameter is ``key``, Azure's signature is ``sig``; ``page_token`` is a place in a list.
+    # Google's key parameter is ``key``, Azure's signature is ``sig``; ``page_token`` is a position in a list.
     return lower in ("key", "sig") or (is_secret(lower) and not lower.endswith("page_token"))
 
 
@@ -91,11 +91,11 @@ def returned(vendor: Headers, more: Collection[str] = ()) -> dict[str, str]:
 def retry_after(vendor: Headers, now: float | None = None) -> float | None:
     """Seconds that the vendor asks to wait, at most LONGEST_PAUSE, from ``retry-after-ms`` or AWS's
     ``x-amz-retry-after``, or ``retry-after`` as seconds or HTTP date; None without any."""
-    asked = _asked(vendor, time.time() if now is None else now)
-    return None if asked is None else min(asked, LONGEST_PAUSE)
+    delay = _requested_delay(vendor, time.time() if now is None else now)
+    return None if delay is None else min(delay, LONGEST_PAUSE)
 
 
-def _asked(vendor: Headers, now: float) -> float | None:
+def _requested_delay(vendor: Headers, now: float) -> float | None:
     milliseconds = _number(vendor.get("retry-after-ms") or vendor.get("x-amz-retry-after"))
     if milliseconds is not None:
         return milliseconds / 1000

@@ -14,7 +14,7 @@ from nexus.headers.pattern_syntax import Alternation, Begin, CharClass, Concaten
 
 LONGEST_NAME = 256
 MOST_STATES = 300
-MOST_MOMENTS = 500
+MOST_DFA_STATES = 500
 MOST_NAMES = 200
 
 
@@ -31,13 +31,13 @@ _MATCH = _State()
 
 
 @dataclass(slots=True, eq=False)
-class _Moment:
-    """The set of states reached at one position of a name, and the next set by character (a lazily built DFA state)."""
+class _DfaState:
+    """A state of the lazily built DFA: the set of states reached at one position, and the next state by character."""
 
     states: frozenset[_State]
     found: bool
     found_at_end: bool
-    after: dict[str, _Moment] = field(default_factory=dict)
+    after: dict[str, _DfaState] = field(default_factory=dict)
 
 
 class Pattern:
@@ -49,8 +49,8 @@ class Pattern:
             raise ValueError(f"is too large: written out it has more than {MOST_STATES} steps")
         self.text = text
         self._begin = _build(tree, _MATCH)
-        self._moments: dict[frozenset[_State], _Moment] = {}
-        self._start = self._moment(frozenset([self._begin]), at_start=True)
+        self._dfa_states: dict[frozenset[_State], _DfaState] = {}
+        self._start = self._dfa_state(frozenset([self._begin]), at_start=True)
         self._known: dict[str, bool] = {}
 
     def __repr__(self) -> str:
@@ -72,35 +72,35 @@ class Pattern:
         return found
 
     def _is_in(self, name: str) -> bool:
-        moment = self._start
+        current = self._start
         for char in name:
-            if moment.found:
+            if current.found:
                 return True
-            moment = moment.after.get(char) or self._step(moment, char)
-        return moment.found or moment.found_at_end
+            current = current.after.get(char) or self._step(current, char)
+        return current.found or current.found_at_end
 
-    def _step(self, moment: _Moment, char: str) -> _Moment:
+    def _step(self, current: _DfaState, char: str) -> _DfaState:
         reached = {self._begin}
-        for state in moment.states:
+        for state in current.states:
             if state.chars is not None and char in state.chars:
                 reached.update(state.targets)
-        following = self._moment(frozenset(reached), at_start=False)
-        moment.after[char] = following
+        following = self._dfa_state(frozenset(reached), at_start=False)
+        current.after[char] = following
         return following
 
-    def _moment(self, reached: frozenset[_State], *, at_start: bool) -> _Moment:
+    def _dfa_state(self, reached: frozenset[_State], *, at_start: bool) -> _DfaState:
         states = _closure(reached, at_start=at_start, at_end=False)
-        if not at_start and states in self._moments:
-            return self._moments[states]
+        if not at_start and states in self._dfa_states:
+            return self._dfa_states[states]
         at_end = _MATCH in _closure(reached, at_start=at_start, at_end=True)
-        moment = _Moment(states, _MATCH in states, at_end)
+        current = _DfaState(states, _MATCH in states, at_end)
         if not at_start:
-            if len(self._moments) >= MOST_MOMENTS:
+            if len(self._dfa_states) >= MOST_DFA_STATES:
                 # Clear the cache and rebuild it on demand, so that hostile names cannot make it grow.
-                self._moments = {}
+                self._dfa_states = {}
                 self._start.after = {}
-            self._moments[states] = moment
-        return moment
+            self._dfa_states[states] = current
+        return current
 
 
 def _closure(reached: frozenset[_State], *, at_start: bool, at_end: bool) -> frozenset[_State]:

@@ -69,7 +69,7 @@ def parse(text: str) -> Node:
         raise ValueError("contains characters that are not allowed in a header name")
     # Matching ignores case anyway.
     reader = _Reader(text.removeprefix("(?i)"))
-    node = reader.either(0)
+    node = reader.alternation(0)
     if reader.peek():
         raise reader.wrong("an unmatched )")
     return node
@@ -98,26 +98,26 @@ class _Reader:
     def wrong(self, what: str) -> ValueError:
         return ValueError(f"has {what}, at character {self._at + 1}")
 
-    def either(self, depth: int) -> Node:
+    def alternation(self, depth: int) -> Node:
         if depth > DEEPEST:
             raise self.wrong("groups nested too deeply")
-        rows = [self.row(depth)]
+        rows = [self.concatenation(depth)]
         while self.accept("|"):
-            rows.append(self.row(depth))
+            rows.append(self.concatenation(depth))
         return rows[0] if len(rows) == 1 else Alternation(tuple(rows))
 
-    def row(self, depth: int) -> Node:
+    def concatenation(self, depth: int) -> Node:
         nodes: list[Node] = []
         while self.peek() not in ("", "|", ")"):
-            nodes.append(self.repeated(self.one(depth)))
+            nodes.append(self.quantified(self.atom(depth)))
         return nodes[0] if len(nodes) == 1 else Concatenation(tuple(nodes))
 
-    def one(self, depth: int) -> Node:
+    def atom(self, depth: int) -> Node:
         match self.take():
             case "(":
                 if not self.accept("?:") and self.peek() == "?":
                     raise self.wrong("a group with ? other than (?: )")
-                node = self.either(depth + 1)
+                node = self.alternation(depth + 1)
                 if not self.accept(")"):
                     raise self.wrong("an unclosed (")
                 return node
@@ -136,7 +136,7 @@ class _Reader:
             case char:
                 return CharClass(frozenset(char.lower()))
 
-    def repeated(self, node: Node) -> Node:
+    def quantified(self, node: Node) -> Node:
         match self.peek():
             case "*":
                 least, most = 0, None
@@ -149,7 +149,7 @@ class _Reader:
             case _:
                 return node
         self.take()
-        return self.after_repeat(node, least, most)
+        return self.repetition(node, least, most)
 
     def counted(self, node: Node) -> Node:
         self.take()
@@ -159,9 +159,9 @@ class _Reader:
             most = None if self.peek() == "}" else self.number()
         if not self.accept("}") or (most is not None and most < least) or max(least, most or 0) > MOST_REPEATS:
             raise self.wrong(f"a repetition other than {{m}}, {{m,}} or {{m,n}} up to {MOST_REPEATS}")
-        return self.after_repeat(node, least, most)
+        return self.repetition(node, least, most)
 
-    def after_repeat(self, node: Node, least: int, most: int | None) -> Node:
+    def repetition(self, node: Node, least: int, most: int | None) -> Node:
         """A repetition; a lazy one (``*?``) is the same, because only whether a name matches counts."""
         if isinstance(node, Begin | End):
             raise self.wrong("a repetition of ^ or $")

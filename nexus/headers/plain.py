@@ -6,7 +6,7 @@ from __future__ import annotations
 from nexus.late import pattern
 
 LONGEST_NAME = 256
-"""Maximum characters of a header's name; what is known about names is remembered."""
+"""Maximum characters of a header's name, because facts about names are cached."""
 
 _LINE = pattern(rf"([!#$%&'*+\-.^_`|~0-9A-Za-z]{{1,{LONGEST_NAME}}}):[ \t]*([!-~](?:[ \t!-~]*[!-~])?)[ \t]*\r\n")
 _HEAD = pattern(rf"(?:{_LINE.pattern})*\r\n")

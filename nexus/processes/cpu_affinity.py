@@ -26,7 +26,7 @@ BUSY, IDLE = 0.25, 0.05
 """Shares of a core: a process that uses more than BUSY is kept on one, one that uses less than IDLE is idle."""
 
 REST = 10.0
-"""Seconds after which an idle process is let go; one that is kept pays nothing to be busy again."""
+"""Seconds after which an idle process is released; until then, becoming busy again costs nothing."""
 
 CROWDED = 0.25
 """Share of the time that the main thread may wait for other programs on its core."""
@@ -54,7 +54,7 @@ class Sample:
 
 
 class Cores:
-    """The cores of this process. Every method raises OSError or ValueError if the system has no such thing."""
+    """The cores of this process. Every method raises OSError or ValueError if the system does not support it."""
 
     def sample(self) -> Sample:
         ran, waited, *_ = (_PROCESS / "schedstat").read_text().split()
@@ -79,7 +79,7 @@ class Cores:
         return frozenset(os.sched_getaffinity(0))
 
     def allow(self, cores: frozenset[int]) -> None:
-        """For every thread of the process; new threads inherit it."""
+        """Sets the cores of every thread of the process; new threads inherit them."""
         for thread in os.listdir(_PROCESS / "task"):
             with suppress(ProcessLookupError):
                 os.sched_setaffinity(int(thread), cores)
@@ -99,7 +99,7 @@ class Affinity:
         self._busy_at = self._last.at
 
     def tick(self) -> None:
-        """Keeps the process on a core, or lets it go. Raises what ``cores`` raises."""
+        """Keeps the process on a core, or releases it. Raises what ``cores`` raises."""
         now, before = self._cores.sample(), self._last
         self._last = now
         span, used = now.at - before.at, now.used - before.used
@@ -110,7 +110,7 @@ class Affinity:
             if used > BUSY * span and now.at >= self._free_until and now.waited > 0:
                 self._keep()
         elif self._cores.allowed() != {self.core}:
-            # Somebody else decides on which cores this process runs.
+            # Another program has set the cores of this process.
             self.core, self._free_until = None, float("inf")
         elif of_others > CROWDED * span:
             self._leave(now.at)
@@ -126,7 +126,7 @@ class Affinity:
             self._cores.allow(self._allowed)
 
     def _leave(self, now: float) -> None:
-        """Moves to a core with fewer workers; without one, lets the process go once this core stays crowded."""
+        """Moves to a core with fewer workers; without one, releases the process once this core stays crowded."""
         self._crowded += 1
         if (best := self._best()) != self.core:
             self._keep_on(best)
@@ -150,7 +150,7 @@ class Affinity:
 
 
 def open_affinity() -> Affinity | None:
-    """None if the system has no such thing, or if the loop shares the process with other programs' threads."""
+    """Returns None if the system does not support it, or if this is not the process's main thread."""
     if not hasattr(os, "sched_setaffinity") or threading.current_thread() is not threading.main_thread():
         return None
     try:

@@ -29,8 +29,8 @@ class CallFailed(Exception):
 
 @contextmanager
 def pairs(count: int) -> Iterator[list[tuple[socket.socket, socket.socket]]]:
-    """Connections to fork with: pairs of the parent's end and the child's. In the parent the child's ends are closed at
-    the end, on an exception the parent's too. They have no path that other programs could open."""
+    """Connections to fork with: pairs of the parent's end and the child's. When the block ends, the parent closes the
+    child's ends, and after an exception its own too. They have no path that other programs could open."""
     with ExitStack() as theirs, ExitStack() as own:
         ends = []
         for _ in range(count):

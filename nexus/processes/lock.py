@@ -30,8 +30,8 @@ class Lock:
         self._lockf.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_long)
 
     def acquire(self, blocking: bool = True) -> bool:
-        """Returns whether it was acquired: with ``blocking=False`` not if another thread of this process holds it; for
-        another process it always waits. Raises Overloaded after SECONDS."""
+        """Returns whether it was acquired. With ``blocking=False`` it does not wait for another thread of this process,
+        but still for another process. Raises Overloaded after SECONDS."""
         if not self._threads.acquire(blocking, SECONDS if blocking else -1):
             if blocking:
                 raise _held_too_long()

@@ -23,27 +23,27 @@ class Chunks:
         if self.rest:
             raw = self.rest + raw
         body: list[bytes] = []
-        place = 0
+        position = 0
         while not self.ended:
             if self._left:
-                data = raw[place : place + self._left]
+                data = raw[position : position + self._left]
                 body.append(data)
-                place += len(data)
+                position += len(data)
                 self._left -= len(data)
                 self._closes = not self._left
-            if self._left or (self._closes and len(raw) - place < 2):
+            if self._left or (self._closes and len(raw) - position < 2):
                 break
-            place += 2 if self._closes else 0
+            position += 2 if self._closes else 0
             self._closes = False
-            end = raw.find(b"\n", place)
+            end = raw.find(b"\n", position)
             if end < 0:
-                if len(raw) - place > MAX_LINE:
+                if len(raw) - position > MAX_LINE:
                     raise IncompleteRead(b"")
                 break
-            self._left = _size(raw[place:end])
-            place = end + 1
+            self._left = _size(raw[position:end])
+            position = end + 1
             self.ended = not self._left
-        self.rest = raw[place:]
+        self.rest = raw[position:]
         return body[0] if len(body) == 1 else b"".join(body)
 
 

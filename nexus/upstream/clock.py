@@ -1,6 +1,6 @@
 """Read timeouts of one exchange.
 
-Every blocking read of an exchange asks the clock first, so that bytes that trickle in cannot outlast a deadline.
+Every blocking read of an exchange consults the clock first, so that bytes that trickle in cannot outlast a deadline.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _WAITED_FOR = 2 * 1024
 """Buffer size in bytes of a read that waits for data."""
 
 _AT_ONCE = 64 * 1024
-"""Most bytes that one read returns when that many have arrived."""
+"""Maximum bytes that one read returns."""
 
 
 class Clock:
@@ -131,8 +131,8 @@ class _ClockedFile(io.BufferedIOBase):
         """Bytes that can be read without waiting."""
         if not self._is_plain:
             # The rest of the decrypted TLS record.
-            there = self._socket.pending() if isinstance(self._socket, SSLSocket) else 0
-            return self._socket.recv(min(size, there)) if there else b""
+            pending = self._socket.pending() if isinstance(self._socket, SSLSocket) else 0
+            return self._socket.recv(min(size, pending)) if pending else b""
         try:
             return self._socket.recv(size, socket.MSG_DONTWAIT)
         except BlockingIOError:

@@ -33,7 +33,7 @@ def authority_of(url: str) -> str:
 def failure_of(error: Exception, *, provider: str, host: str, phase: str, seconds: float) -> NexusError:
     """The error for an exchange that failed in ``phase``; ``seconds`` is that phase's timeout."""
     causes = list(causes_of(error))
-    what = _what(causes)
+    what = _description(causes)
     if any(map(lacks_descriptors, causes)):
         return no_descriptors()
     if _timed_out(causes):
@@ -49,7 +49,7 @@ def failure_of(error: Exception, *, provider: str, host: str, phase: str, second
 
 def cause_of(error: Exception) -> str:
     """The underlying error's own description of a failed exchange, for the log."""
-    return _what(list(causes_of(error)))
+    return _description(list(causes_of(error)))
 
 
 def is_closed(error: Exception) -> bool:
@@ -131,7 +131,7 @@ def _words(constant: str) -> str:
     return constant.lower().replace("_", " ")
 
 
-def _what(causes: list[BaseException]) -> str:
+def _description(causes: list[BaseException]) -> str:
     """The most specific description of the cause that the underlying errors give."""
     found = [described for cause in causes if (described := _described(cause)) is not None]
     return min(found, key=lambda one: one[0])[1] if found else "closed"

@@ -33,7 +33,7 @@ class Resolver:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[tuple[str, int], Future[Addresses]] = {}
-        self._good: dict[tuple[str, int], tuple[float, Addresses]] = {}
+        self._resolved: dict[tuple[str, int], tuple[float, Addresses]] = {}
 
     def addresses(self, host: str, port: int, seconds: float, cancel: Cancel) -> Addresses:
         """The addresses of a host. Waits up to ``seconds``, or half of that if cached addresses can be used instead.
@@ -43,22 +43,22 @@ class Resolver:
         if _is_literal(host):
             return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
         key = (host, port)
-        older = self._older(key)
+        cached = self._cached(key)
         future = self._lookup(key)
-        if not cancel.wait_for(future, seconds / 2 if older else seconds):
-            if older:
-                return older
+        if not cancel.wait_for(future, seconds / 2 if cached else seconds):
+            if cached:
+                return cached
             raise TimeoutError("the name lookup took too long")
         try:
             return future.result()
         except OSError:
-            if older:
-                return older
+            if cached:
+                return cached
             raise
 
-    def _older(self, key: tuple[str, int]) -> Addresses:
+    def _cached(self, key: tuple[str, int]) -> Addresses:
         with self._lock:
-            since, addresses = self._good.get(key, (0.0, []))
+            since, addresses = self._resolved.get(key, (0.0, []))
         return addresses if time.monotonic() - since < KEPT else []
 
     def _lookup(self, key: tuple[str, int]) -> Future[Addresses]:
@@ -81,7 +81,7 @@ class Resolver:
         with self._lock:
             del self._running[key]
             if addresses:
-                self._good[key] = time.monotonic(), addresses
+                self._resolved[key] = time.monotonic(), addresses
         if failure is not None:
             future.set_exception(failure)
         else:

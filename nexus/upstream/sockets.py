@@ -40,7 +40,7 @@ class BoundConnection(HTTPConnection):
     """Monotonic time at which it returned to the pool; None if it has served no exchange yet."""
 
     def _new_conn(self) -> socket.socket:
-        with _in_urllib3_words(self):
+        with _as_urllib3_errors(self):
             return dial(self._dns_host.strip("[]"), self.port, holder())
 
     def exchange(self, method: str, pieces: Iterable[bytes]) -> BoundResponse:
@@ -92,7 +92,7 @@ def _send(sock: socket.socket, piece: bytes, seconds: float) -> None:
 
 
 @contextmanager
-def _in_urllib3_words(connection: HTTPConnection) -> Iterator[None]:
+def _as_urllib3_errors(connection: HTTPConnection) -> Iterator[None]:
     """Raises connect failures as urllib3's exceptions, so that its pools and proxies treat them as such."""
     try:
         yield
@@ -135,7 +135,7 @@ class _UnixConnection(BoundConnection):
     """Its host is the percent-encoded path of a Unix socket."""
 
     def _new_conn(self) -> socket.socket:
-        with _in_urllib3_words(self):
+        with _as_urllib3_errors(self):
             return dial_unix(unquote(self.host), holder())
 
 

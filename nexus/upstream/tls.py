@@ -21,7 +21,7 @@ import certifi
 from nexus.dataclasses import dataclass
 from nexus.late import pattern
 
-_ELSEWHERE = (
+_BUNDLES = (
     "/etc/ssl/cert.pem",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "/etc/pki/tls/cert.pem",
@@ -85,7 +85,7 @@ def system_bundle() -> str | None:
     defaults = ssl.get_default_verify_paths()
     if defaults.cafile or (defaults.capath and _holds_certificates(Path(defaults.capath))):
         return None
-    return next((file for file in _ELSEWHERE if os.path.isfile(file)), certifi.where())
+    return next((file for file in _BUNDLES if os.path.isfile(file)), certifi.where())
 
 
 def authorities_from_environment() -> tuple[str, ...]:

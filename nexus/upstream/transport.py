@@ -31,7 +31,7 @@ from nexus.upstream.tls import Trust, tls_context
 
 log = logging.getLogger("nexus.transport")
 
-# urllib3 logs whole URLs, whose query may hold a key; relay.py logs what is sent, by names.
+# urllib3 logs whole URLs, whose query may hold a key; the relay logs each request without values.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 _READ_SIZE = 64 * 1024

@@ -100,9 +100,9 @@ class Upload:
         return self.spool.size + sum(len(new) - (end - start) for (start, end), new in self.edits)
 
     def __iter__(self) -> Iterator[bytes]:
-        place = 0
+        position = 0
         for (start, end), new in self.edits:
-            yield from self.spool.read(place, start)
+            yield from self.spool.read(position, start)
             yield new
-            place = end
-        yield from self.spool.read(place, self.spool.size)
+            position = end
+        yield from self.spool.read(position, self.spool.size)

@@ -44,7 +44,7 @@ def renewing(source: JwksSource, interval: float = 3600, **pauses: float) -> Ite
     keys = renewed_keys(source, interval, **pauses)
     keys.start()
     # A fetch that fails at once may be over.
-    if (first := keys.ask()) is not None:
+    if (first := keys.request_fetch()) is not None:
         first.result(HARD_LIMIT)
     try:
         yield keys
@@ -53,7 +53,7 @@ def renewing(source: JwksSource, interval: float = 3600, **pauses: float) -> Ite
 
 
 def asked(keys: Renewed[KeySet]) -> Future[None]:
-    future = keys.ask()
+    future = keys.request_fetch()
     assert future is not None
     return future
 
@@ -83,7 +83,7 @@ def test_keys_are_refreshed_periodically(provider: IdentityProvider) -> None:
 
 def test_unknown_key_ids_cannot_trigger_fetches_without_a_pause(provider: IdentityProvider) -> None:
     with renewing(source(provider), pause=3600) as keys:
-        assert all(keys.ask() is None for _ in range(1000))
+        assert all(keys.request_fetch() is None for _ in range(1000))
         assert provider.asked == 1
 
 
@@ -151,4 +151,4 @@ def test_an_unreachable_identity_provider_gives_no_keys() -> None:
         port = taken.getsockname()[1]
     with renewing(JwksSource(OAuthSettings(url=f"http://127.0.0.1:{port}/"))) as keys:
         assert keys.value is None
-        assert keys.ask() is None
+        assert keys.request_fetch() is None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nexus.headers.pattern import LONGEST_NAME, MOST_MOMENTS, Pattern
+from nexus.headers.pattern import LONGEST_NAME, MOST_DFA_STATES, Pattern
 from tests.steps import steps
 
 FOUND = {
@@ -113,7 +113,7 @@ def test_names_cannot_grow_the_cache_of_a_pattern() -> None:
     for number in range(6000):
         name = format(number * 7919 % 8192, "013b").replace("0", "a").replace("1", "b")
         assert pattern.matches(name) is (name[0] == "a")
-    assert len(pattern._moments) <= MOST_MOMENTS
+    assert len(pattern._dfa_states) <= MOST_DFA_STATES
 
 
 def test_an_absurdly_long_name_does_not_match() -> None:
