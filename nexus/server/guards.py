@@ -50,7 +50,7 @@ class Guards:
     def of(cls, own: ServerSettings) -> Self:
         resource = own.oauth.protected_resource if own.oauth is not None else None
         hosts = own.hosts if own.is_local else None
-        return cls(own.asks_who_calls, own.cors, own.csrf, own.client_ip, resource, hosts)
+        return cls(own.requires_credential, own.cors, own.csrf, own.client_ip, resource, hosts)
 
     def caller_ip(self, lines: HeaderLines, peer: str) -> str:
         """Returns the client's IP address, from the headers of a trusted proxy if there is one. Warns once if fewer

@@ -1,4 +1,4 @@
-"""``attribution`` of a provider: labels that tell the cloud's bill who called."""
+"""``attribution`` of a provider: labels by which the cloud's bill shows who called."""
 
 from __future__ import annotations
 

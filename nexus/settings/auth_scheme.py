@@ -129,7 +129,7 @@ class AuthSchemeSettings(ProviderSettings, _Identity):
         if named:
             header = AUTHORIZATION if named == ["entra"] else self.carrier
             text = f"sets the header {header}, as {named[0]} does; remove one of them"
-            yield from ((place, text) for place in self.rules_on(header))
+            yield from ((path, text) for path in self.rules_on(header))
         if self.entra is not None and super().has_key:
             yield ("entra",), "cannot be combined with a key; set only one of them"
 
@@ -173,4 +173,4 @@ class VendorLoginSettings(AuthSchemeSettings, _Login):
         if host == home and not url.startswith("https://"):
             yield ("forward_login",), f"sends logins to {home} unencrypted; base_url must begin with https://"
         text = "overwrites authorization, which carries the callers' logins (forward_login); remove this rule"
-        yield from ((place, text) for place in self.rules_on(AUTHORIZATION))
+        yield from ((path, text) for path in self.rules_on(AUTHORIZATION))

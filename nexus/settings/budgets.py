@@ -32,13 +32,13 @@ def read_zone(value: str) -> str:
         zone_of(value)
     except (ValueError, OSError, ZoneInfoNotFoundError):
         # A container may have no database at all.
-        cure = "" if available_timezones() else "; this system has no time zone database: install tzdata"
-        raise ValueError(f'is not a known time zone; write it like "Europe/Berlin" or "UTC"{cure}') from None
+        remedy = "" if available_timezones() else "; this system has no time zone database: install tzdata"
+        raise ValueError(f'is not a known time zone; write it like "Europe/Berlin" or "UTC"{remedy}') from None
     return value
 
 
 def zone_of(name: str) -> tzinfo:
-    """Raises ValueError, OSError or ZoneInfoNotFoundError if there is no such zone."""
+    """The time zone of this name. Raises ValueError, OSError or ZoneInfoNotFoundError."""
     # UTC must work without a time zone database.
     return UTC if name == "UTC" else ZoneInfo(name)
 
@@ -99,11 +99,11 @@ def budget_problems(
     unknown = 0
     for name, budget in budgets.items():
         at = ("budgets", name)
-        for place, written in enumerate(budget.models or ()) if llm.enabled else ():
+        for index, written in enumerate(budget.models or ()) if llm.enabled else ():
             if not named.by(written):
                 unknown += 1
                 hint = did_you_mean(written, known, 0.5) if unknown <= MOST_SHOWN else ""
-                yield (*at, "models", place), f"{NOT_CONFIGURED}{hint}"
+                yield (*at, "models", index), f"{NOT_CONFIGURED}{hint}"
         if lacking := lacks(budget.per, tags, keys=keys, groups=groups):
             yield (*at, "per"), lacking
 

@@ -100,13 +100,13 @@ def _is_random(text: str) -> bool:
 
 def _shown_at(pieces: list[tuple[int, int, str]], at: int) -> int:
     """The position in the shown text of position ``at`` of the line."""
-    place = 0
+    position = 0
     for start, end, shown in pieces:
         if at < end:
             # A position inside a hidden text maps to its beginning.
-            return place + (at - start if end - start == len(shown) else 0)
-        place += len(shown)
-    return place
+            return position + (at - start if end - start == len(shown) else 0)
+        position += len(shown)
+    return position
 
 
 def _printable(text: str) -> str:

@@ -2,7 +2,7 @@
 
 Only ``stat`` is called, no content is read. A file that is replaced through a symbolic link counts as changed. A change
 counts once two polls in a row saw the same, so that no file is read while it is being written. File system
-notifications are no alternative: Kubernetes changes config maps and secrets by pointing a link at another folder.
+notifications are not an alternative: Kubernetes changes config maps and secrets by pointing a link at another folder.
 """
 
 from __future__ import annotations

@@ -244,5 +244,5 @@ HeaderRules = tuple[Annotated[HeaderRule, WrapValidator(HeaderRule.read)], ...]
 
 def writers(path: KeyPath, rules: HeaderRules, header: str) -> Iterator[tuple[KeyPath, str]]:
     """The rules that name ``header``: the path of each below ``path``, and the key that names it."""
-    for place, rule in enumerate(rules):
-        yield from (((*path, place), key) for key, name in rule.named().items() if name == header)
+    for index, rule in enumerate(rules):
+        yield from (((*path, index), key) for key, name in rule.named().items() if name == header)

@@ -50,12 +50,12 @@ REPEATED = "repeats the provider's name: clients call it"
 def hints(settings: Settings) -> Iterator[str]:
     """One sentence per mistake, beginning with the path."""
     for path, leaf in leaves(settings.llm.providers, ("llm", "providers")):
-        if isinstance(leaf, SecretStr) and (said := _slip(leaf.get_secret_value().strip())) is not None:
-            yield f"{dotted(path)} {said}"
+        if isinstance(leaf, SecretStr) and (mistake := _mistake_in(leaf.get_secret_value().strip())) is not None:
+            yield f"{dotted(path)} {mistake}"
     for name, provider in settings.llm.providers.items():
         for key in provider.configured_keys:
-            if (said := _slip_of_key(key.get_secret_value(), provider)) is not None:
-                yield f"{dotted(('llm', 'providers', name, 'api_key' if provider.api_key else 'api_keys'))} {said}"
+            if (mistake := _mistake_in_key(key.get_secret_value(), provider)) is not None:
+                yield f"{dotted(('llm', 'providers', name, 'api_key' if provider.api_key else 'api_keys'))} {mistake}"
         if (provider.spends or provider.takes_callers_key) and _is_public_in_plain(provider.base_url or ""):
             yield f"{dotted(('llm', 'providers', name, 'base_url'))} {IN_PLAIN}"
         for alias in provider.models:
@@ -65,14 +65,14 @@ def hints(settings: Settings) -> Iterator[str]:
                 yield f"{dotted(('llm', 'providers', name, 'models', alias))} {REPEATED} {name}/{alias}"
 
 
-def _slip(secret: str) -> str | None:
+def _mistake_in(secret: str) -> str | None:
     """What is probably wrong with a secret, whatever setting holds it; None if nothing is."""
     if _REFERENCES.fullmatch(secret):
         return NOT_FILLED_IN
     return QUOTED if _QUOTED.fullmatch(secret) else None
 
 
-def _slip_of_key(key: str, provider: ProviderSettings) -> str | None:
+def _mistake_in_key(key: str, provider: ProviderSettings) -> str | None:
     """What is probably wrong with a key; None if nothing is. A header rule may hold such values."""
     if _URL.fullmatch(key):
         return URL
@@ -150,7 +150,7 @@ _REASONS = {
 
 def of_syntax(line: str, reason: str) -> str:
     """What is probably wrong with a line that is not TOML, as the end of a message; "" if nothing is known."""
-    if (hint := next((said for start, said in _REASONS.items() if reason.startswith(start)), "")) or line[:1] == "{":
+    if (hint := next((words for start, words in _REASONS.items() if reason.startswith(start)), "")) or line[:1] == "{":
         return hint or "; the file is TOML, not JSON"
     match = _ASSIGNED_VALUE.match(line)
     if match is None or _VALUE.match(match[1]):

@@ -13,7 +13,7 @@ LONGEST_ID = 256
 
 MOST_STEPS = 16
 
-NOTHING_TO_TELL_BY = (
+NO_IDENTIFICATION = (
     "is missing, and nothing else identifies callers; set it, issue keys (nexus key new NAME), or add [server.oauth]"
 )
 

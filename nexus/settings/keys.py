@@ -142,11 +142,11 @@ class GatewayKey(Table):
             return tuple(digest_of(key.get_secret_value()) for key in self.key)
         return tuple(map(bytes.fromhex, self.sha256 or ()))
 
-    def places(self) -> Iterator[tuple[KeyPath, bytes]]:
+    def digest_paths(self) -> Iterator[tuple[KeyPath, bytes]]:
         """Each digest with its path below the key's table."""
         name, digests = "sha256" if self.key is None else "key", self.digests
-        for place, digest in enumerate(digests):
-            yield ((name,) if len(digests) == 1 else (name, place)), digest
+        for index, digest in enumerate(digests):
+            yield ((name,) if len(digests) == 1 else (name, index)), digest
 
     @field_validator("models")
     @classmethod
@@ -162,19 +162,19 @@ class GatewayKey(Table):
             yield ("sha256",), "cannot be combined with key; set only one of them"
 
 
-def apart(keys: dict[str, GatewayKey]) -> dict[str, GatewayKey]:
-    """Fails if one key has two names, because calls could then not be attributed."""
+def read_distinct_keys(keys: dict[str, GatewayKey]) -> dict[str, GatewayKey]:
+    """The keys by name. Raises ValidationError if one key has two names, because calls could not be attributed."""
     seen: dict[bytes, str] = {}
     for name, key in keys.items():
-        for place, digest in key.places():
+        for path, digest in key.digest_paths():
             if digest in seen:
                 twice = f"is also the key of {seen[digest]}; give each name its own key"
-                fail_at(((name, *place), "is listed twice" if seen[digest] == name else twice))
+                fail_at(((name, *path), "is listed twice" if seen[digest] == name else twice))
             seen[digest] = name
     return keys
 
 
-GatewayKeys = Annotated[dict[KeyName, GatewayKey], AfterValidator(apart)]
+GatewayKeys = Annotated[dict[KeyName, GatewayKey], AfterValidator(read_distinct_keys)]
 """The type of ``[server.keys]``."""
 
 

@@ -21,7 +21,7 @@ def leaves(
     while left:
         path, value = left.pop()
         items: Iterable[tuple[str | int, object]]
-        # Most values, and pydantic makes it slow to ask whether one is a table.
+        # Most values. Checked first, because pydantic makes isinstance slow for tables.
         if value is None or isinstance(value, str | int | float):
             yield path, value
             continue

@@ -183,14 +183,14 @@ class LlmSettings(Table):
 
     @field_validator("protocols")
     @classmethod
-    def _spoken(cls, value: Protocols, info: ValidationInfo) -> Protocols:
+    def _some_protocol(cls, value: Protocols, info: ValidationInfo) -> Protocols:
         if info.data.get("enabled") and not value.enabled_paths():
             raise ValueError("every protocol is disabled; enable one, or set llm.enabled = false")
         return value
 
     @field_validator("providers")
     @classmethod
-    def _serving(cls, value: dict[str, ProviderSettings], info: ValidationInfo) -> dict[str, ProviderSettings]:
+    def _some_model(cls, value: dict[str, ProviderSettings], info: ValidationInfo) -> dict[str, ProviderSettings]:
         if info.data.get("enabled") and not value:
             raise ValueError(NO_MODEL)
         if info.data.get("enabled") and not any(provider.models for provider in value.values()):

@@ -51,7 +51,7 @@ def _load(path: Path, environ: Mapping[str, str], files: Stamps) -> Settings:
     try:
         settings = Settings.model_validate(translated.data)
     except ValidationError as error:
-        found = _merge(problems, _places(error, translated.data))
+        found = _merge(problems, _locations(error, translated.data))
     else:
         found = problems
         if not found:
@@ -62,23 +62,23 @@ def _load(path: Path, environ: Mapping[str, str], files: Stamps) -> Settings:
     raise SettingsError(_located(found, text, file))
 
 
-def located(path: Path | None, places: Iterable[Location]) -> list[Problem]:
+def located(path: Path | None, locations: Iterable[Location]) -> list[Problem]:
     """Problems with the lines that cause them, in file order; ``path`` None is for settings without a file."""
     if path is None:
-        return [Problem((), None, f"{problems.dotted(at)}: {message}", "nexus") for at, message in places]
-    return _located(places, _decode(_read(path), str(path)), str(path))
+        return [Problem((), None, f"{problems.dotted(at)}: {message}", "nexus") for at, message in locations]
+    return _located(locations, _decode(_read(path), str(path)), str(path))
 
 
-def _located(places: Iterable[Location], text: str, file: str) -> list[Problem]:
+def _located(locations: Iterable[Location], text: str, file: str) -> list[Problem]:
     spans, lines = Spans(text), text.split("\n")
-    found = [(at, message, spans.find(at, key=message.startswith(problems.ABOUT_A_KEY))) for at, message in places]
+    found = [(at, message, spans.find(at, key=message.startswith(problems.ABOUT_A_KEY))) for at, message in locations]
     found.sort(key=lambda one: one[2][0].line if one[2] is not None else 0)
     # Thousands may be in one line, which may be as long as the file.
     return [
         Problem(at, None, message, file)
-        if place is None
-        else _at_its_line(at, message, file, *place, lines if number < problems.MOST_SHOWN else None)
-        for number, (at, message, place) in enumerate(found)
+        if where is None
+        else _at_its_line(at, message, file, *where, lines if number < problems.MOST_SHOWN else None)
+        for number, (at, message, where) in enumerate(found)
     ]
 
 
@@ -97,7 +97,7 @@ def demo_settings() -> Settings:
     )
 
 
-def _places(error: ValidationError, data: Any) -> list[Location]:
+def _locations(error: ValidationError, data: Any) -> list[Location]:
     """Validation errors as path and message, in the order of pydantic."""
     found: dict[Location, None] = {}
     for detail in error.errors(include_url=False, include_input=False):
@@ -113,14 +113,14 @@ def _places(error: ValidationError, data: Any) -> list[Location]:
         words = f"{problems.DOTTED}: {name}" if name else problems.wording(detail, known)
         if words == problems.NO_TABLE and (table := unnamed_table(data, path)):
             words = f"belongs in a table with a name: [{table}]"
-            if words in (said for _, said in found):
+            if words in (message for _, message in found):
                 continue
         found[path, words] = None
     return _causes(found)
 
 
 def _causes(found: Collection[Location]) -> list[Location]:
-    """The problems without those that only follow from a misspelt name: what stands under one is not missing."""
+    """The problems without those that only follow from a misspelt name: settings below it are not really missing."""
     misspelt = {(path[:-1], words) for path, words in found if words.startswith(problems.ABOUT_A_KEY)}
     above = any(len(table) <= 1 for table, _ in misspelt)
     return [
@@ -177,7 +177,7 @@ def _parse(text: str, file: str) -> dict[str, Any]:
         reason = _AT_LINE.sub("", message)
         column = f" (column {match[2]})" if match else ""
         start = int(match[2]) - 1 if match else len(lines[-1])
-        there = text.split("\n")[line - 1]
-        shown = excerpt(there, Span(line, start, start + 1), name="", strict=True)
-        words = f"is not valid TOML: {reason}{column}{of_syntax(there, reason)}"
+        source = text.split("\n")[line - 1]
+        shown = excerpt(source, Span(line, start, start + 1), name="", strict=True)
+        words = f"is not valid TOML: {reason}{column}{of_syntax(source, reason)}"
         raise SettingsError([Problem((), line, words, file, shown)]) from None

@@ -52,7 +52,7 @@ WORDS: Mapping[str, str] = {
 
 
 MOST_SHOWN = 20
-"""Problems that are shown at once: one mistake can make one with every key or model."""
+"""Maximum problems shown at once: one mistake can cause a problem for every key or model."""
 
 DOTTED = "a name with a dot needs quotes"
 ABOUT_A_KEY = ("unknown key", DOTTED)
@@ -70,8 +70,8 @@ class Problem:
     excerpt: Excerpt | None = None
 
     def __str__(self) -> str:
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return ": ".join(part for part in (place, dotted(self.path), self.message) if part)
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        return ": ".join(part for part in (where, dotted(self.path), self.message) if part)
 
 
 class SettingsError(Exception):

@@ -146,15 +146,15 @@ class ProviderSettings(Tagged):
             yield ("passthrough",), f"has no effect with type {self.type}"
         elif self.passthrough and not self.passthrough_paths:
             yield ("passthrough",), "has no effect without passthrough_paths"
-        for place, path in enumerate(self.passthrough_paths):
+        for index, path in enumerate(self.passthrough_paths):
             if not is_plain(path) or path == "/":
-                yield ("passthrough_paths", place), 'must be a path such as "/v1/fine_tuning"'
+                yield ("passthrough_paths", index), 'must be a path such as "/v1/fine_tuning"'
         yield from self._certificate_problems()
         if not self.searches:
             text = "has no effect: Nexus supports no web search of this vendor"
             yield from ((("models", alias, "web_search"), text) for alias, one in self.models.items() if one.web_search)
         text = "is the header in which Nexus sends the credential; remove this rule"
-        yield from ((place, text) for header in self.signed_headers for place in self.rules_on(header))
+        yield from ((path, text) for header in self.signed_headers for path in self.rules_on(header))
         named = [name for name in ("api_key", "api_keys", "api_key_command") if getattr(self, name) is not None]
         yield from (((name,), f"cannot be combined with {named[0]}; set only one of them") for name in named[1:])
         if "api_key_refresh" in self.model_fields_set and self.api_key_command is None:
@@ -231,7 +231,7 @@ class ProviderSettings(Tagged):
 
     def rules_on(self, header: str) -> Iterator[KeyPath]:
         """Paths of the settings of the provider's and its models' rules that name a header."""
-        yield from ((*place, key) for place, key in writers(("headers",), self.headers, header))
+        yield from ((*at, key) for at, key in writers(("headers",), self.headers, header))
         for alias, model in self.models.items():
             yield from ((*at, key) for at, key in writers(("models", alias, "headers"), model.headers, header))
 
@@ -251,7 +251,7 @@ class ProviderSettings(Tagged):
         if value is None:
             return None
         keys = [_readable(key) for key in value]
-        if empty := [((place,), "is empty") for place, key in enumerate(keys) if key is None]:
+        if empty := [((index,), "is empty") for index, key in enumerate(keys) if key is None]:
             fail_at(*empty)
         if not keys:
             raise ValueError(NO_KEYS)

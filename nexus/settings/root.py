@@ -95,7 +95,7 @@ class Settings(Table):
         if self.usage.store == NONE and holding:
             text = f'cannot be "none": files and batches of {holding[0]} (endpoints) need a record of their owners'
             yield ("usage", "store"), text
-        yield from _nobodys_groups(self)
+        yield from _unknown_readers(self)
 
     def _path_problems(self) -> Iterator[Location]:
         own, metrics = dict(_own_paths(self.server)), ("server", "metrics", "path")
@@ -115,7 +115,7 @@ class Settings(Table):
 NO_READER = "names a group without members; give it to a key (server.keys.NAME.group), or set group_id"
 
 
-def _nobodys_groups(settings: Settings) -> Iterator[Location]:
+def _unknown_readers(settings: Settings) -> Iterator[Location]:
     """Entries of ``usage.readers`` that no caller can belong to."""
     who = settings.server.client_identification
     source = who.group_id if who.enabled else None
@@ -123,9 +123,9 @@ def _nobodys_groups(settings: Settings) -> Iterator[Location]:
         known = frozenset(who.validation.group_values or settings.usage.readers)
     else:
         known = frozenset(key.group for key in settings.server.keys.values() if key.group is not None)
-    for place, group in enumerate(settings.usage.readers):
+    for index, group in enumerate(settings.usage.readers):
         if group not in known:
-            yield ("usage", "readers", place), NO_READER
+            yield ("usage", "readers", index), NO_READER
 
 
 def _own_paths(server: ServerSettings) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from nexus.settings.guards import ClientIpSettings, CorsSettings, CsrfSettings, TlsSettings
-from nexus.settings.identity import NOTHING_TO_TELL_BY, ClientIdentification
+from nexus.settings.identity import NO_IDENTIFICATION, ClientIdentification
 from nexus.settings.keys import GatewayKey, GatewayKeys
 from nexus.settings.limits import RequestLimits
 from nexus.settings.listen import Addresses, FileMode, HostName, ListenAddress
@@ -218,7 +218,7 @@ class ServerSettings(Table):
         return self.is_local if self.dashboard.enabled is None else self.dashboard.enabled
 
     @property
-    def asks_who_calls(self) -> bool:
+    def requires_credential(self) -> bool:
         """Whether every call needs a credential."""
         return bool(self.keys) or self.oauth is not None
 
@@ -250,7 +250,7 @@ def identity_problems(
 def _sources(settings: ClientIdentification, *, has_keys: bool, has_tokens: bool) -> Iterator[Location]:
     client, where = settings.client_id, ("client_identification", "client_id")
     if client is None and not (has_keys or has_tokens):
-        yield where, NOTHING_TO_TELL_BY
+        yield where, NO_IDENTIFICATION
     if client is not None and client.http_header is None and has_keys and has_tokens:
         if not client.gateway_key:
             yield where, "does not identify callers with a gateway key; add gateway_key = true"

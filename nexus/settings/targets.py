@@ -24,11 +24,11 @@ def target_problems(llm: LlmSettings) -> Iterator[Location]:
         return
     known, unknown = model_tables(llm), 0
     for name, virtual in llm.models.items():
-        for place, target in virtual.named:
+        for path, target in virtual.named:
             if target not in known:
                 unknown += 1
                 words = _unknown(target, known, llm) if unknown <= MOST_SHOWN else NOT_CONFIGURED
-                yield ("llm", "models", name, *place), words
+                yield ("llm", "models", name, *path), words
     yield from _taken(llm, known)
 
 
@@ -41,9 +41,9 @@ def model_tables(llm: LlmSettings) -> Mapping[str, ModelSettings]:
 def pattern_problems(keys: Mapping[str, GatewayKey], llm: LlmSettings) -> Iterator[Location]:
     """Names in the gateway keys' ``models`` that no model can have."""
     for name, key in keys.items():
-        for place, pattern in enumerate(key.models or ()):
+        for index, pattern in enumerate(key.models or ()):
             if "/" not in pattern and "*" not in pattern and pattern not in llm.models:
-                yield ("server", "keys", name, "models", place), NO_MODEL_NAME
+                yield ("server", "keys", name, "models", index), NO_MODEL_NAME
 
 
 def _unknown(target: str, known: Mapping[str, ModelSettings], llm: LlmSettings) -> str:

@@ -104,11 +104,11 @@ class Spans:
 
     def _span(self, named: _Key | None, value: int | None, *, key: bool) -> Span:
         if named is not None and (key or value is None or self._text.startswith("{", value)):
-            return self._place(named.start, named.end)
+            return self._span_between(named.start, named.end)
         assert value is not None, "an element of an array has a value"
-        return self._place(value, self._end(value))
+        return self._span_between(value, self._end(value))
 
-    def _place(self, start: int, end: int) -> Span:
+    def _span_between(self, start: int, end: int) -> Span:
         line = bisect_right(self._lines, start)
         first = self._lines[line - 1]
         stop = self._text.find("\n", start)

@@ -106,19 +106,19 @@ class Table(BaseModel):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         for table in reversed(type(self).__mro__):
-            if "problems" in vars(table) and (places := [*vars(table)["problems"](self)]):
-                fail_at(*places)
+            if "problems" in vars(table) and (locations := [*vars(table)["problems"](self)]):
+                fail_at(*locations)
         return self
 
 
-def fail_at(*places: Location) -> NoReturn:
+def fail_at(*locations: Location) -> NoReturn:
     """Rejects a table with messages for paths inside it, so that each is reported on its own line. Raises
     ValidationError."""
     raise ValidationError.from_exception_data(
         "settings",
         [
-            InitErrorDetails(type=PydanticCustomError("rule", "{text}", {"text": text}), loc=place, input=None)
-            for place, text in places
+            InitErrorDetails(type=PydanticCustomError("rule", "{text}", {"text": text}), loc=path, input=None)
+            for path, text in locations
         ],
         hide_input=True,
     )
@@ -130,11 +130,11 @@ Read = TypeVar("Read")
 def each(values: Sequence[Any], read: Callable[[Any], Read]) -> tuple[Read, ...]:
     """Reads all values of an array; an invalid one is reported at its index."""
     found: list[Read] = []
-    for place, value in enumerate(values):
+    for index, value in enumerate(values):
         try:
             found.append(read(value))
         except ValueError as error:
-            fail_at(((place,), str(error)))
+            fail_at(((index,), str(error)))
     return tuple(found)
 
 

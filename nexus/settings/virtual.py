@@ -86,9 +86,9 @@ class VirtualModel(Table):
         if not self.ordered:
             yield ("targets",), 'has no target; write it like ["anthropic/sonnet", "bedrock/sonnet"]'
         seen: set[str] = set()
-        for place, name in self.named:
-            if name in seen and place[0] in ("spread", "targets"):
-                yield place, "is listed twice; each target is tried once"
+        for path, name in self.named:
+            if name in seen and path[0] in ("spread", "targets"):
+                yield path, "is listed twice; each target is tried once"
             seen.add(name)
         if self.patience is not None and len(self.ordered) == 1:
             yield ("patience",), "has no effect without a second target to fall back to"

@@ -32,7 +32,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 
 def _open_to_the_network(settings: Settings) -> Iterator[str]:
     server, metrics = settings.server, settings.server.metrics
-    is_open = settings.llm.enabled and not server.asks_who_calls
+    is_open = settings.llm.enabled and not server.requires_credential
     for address in server.listen_address if is_open else ():
         if not address.is_loopback:
             yield (
@@ -149,7 +149,7 @@ def _ignored_environment(settings: Settings, environ: Mapping[str, str]) -> Iter
 def exposure(settings: Settings) -> str | None:
     """The reason why these settings must not be served, or None."""
     server = settings.server
-    if server.is_local or server.asks_who_calls or server.open or not settings.llm.enabled:
+    if server.is_local or server.requires_credential or server.open or not settings.llm.enabled:
         return None
     providers = settings.llm.providers.items()
     names = [name for name, provider in providers if provider.models and provider.spends]

@@ -66,7 +66,7 @@ def page(settings: Settings, base: str) -> str:
     """Returns the page; ``base`` is this server's URL as the client sees it, or "" if unknown."""
     credential = (
         "Every call needs a gateway key or a token; ask the operator of this gateway for one."
-        if settings.server.asks_who_calls
+        if settings.server.requires_credential
         else "No key is required. If a client insists on one, enter any text."
     )
     return PAGE.format(style=STYLE, entries=entries(settings, base), credential=credential)
