@@ -144,8 +144,8 @@ def _room_for_others(settings: Settings) -> str | None:
         return None
     threads = settings.server.worker_threads
     return (
-        f"max_concurrency: not set for {', '.join(unbounded)}; one that hangs can take all {threads} worker threads, "
-        f"{max(1, threads // 2)} would leave the others room"
+        f"max_concurrency is not set for {', '.join(unbounded)}; one that hangs can take all {threads} worker threads; "
+        f"{max(1, threads // 2)} would leave room for the others"
     )
 
 
@@ -196,5 +196,5 @@ def budget_lines(settings: Settings, prices: Mapping[str, Price | None]) -> Iter
         yield f"budget {name}: {limit}, on {what}"
         unknown = [route for route, price in prices.items() if price is None and route in counted]
         if unknown:
-            fate = "refuses" if budget.unknown == "deny" else "does not count"
-            yield f"budget {name}: {fate} calls of {', '.join(unknown)}, whose price is unknown"
+            effect = "refuses" if budget.unknown == "deny" else "does not count"
+            yield f"budget {name}: {effect} calls of {', '.join(unknown)}, whose price is unknown"

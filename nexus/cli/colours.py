@@ -29,7 +29,7 @@ def render(problems: Sequence[Problem], *, coloured: bool) -> str:
 
 
 def report(text: str, *, coloured: bool) -> str:
-    """The report of ``nexus check`` on valid settings, coloured if asked."""
+    """The report of ``nexus check`` on valid settings, with colours if ``coloured``."""
     if not coloured:
         return text
     return _VALID.sub(_paint("valid", _GREEN), _WARNING.sub(_paint("warning:", _YELLOW), text))
@@ -39,9 +39,9 @@ def _lines(problem: Problem, coloured: bool) -> Iterator[str]:
     if not coloured:
         yield str(problem)
     else:
-        place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
+        where = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
         path = dotted(problem.path)
-        yield ": ".join([_paint(place, _BOLD), *([path] if path else []), _paint(problem.message, _RED)])
+        yield ": ".join([_paint(where, _BOLD), *([path] if path else []), _paint(problem.message, _RED)])
     if (shown := problem.excerpt) is None:
         return
     number = f"{shown.number:>5} |"

@@ -146,10 +146,10 @@ def context_of(model: str) -> int | None:
 
 
 def _bedrock_models(region: str) -> tuple[str, ...]:
-    """Bedrock serves these models through the inference profiles of a region only."""
-    place = "us-gov" if region.startswith("us-gov-") else region.partition("-")[0]
-    claude = place if place in ("us", "eu", "us-gov") else "global"
-    nova = (f"{_NOVAS[place]}.{_NOVA}",) if place in _NOVAS else ()
+    """The ids of Bedrock's models for a region, which it serves only through inference profiles."""
+    geography = "us-gov" if region.startswith("us-gov-") else region.partition("-")[0]
+    claude = geography if geography in ("us", "eu", "us-gov") else "global"
+    nova = (f"{_NOVAS[geography]}.{_NOVA}",) if geography in _NOVAS else ()
     return (*(f"{claude}.{model}" for model in _BEDROCK), *nova)
 
 

@@ -1,7 +1,7 @@
 """``nexus check --discover``: compares the models that vendors offer with the configured ones.
 
-All providers are asked concurrently, each with a timeout of ``SECONDS``. One that fails is reported and does not affect
-the others.
+All providers are queried concurrently, each with a timeout of ``SECONDS``. One that fails is reported and does not
+affect the others.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ MOST_PAGES = 50
 MOST_BYTES = 8 * 2**20
 MOST_MODELS = 5000
 LONGEST_ID = 256
-_MOST_SAID = 300
-_ASKED_AT_ONCE = 16
+_LONGEST_REASON = 300
+_CONCURRENT = 16
 _WIDTH = 110
 
 
@@ -44,12 +44,12 @@ class ModelList:
 
 def discover(settings: Settings, seconds: float = SECONDS) -> dict[str, ModelList]:
     """The answer of each provider by name, in the order of the settings."""
-    with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="discover") as pool:
-        asked = {name: pool.submit(_ask, name, one, seconds) for name, one in settings.llm.served.items()}
-        return {name: answer.result() for name, answer in asked.items()}
+    with ThreadPoolExecutor(_CONCURRENT, thread_name_prefix="discover") as pool:
+        futures = {name: pool.submit(_model_list, name, one, seconds) for name, one in settings.llm.served.items()}
+        return {name: answer.result() for name, answer in futures.items()}
 
 
-def _ask(name: str, settings: ProviderSettings, seconds: float) -> ModelList:
+def _model_list(name: str, settings: ProviderSettings, seconds: float) -> ModelList:
     try:
         with closing(registry.load(settings.type)(name, settings)) as provider:
             return _listed(provider, seconds)
@@ -92,7 +92,7 @@ def _document(provider: Provider, request: UpstreamRequest, cancel: Cancel) -> M
     if reply.status == 200:
         return wire.decode_object(body)
     failure = loader.vendor(provider.dialects[0]).read_error(reply.status, reply.headers, body)
-    reason = " ".join(failure.message.split())[:_MOST_SAID]
+    reason = " ".join(failure.message.split())[:_LONGEST_REASON]
     raise CannotList(f"{reply.status} from {provider.server or provider.base_url}: {reason}".rstrip(": "))
 
 
@@ -105,9 +105,9 @@ def _usable(found: Iterable[Offered]) -> list[Offered]:
 def _reason(error: NexusError) -> str:
     if not isinstance(error, UpstreamError):
         return str(error)
-    said = str(error).removeprefix(f"{error.provider}: ")
-    # With a host, it says all that the message does.
-    return error.why if error.host else f"{said} ({error.why})" if error.why else said
+    message = str(error).removeprefix(f"{error.provider}: ")
+    # With a host, ``why`` says all that the message does.
+    return error.why if error.host else f"{message} ({error.why})" if error.why else message
 
 
 def report(settings: Settings, answers: Mapping[str, ModelList]) -> Iterator[str]:

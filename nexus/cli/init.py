@@ -36,7 +36,7 @@ listen_address = "127.0.0.1:{port}"
 """
 
 PROVIDER = """
-# Clients say {name}/MODEL. Each table below is one model; `rename = "..."` gives a vendor's id another name.
+# Clients call {name}/MODEL. Each table below is one model; `rename = "..."` gives a vendor's id another name.
 [llm.providers.{name}]
 type = "{kind}"
 {lines}
@@ -86,7 +86,7 @@ def write(
         return 1
     home = home_of(environ)
     found = Machine(environ, home, servers).vendors()
-    answers, redact = _asked(found, environ) if discovers else ({}, str)
+    answers, redact = _discovered(found, environ) if discovers else ({}, str)
     chosen = [_chosen(vendor, answers.get(vendor.name, ModelList(silent=True)), every) for vendor in found]
     try:
         _create(path, render(chosen))
@@ -95,7 +95,7 @@ def write(
         return 1
     using = ", ".join(_describe(one) for one in chosen) or "the demo (no vendor found)"
     failed = "".join(
-        redact(f"{name}: its models are those known to Nexus, because its list is not available: {answer.failed}\n")
+        redact(f"{name}: wrote the models known to Nexus, because the vendor's list is unavailable: {answer.failed}\n")
         for name, answer in answers.items()
         if answer.failed
     )
@@ -114,7 +114,7 @@ def _create(path: Path, text: str) -> None:
         raise
 
 
-def _asked(found: Sequence[Found], environ: Mapping[str, str]) -> tuple[Mapping[str, ModelList], Redact]:
+def _discovered(found: Sequence[Found], environ: Mapping[str, str]) -> tuple[Mapping[str, ModelList], Redact]:
     """The answers of the vendors, and a redactor of their keys."""
     data = expand(tomllib.loads(render([ChosenVendor(vendor, vendor.models) for vendor in found])), environ).data
     try:

@@ -42,17 +42,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command != "serve":
         gc.enable()
     try:
-        if (place := ALONE.get(options.command)) is not None:
-            return _function(place)(options)
+        if (name := ALONE.get(options.command)) is not None:
+            return _function(name)(options)
         from nexus.cli.configured import run
 
-        return run(options, _function(place) if (place := WITH_SETTINGS.get(options.command)) is not None else None)
+        return run(options, _function(name) if (name := WITH_SETTINGS.get(options.command)) is not None else None)
     except CommandError as error:
         sys.stderr.write(f"nexus {options.command}: {error}\n")
         return 1
 
 
-def _function(place: str) -> Callable[..., int]:
-    module, _, name = place.partition(":")
+def _function(qualified: str) -> Callable[..., int]:
+    module, _, name = qualified.partition(":")
     function: Callable[..., int] = getattr(import_module(f"nexus.cli.{module}"), name)
     return function

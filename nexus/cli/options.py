@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = Path("nexus.toml")
 
-WITH_WORDS = {*AGENTS, "test"}
-"""Commands that pass the arguments after them on."""
+PASS_ARGUMENTS = {*AGENTS, "test"}
+"""Commands that pass on the arguments after them."""
 
 TAKE_A_VALUE = ("-c", "--config", "-l", "--listen-address", "--log", "--log-style", "--color")
 """Flags with a value that may precede a command."""
@@ -64,7 +64,7 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     """The options of a command line; flags override the environment, and an empty variable counts as unset. Raises
     SystemExit on a usage error."""
     parser = make_parser()
-    ours, arguments = _parted(list(argv))
+    ours, arguments = _split(list(argv))
     given = _parse(parser, ours, arguments)
     settings = _Settings(parser, given, environ)
     config, source = settings.pick("config", "NEXUS_CONFIG_PATH")
@@ -90,7 +90,7 @@ def _parse(parser: Parser, ours: list[str], arguments: list[str]) -> dict[str, A
             _refuse(parser, flag, next((word for word in ours if word in AGENTS), ""))
     known, unknown = parser.parse_known_args(ours)
     given = vars(known)
-    if unknown or (arguments and given["command"] not in WITH_WORDS):
+    if unknown or (arguments and given["command"] not in PASS_ARGUMENTS):
         _refuse(parser, (unknown or ["--"])[0], given["command"])
     return given
 
@@ -145,7 +145,7 @@ def _command_at(argv: list[str]) -> int | None:
     return at if at < len(argv) else None
 
 
-def _parted(argv: list[str]) -> tuple[list[str], list[str]]:
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
     """Our arguments, and those to pass on: all after "--" or after ``test``."""
     if (at := _command_at(argv)) is not None and argv[at] == "test":
         return argv[: at + 1], argv[at + 1 :]

@@ -78,7 +78,7 @@ _PATHS = {
     "invoke": "/model/{}/invoke",
     "vertex": "/projects/-/locations/-/publishers/anthropic/models/{}:rawPredict",
 }
-"""Where clients ask whose requests name no model, by the form of the request."""
+"""Paths of requests whose body names no model, by the form of the request."""
 
 
 def _opened(dialect: Dialect, asked: Asked, model: str) -> Asked:
@@ -95,8 +95,8 @@ def _identity(settings: Settings, key: str) -> Identity:
         return Identity(None, None, None, "open", None, "", frozenset())
     own, rules = settings.server.keys, settings.server.client_identification
     if key not in own:
-        there = f"there is {', '.join(own)}" if own else "the settings have no [server.keys]"
-        raise CommandError(f"--key {key}: is not a gateway key in these settings; {there}")
+        known = f"known are: {', '.join(own)}" if own else "they have no [server.keys]"
+        raise CommandError(f"--key {key}: is not a gateway key in these settings; {known}")
     groups = rules.enabled and rules.group_id is not None and rules.group_id.gateway_key
     return Identity(
         client_id=key if rules.enabled else None,

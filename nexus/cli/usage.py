@@ -58,5 +58,5 @@ def _opened(store: str) -> Database:
         if version == 0:
             raise DatabaseError("it has no tables: no gateway has recorded usage in it")
         if version < VERSION:
-            raise DatabaseError("its tables are of an older Nexus; start this one once")
+            raise DatabaseError("its tables were made by an older Nexus; start this version once to migrate them")
     return database

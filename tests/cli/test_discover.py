@@ -339,5 +339,5 @@ def test_init_without_a_list_writes_known_models_and_says_why(
     assert write(file, environ, {}) == 0
     assert list(load(file, environ).llm.providers["openai"].models) == ["gpt-6.2-sol", "gpt-6-luna", "gpt-5.5"]
     out = capsys.readouterr().out
-    assert "openai: its models are those known to Nexus, because its list is not available: 401 from" in out
+    assert "openai: wrote the models known to Nexus, because the vendor's list is unavailable: 401 from" in out
     assert "hushhush" not in out + file.read_text()

@@ -242,7 +242,7 @@ def test_unusable_settings_are_reported(
 def test_a_missing_agent_is_reported_with_the_install_command(desk: Desk, command: Command) -> None:
     ran = command(desk.work, "claude", **{**desk.environ, "PATH": "/nowhere"})
     assert ran.returncode == 1
-    assert "nexus claude: there is no program claude on the PATH; npm install" in ran.stderr
+    assert "nexus claude: the program claude is not on the PATH; npm install" in ran.stderr
 
 
 def test_an_agent_that_cannot_be_started_is_reported(

@@ -143,7 +143,7 @@ def test_check_prints_the_order_of_targets(tmp_path: Path, capsys: pytest.Captur
     tried = "a/x (33 %) or a/y (67 %), then b/x; too long: b/z; out of limits: a/y"
     assert f"smart          {tried}\nclaude-smart   {tried}\n" in printed
     assert "2 keys" in printed and "hushhush" not in printed
-    assert "max_concurrency: not set for a, b; one that hangs can take all 512 worker threads" in printed
+    assert "max_concurrency is not set for a, b; one that hangs can take all 512 worker threads" in printed
 
 
 def test_a_virtual_model_that_hides_an_alias_is_warned_about(tmp_path: Path) -> None:

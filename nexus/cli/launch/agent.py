@@ -42,8 +42,8 @@ _HOSTS = ("ANTHROPIC_AWS", "ANTHROPIC_GOOGLE_CLOUD", "BEDROCK", "FOUNDRY", "MANT
 BYPASSES = ("ANTHROPIC_UNIX_SOCKET", *(f"CLAUDE_CODE_USE_{host}" for host in _HOSTS))
 """Variables that make Claude Code (2.1.332) bypass the gateway."""
 
-ANOTHER_WAY = ("ANTHROPIC_API_KEY", "ANTHROPIC_SMALL_FAST_MODEL", *BYPASSES)
-"""The same, and those that would make an agent ask the user which way to use."""
+REMOVED = ("ANTHROPIC_API_KEY", "ANTHROPIC_SMALL_FAST_MODEL", *BYPASSES)
+"""Variables to remove: these, and those that would make an agent ask the user which credential or model to use."""
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
@@ -121,7 +121,7 @@ def checked(settings: Settings, protocol: str, model: str) -> None:
 
 
 def _plain(model: str) -> str:
-    """The name without the suffix that Claude Code keeps to itself."""
+    """The name without Claude Code's own suffix, which it does not send."""
     return model.removesuffix("[1m]")
 
 
@@ -136,7 +136,7 @@ def key_of(settings: Settings, environ: Mapping[str, str]) -> str:
 
 def environment(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
     """The environment for an agent, without variables that would make it bypass the gateway."""
-    kept = {name: value for name, value in environ.items() if name not in ANOTHER_WAY}
+    kept = {name: value for name, value in environ.items() if name not in REMOVED}
     if any(kept.get(name) for name in _PROXIES):
         for name in ("NO_PROXY", "no_proxy"):
             kept[name] = ",".join(filter(None, (kept.get(name), "127.0.0.1,localhost")))
@@ -145,10 +145,10 @@ def environment(environ: Mapping[str, str], variables: Mapping[str, str]) -> dic
 
 def _found(how: Launch, environ: Mapping[str, str]) -> str:
     home = environ.get("HOME", "")
-    for place in (how.program, *(os.path.join(home, place) for place in how.elsewhere if home)):
-        if (program := shutil.which(place)) is not None:
+    for path in (how.program, *(os.path.join(home, path) for path in how.elsewhere if home)):
+        if (program := shutil.which(path)) is not None:
             return program
-    raise CommandError(f"there is no program {how.program} on the PATH; {how.install}")
+    raise CommandError(f"the program {how.program} is not on the PATH; {how.install}")
 
 
 def _address(settings: Settings) -> str:

@@ -29,7 +29,7 @@ PATIENCE = 60.0
 """Timeout in seconds for a started gateway to answer."""
 
 STEP = 0.02
-LAST_WORDS = 4_000
+LOG_TAIL = 4_000
 """Bytes of a failed gateway's log to show."""
 
 KEPT_LOGS = 20
@@ -81,7 +81,7 @@ def _wait(process: subprocess.Popen[bytes], serves: Callable[[], bool], log: Pat
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise CommandError(f"the gateway exited with code {process.returncode}:\n{_last_words(log)}")
+            raise CommandError(f"the gateway exited with code {process.returncode}:\n{_tail(log)}")
         if serves():
             return
         time.sleep(STEP)
@@ -117,8 +117,8 @@ def _forget_old(newest: Path, prefix: str) -> None:
                 old.unlink()
 
 
-def _last_words(log: Path) -> str:
-    return log.read_bytes()[-LAST_WORDS:].decode("utf-8", "replace").strip()
+def _tail(log: Path) -> str:
+    return log.read_bytes()[-LOG_TAIL:].decode("utf-8", "replace").strip()
 
 
 def _dying_with_its_parent() -> Callable[[], object] | None:

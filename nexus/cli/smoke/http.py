@@ -135,7 +135,7 @@ class Reply:
     def _pieces(self, wanted: str) -> Iterator[bytes]:
         kind = self.reply.headers.get("content-type", "")
         if media_type(kind) != wanted:
-            raise CheckFailed(f"asked for {wanted} and got {kind or 'no content type'}")
+            raise CheckFailed(f"expected the content type {wanted}, got {kind or 'none'}")
         yield from iter(self.reply.read, b"")
 
 
