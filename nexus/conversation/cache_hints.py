@@ -34,18 +34,18 @@ def with_own_hints(request: Request) -> tuple[Request, tuple[str, ...]]:
         return request, ()
     tools, system = list(request.tools), list(request.system)
     named: list[str] = []
-    for place in [place for place, tool in enumerate(tools) if type(tool) is Tool][-1:]:
-        tools[place] = replace(tools[place], cache="5m")
+    for index in [index for index, tool in enumerate(tools) if type(tool) is Tool][-1:]:
+        tools[index] = replace(tools[index], cache="5m")
         named.append("tools")
-    for place in [place for place, part in enumerate(system) if part.text][-1:]:
-        system[place] = replace(system[place], cache="5m")
+    for index in [index for index, part in enumerate(system) if part.text][-1:]:
+        system[index] = replace(system[index], cache="5m")
         named.append("system")
     messages = list(request.messages)
-    users = (place for place in reversed(range(len(messages))) if messages[place].role == "user")
-    marked = ((place, hinted) for place in users if (hinted := _marked(messages[place])) is not None)
-    for place, hinted in reversed(tuple(islice(marked, TURNS))):
-        messages[place] = hinted
-        named.append(f"messages[{place}]")
+    users = (index for index in reversed(range(len(messages))) if messages[index].role == "user")
+    marked = ((index, hinted) for index in users if (hinted := _marked(messages[index])) is not None)
+    for index, hinted in reversed(tuple(islice(marked, TURNS))):
+        messages[index] = hinted
+        named.append(f"messages[{index}]")
     return replace(request, tools=tuple(tools), system=tuple(system), messages=tuple(messages)), tuple(named)
 
 

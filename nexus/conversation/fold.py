@@ -35,7 +35,7 @@ from nexus.dataclasses import replace
 
 
 def fold(events: Iterable[Event]) -> Response:
-    """Raises IllegalOrder if the stream has no start or no end."""
+    """The answer that a stream adds up to. Raises IllegalOrder if it has no start or no end."""
     start: ResponseStart | None = None
     stop: Stop | None = None
     usage = Usage()

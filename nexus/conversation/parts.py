@@ -176,7 +176,7 @@ class Message(Placed):
 
 @dataclass(frozen=True, slots=True)
 class SummaryWanted(Message):
-    """As the last message, asks for a summary of the conversation instead of an answer."""
+    """As the last message, requests a summary of the conversation instead of an answer."""
 
 
 @dataclass(frozen=True, slots=True)

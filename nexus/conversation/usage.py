@@ -17,9 +17,9 @@ from nexus.wire import Json
 class Usage:
     """Tokens, all counts disjoint.
 
-    ``raw`` is the vendor's own object, None where it told nothing; ``service_tier`` its word for the one that it
-    served, ``vendor_total`` its own sum, where it has one. ``estimated``: some of it was counted here. ``searches`` are
-    those of the web that the vendor made, and bills beside the tokens.
+    ``raw`` is the vendor's own object, None if it reported none; ``service_tier`` is the tier that it reports,
+    ``vendor_total`` its own sum, if it has one. ``estimated``: Nexus counted some of it. ``searches`` counts the web
+    searches that the vendor made, which it bills in addition to the tokens.
     """
 
     input: int = 0
@@ -52,7 +52,7 @@ class Usage:
 
     @property
     def adds_up(self) -> bool:
-        """Whether the parts sum to what the vendor says is the total."""
+        """Whether the parts sum to the total that the vendor reports."""
         return self.vendor_total is None or self.vendor_total == self.total
 
 
@@ -63,6 +63,6 @@ NANO = 10**9
 """Units of money in a dollar, and of time in a second: whole numbers add up exactly."""
 
 DEAREST = 10**14
-"""Maximum nano-dollars that one call costs; more are taken for a mistake."""
+"""Maximum nano-dollars that one call costs; a larger amount is taken for a mistake."""
 
 parts_of: Callable[[Usage], tuple[int, ...]] = attrgetter(*PARTS)

@@ -1,7 +1,7 @@
 """What a server that speaks OpenAI's chat dialect accepts, independent of its model.
 
 Facts about servers, by their names in the ``quirks`` setting of ``type = "openai"``: operators of compatible servers
-configure what no model name tells. Sources are next to the facts, November 2026.
+configure what no model name reveals. Sources are next to the facts, November 2026.
 """
 
 from __future__ import annotations
@@ -29,12 +29,14 @@ class ChatServer:
     )
     no_stream_usage: bool = _fact("stream_options is refused")
     no_reasoning_effort: bool = _fact("reasoning_effort is refused")
-    no_effort_none: bool = _fact("reasoning_effort knows no `none`: off is `low`, named as dropped")
+    no_effort_none: bool = _fact("reasoning_effort has no `none`: off becomes `low`, reported as dropped")
     thinking_type: bool = _fact(
         "thinking, on by default, is switched off by thinking.type, also if a tool is forced (DeepSeek, Kimi)"
     )
     enable_thinking: bool = _fact("as thinking_type, but by enable_thinking (Qwen's models at Alibaba)")
-    always_thinks: bool = _fact("thinking cannot be switched off (Kimi K2.7 Code): off is `low`, named as dropped")
+    always_thinks: bool = _fact(
+        "thinking cannot be switched off (Kimi K2.7 Code): off becomes `low`, reported as dropped"
+    )
     no_reasoning_history: bool = _fact(
         "reasoning_content, _details, thinking_blocks and extra_content in history are refused"
     )
@@ -48,7 +50,7 @@ class ChatServer:
     no_seed: bool = _fact("seed is refused (Mistral)")
     no_strict: bool = _fact("strict on tools is refused, or refused on only some of them (Cohere, Cerebras)")
     typed_schemas: bool = _fact("every part of a schema must have one type, without references (Kimi)")
-    no_json_schema: bool = _fact("response_format knows no json_schema")
+    no_json_schema: bool = _fact("response_format does not support json_schema")
     cache_control: bool = _fact("Anthropic's cache_control is understood on content parts and tools")
     cache_breakpoint: bool = _fact("OpenAI's prompt_cache_breakpoint is understood on content parts")
     prompt_cache_key: bool = _fact("prompt_cache_key is understood (Mistral, Fireworks), which cached input depends on")
@@ -56,7 +58,7 @@ class ChatServer:
         "an answer with tool calls must have reasoning_content in history (DeepSeek, Kimi)"
     )
     output_images: bool = _fact(
-        "images of models are understood in assistant messages (OpenRouter); else words stand there"
+        "images of models are accepted in assistant messages (OpenRouter); otherwise a text replaces them"
     )
     think_tags: bool = _fact(
         "an answer's content that begins with <think>...</think> begins with thinking, and is sent back so"

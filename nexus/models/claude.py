@@ -37,7 +37,7 @@ class Claude:
     """What a server of the Messages dialect accepts for its model."""
 
     known: bool = False
-    """Whether the name tells which Claude it is; requests to others are not changed."""
+    """Whether the name identifies a Claude model; requests to others are not changed."""
 
     thinking: Literal["none", "budget", "either", "adaptive"] = "budget"
     """How to request thinking: by ``budget_tokens``, by ``type = adaptive`` and an effort, or by either."""
@@ -191,7 +191,7 @@ def _refused_thinking(claude: Claude) -> tuple[str, ...]:
 
 
 def with_switch(request: Request, *names: str) -> Request:
-    """A Messages client's effort without ``thinking`` says how much to think, but not whether.
+    """Decides whether to think if a Messages client sent an effort without ``thinking``, which leaves that open.
 
     Decided when both ``names`` of the model are known, the client's and the vendor's, because an alias may hide either.
     A Claude that always thinks needs no switch; for all others an effort does not turn thinking on.

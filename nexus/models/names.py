@@ -58,8 +58,8 @@ class ClaudeName:
 
 @functools.lru_cache(maxsize=1024)
 def claude_name(model: str) -> ClaudeName | None:
-    """A Claude by any host's id: ``claude-opus-4-5``, ``claude-3.7-sonnet``, ``us.anthropic.claude-...-v1:0``, an ARN
-    that contains one; None if the name is not Claude's.
+    """Reads a Claude's name from any host's id: ``claude-opus-4-5``, ``claude-3.7-sonnet``,
+    ``us.anthropic.claude-...-v1:0``, an ARN that contains one; None if the name is not Claude's.
     """
     name = model.lower()
     if "claude" not in name:
@@ -95,7 +95,7 @@ class GeminiName:
 
 
 def gemini_name(model: str) -> GeminiName | None:
-    """A Gemini by any host's id; None if the name is not Gemini's."""
+    """Reads a Gemini's name from any host's id; None if the name is not Gemini's."""
     found = _GEMINI.fullmatch(model_name(model).name)
     if found is None:
         return None

@@ -39,16 +39,16 @@ class RedisResponseStore:
 
     def find(self, keys: Collection[str]) -> Mapping[str, bytes]:
         wanted = list(keys)
-        reply = self._asked(FIND, wanted)
+        reply = self._answer_of(FIND, wanted)
         return {key: data for key, data in zip(wanted, reply, strict=True) if data is not None}
 
     def forget(self, key: str) -> bool:
-        return bool(self._asked(FORGET, [key]))
+        return bool(self._answer_of(FORGET, [key]))
 
     def close(self) -> None:
         self._redis.close()
 
-    def _asked(self, script: str, arguments: Sequence[object]) -> Any:
+    def _answer_of(self, script: str, arguments: Sequence[object]) -> Any:
         reply = self._run(script, arguments)
         if reply is None:
             raise Overloaded("stored answers are temporarily unavailable; retry in a moment", retry_after=PAUSE)

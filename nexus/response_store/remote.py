@@ -37,16 +37,16 @@ class RemoteStore:
             log.warning("an answer could not be stored", extra={"fields": {"error": type(error).__name__}})
 
     def find(self, keys: Collection[str]) -> Mapping[str, bytes]:
-        found: Mapping[str, bytes] = self._asked("find", list(keys))
+        found: Mapping[str, bytes] = self._answer_of("find", list(keys))
         return found
 
     def forget(self, key: str) -> bool:
-        return bool(self._asked("forget", key))
+        return bool(self._answer_of("forget", key))
 
     def close(self) -> None:
         return None
 
-    def _asked(self, verb: str, argument: object) -> Any:
+    def _answer_of(self, verb: str, argument: object) -> Any:
         try:
             return self._link.call(f"{self._name}.{verb}", argument)
         except (Lost, CallFailed) as error:

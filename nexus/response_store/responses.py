@@ -50,7 +50,7 @@ class StoredAnswers:
 
 
 def answers_of(call: Call, store: ResponseStore | None, most: int) -> StoredAnswers | None:
-    """None if nothing is stored, or the owner is unknown."""
+    """The access of a call to stored answers; None if none are stored, or the owner is unknown."""
     name = call.identity.owner
     if store is None or name is None:
         return None

@@ -108,7 +108,7 @@ return found
 FORGET = (
     _COMMON
     + """
--- ARGV: now or '', time to live; key. Reply: how many there were.
+-- ARGV: now or '', time to live; key. Reply: the number of answers deleted.
 return drop(ARGV[3])
 """
 ).strip()
