@@ -186,7 +186,7 @@ def test_explanations_mention_what_affects_the_route(
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "a model that there is not": ({"model": "smrt", "messages": HELLO}, "", "did you mean 'smart'?"),
     "a model that the key does not open": ({"model": "openai/gpt-5.5", "messages": HELLO}, "alice", "does not exist"),
-    "a key that there is not": ({"model": "smart", "messages": HELLO}, "bob", "there is alice"),
+    "a key that there is not": ({"model": "smart", "messages": HELLO}, "bob", "known are: alice"),
     "no model": ({"messages": HELLO}, "", "model: expected the name of a model"),
     "no request": ({"model": "smart", "messages": "Hello!"}, "", "messages: expected an array"),
     "a target alone that is the caller's": ({"model": "mine/sonnet", "messages": HELLO}, "", "the caller's own"),

@@ -179,5 +179,5 @@ class Still(Renewed[KeySet]):
     def give(self, keys: KeySet) -> None:
         self._grant = Grant(keys, expires=float("inf"), fetched=0.0)
 
-    def ask(self) -> None:
+    def request_fetch(self) -> None:
         self.asked += 1

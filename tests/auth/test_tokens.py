@@ -51,7 +51,7 @@ def test_rsa_keys_support_pss() -> None:
 
 def test_keys_that_arrive_just_before_they_are_asked_for_are_used() -> None:
     class Arriving(Still):
-        def ask(self) -> None:
+        def request_fetch(self) -> None:
             self.give(read_key_set(jwks(jwk(ec_key()))))
 
     settings = OAuthSettings.model_validate({"url": "http://127.0.0.1/jwks"})
