@@ -59,7 +59,7 @@ class VendorIds(Protocol):
         ...
 
     def owed(self, provider: str, id: str) -> bytes | None:
-        """What was stored so, for one of those who ask. Raises ClientError."""
+        """Takes what ``owe`` stored; only one of concurrent readers gets it. Raises ClientError."""
         ...
 
 
@@ -101,7 +101,7 @@ class Tags:
 
 
 def _nothing(*_: object) -> None:
-    """The default for ``let_go`` and ``hold``: does nothing."""
+    """The default for ``free_body`` and ``hold``: does nothing."""
 
 
 def _tag(headers: Mapping[str, str], name: str) -> str | None:
@@ -123,10 +123,10 @@ class Call:
     ``caller`` is the address that the call came from, ``identity`` who made it. ``method`` and ``path`` are those of a
     request for what a vendor stores; ``path`` is relative to the dialect's ``/v1``. ``received`` is in monotonic
     seconds. ``upload`` is a form in place of ``body``; ``document`` then holds its short fields. ``base`` is the URL at
-    which the client reaches the protocol's version, for links in answers, "" if none are written. ``let_go`` is called
-    when body and document are no longer held, ``hold`` with the size of a large answer that is held, and raises
-    Overloaded if there is no room. ``request_id`` is the caller's own id for the call, ``context`` the trace
-    that it belongs to, each None if missing or invalid.
+    which the client reaches the protocol's version, for links in answers, "" if none are written. ``free_body`` is
+    called when body and document are no longer held, ``hold`` with the size of a large answer that is held, and raises
+    Overloaded if there is no room. ``request_id`` is the caller's own id for the call, ``context`` the trace that it
+    belongs to, each None if missing or invalid.
     """
 
     id: str
@@ -148,7 +148,7 @@ class Call:
     cancel: Cancel = field(default_factory=Cancel)
     upload: Upload | None = field(default=None, repr=False)
     base: str = ""
-    let_go: Callable[[], None] = field(default=_nothing, repr=False)
+    free_body: Callable[[], None] = field(default=_nothing, repr=False)
     hold: Callable[[int], None] = field(default=_nothing, repr=False)
     request_id: str | None = None
     context: TraceContext | None = None

@@ -111,8 +111,8 @@ class PriceBook:
         self._clock = clock
         self._reader = read or _run
         self._own = {route.name: price for route in known if (price := route.own) is not None}
-        self._asked = [asked for route in known for asked in route.listed]
-        self._awaited = {name for name, *_ in self._asked}
+        self._queries = [query for route in known for query in route.listed]
+        self._awaited = {name for name, *_ in self._queries}
         self._listed: Mapping[str, Price] = {}
         self._read_at = self._until = 0.0
         """For which times ``_listed`` holds."""
@@ -122,7 +122,7 @@ class PriceBook:
     def start(self) -> None:
         """Reads the list in the background, again when prices change: on a date, or at a time of day. Raises
         Overloaded."""
-        if not self._asked:
+        if not self._queries:
             return
         with self._changed:
             if self._reading or self._read_at <= self._clock() < self._until:
@@ -170,7 +170,7 @@ class PriceBook:
         now = self._clock()
         listed, until = self._listed, midnight(now) + DAY
         try:
-            listed, until = _listed(self._asked, self._folder, now, self._reader)
+            listed, until = _listed(self._queries, self._folder, now, self._reader)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             log.warning("costs are unknown: cannot read the price list", extra={"fields": {"why": str(error)}})
         finally:

@@ -134,5 +134,5 @@ def _nano(dollars: Decimal, percent: int) -> int:
 
 
 if __name__ == "__main__":
-    moment, asked = json.load(sys.stdin)
-    json.dump(price_list(moment, [tuple(route) for route in asked]), sys.stdout)
+    moment, routes = json.load(sys.stdin)
+    json.dump(price_list(moment, [tuple(route) for route in routes]), sys.stdout)

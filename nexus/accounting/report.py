@@ -59,7 +59,7 @@ _FROM_DAYS = tuple(f"SUM({name})" for name in DAY_SUMS)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``begins`` is in Unix seconds: the time asked for, or the beginning of its day. ``rows`` are at most MOST_ROWS,
+    """``begins`` is in Unix seconds: the requested time, or the beginning of its day. ``rows`` are at most MOST_ROWS,
     the most expensive first, or days in order; ``more`` says that there are others; ``total`` covers all.
     """
 

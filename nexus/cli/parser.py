@@ -83,7 +83,7 @@ def make_parser() -> Parser:
         action="store_true",
         help="write every model that a vendor offers, not only a selection",
     )
-    init.add_argument("--offline", action="store_true", help="ask no vendor which models it offers")
+    init.add_argument("--offline", action="store_true", help="do not query vendors for their models")
     _add_route(commands.add_parser("route", help="show where a request would go, and why", parents=[config]))
     _add_usage(commands.add_parser("usage", help="show usage and cost", parents=[config]))
     test = commands.add_parser("test", help="try every model through every protocol", parents=[config], add_help=False)

@@ -82,10 +82,10 @@ def pause_before(
     if state.call.headers.get(_RETRY_COUNT, "0") != "0":
         # The client retries by itself: its retries and ours would multiply.
         return None
-    asked = error.retry_after
-    if asked is None:
-        asked = 0.0 if verdict.again == "at once" and tries == 1 else back_off(policy, tries)
-    elif asked > policy.max_delay:
-        # The vendor would reject a retry before the time that it asked for.
+    delay = error.retry_after
+    if delay is None:
+        delay = 0.0 if verdict.again == "at once" and tries == 1 else back_off(policy, tries)
+    elif delay > policy.max_delay:
+        # Nexus does not wait that long, and the vendor would reject an earlier retry.
         return None
-    return None if plan.deadline is not None and time.monotonic() + asked >= plan.deadline else asked
+    return None if plan.deadline is not None and time.monotonic() + delay >= plan.deadline else delay

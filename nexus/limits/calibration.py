@@ -83,11 +83,11 @@ class Calibration:
         largest = max(estimate.text, estimate.media, reported)
         scale = 1.0 if largest <= LARGEST else LARGEST / min(largest, _ENDLESS)
         features, seen = _scaled(_features(estimate), scale), min(reported, _ENDLESS) * scale
-        told = _dot(self.weights, features)
-        guess = _sane(told, features)
+        predicted = _dot(self.weights, features)
+        guess = _sane(predicted, features)
         noise = _noise(guess)
         unusual = _OUTLIER * sqrt(noise * noise + self._variance(features))
-        error = min(unusual, max(-unusual, seen - told))
+        error = min(unusual, max(-unusual, seen - predicted))
         # A guess that is far off says nothing about the noise, so move it to within a factor of three of the answer.
         believed = max(0.0, guess + error)
         noise = _noise(min(3 * believed, max(believed / 3, guess)))

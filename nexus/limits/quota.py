@@ -76,8 +76,8 @@ Change = tuple[Demand, int, int]
 class Receipt:
     """How a store finds a grant's amounts again: the bucket of each demand.
 
-    ``generations`` tell a key from its successor after Redis lost it. ``local`` is the copy in this process, the only
-    one that counts if there are no buckets. ``parts`` are the grants that this one was split into.
+    ``generations`` distinguish a key from its successor after Redis lost it. ``local`` is the copy in this process, the
+    only one that counts if there are no buckets. ``parts`` are the grants that this one was split into.
     """
 
     buckets: tuple[int, ...]

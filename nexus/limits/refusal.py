@@ -54,13 +54,13 @@ class LimitExceeded(RateLimited):
 
     @staticmethod
     def _message(refused: Refused) -> str:
-        quota, asked = refused.standing.quota, refused.demand.needed
+        quota, needed = refused.standing.quota, refused.demand.needed
         what = WORDS[quota.dimension]
         limit = f"Nexus limits {quota.rule} to {quota.limit} {what} per {interval_words(quota.interval)}"
         if refused.wait is None:
-            return f"{limit}; this request needs {asked} and can never succeed: {HINT[quota.dimension]}"
+            return f"{limit}; this request needs {needed} and can never succeed: {HINT[quota.dimension]}"
         seconds = max(1, -(-refused.wait // SECOND))
-        return f"{limit}; {refused.standing.remaining} are left and this request needs {asked}: retry in {seconds} s"
+        return f"{limit}; {refused.standing.remaining} are left and this request needs {needed}: retry in {seconds} s"
 
 
 class BudgetExceeded(LimitExceeded):
@@ -81,10 +81,10 @@ class BudgetExceeded(LimitExceeded):
 
     @staticmethod
     def _message(refused: Refused) -> str:
-        quota, asked = refused.standing.quota, refused.demand.needed
+        quota, needed = refused.standing.quota, refused.demand.needed
         left = f"{in_dollars(refused.standing.remaining)} is left of {quota.rule}"
         # Rounded up: rounded down, it could seem to fit.
-        needs = f"this request may cost {in_dollars(asked if asked < CENT else -(-asked // CENT) * CENT)}"
+        needs = f"this request may cost {in_dollars(needed if needed < CENT else -(-needed // CENT) * CENT)}"
         if refused.wait is None:
             return f"{left}; {needs} and can never succeed: {HINT['cost']}"
         if refused.wait <= LONG:

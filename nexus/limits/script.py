@@ -1,7 +1,7 @@
 """The sliding window of ``window`` as two Lua scripts for Redis.
 
 The arithmetic is the same to the microsecond; one conformance suite tests both. One quota is one hash: a field for each
-bucket holds "last:sum", and ``g`` (its generation) tells this hash from one that Redis lost. A script is one atomic
+bucket holds "last:sum", and ``g`` (its generation) distinguishes it from one that Redis lost. A script is one atomic
 step over all keys of a decision; it uses the server's time, unless a test gives one. Numbers are formatted with
 ``%.0f``, because Lua writes large ones as 1.8e+15.
 """

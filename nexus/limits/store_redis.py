@@ -183,7 +183,7 @@ class RedisStore:
         return Granted(decision.demands, receipt, decision.standings)
 
     def _copy(self, demands: Sequence[Demand], checked: bool) -> Granted | Refused | None:
-        """Books the demands in the local window; None if that is full, in which case Redis is still asked."""
+        """Books the demands in the local window; None if that is full, in which case only Redis decides."""
         try:
             return self._local.reserve(demands) if checked else self._local.book(demands)
         except Overloaded:

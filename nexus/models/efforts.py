@@ -21,7 +21,7 @@ class Ladder:
     """Converts between efforts and budgets.
 
     ``budgets`` are the tokens per effort, None for the model's maximum. A budget of at most ``low`` or ``medium``
-    tokens becomes that effort, and any higher one ``high``, because it asks for that many tokens rather than for the
+    tokens becomes that effort, and any higher one ``high``, because it requests that many tokens rather than the
     maximum.
     """
 

@@ -72,7 +72,7 @@ class Gemini:
     """Whether a conversation may end with a model turn."""
 
     image_output: bool = False
-    """Whether it generates images, by default and if ``responseModalities`` asks for them."""
+    """Whether it generates images, by default and if ``responseModalities`` requests them."""
 
     levels: tuple[str, ...] = ()
     """The values of ``thinkingLevel``, lowest first; empty if the model has no levels."""

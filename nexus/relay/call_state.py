@@ -145,11 +145,11 @@ def _shorten(error: NexusError) -> None:
 @dataclass(slots=True)
 class CallState:
     """The state of a call. ``reading`` is filled when the call is first needed in neutral form, ``answers`` are earlier
-    ones that it may refer to, None if none are stored; ``vendor_ids`` is None if callers need not be told apart,
+    ones that it may refer to, None if none are stored; ``vendor_ids`` is None if ownership is not checked,
     ``resolves`` says that the request refers only to answers that the gateway stores, which no vendor can look up,
     ``remembered`` are the ids that were stored. ``reservation`` is for the attempts from ``held_from`` on, ``charges``
     are what budgets were charged so far. ``held`` is the state of a call about files and batches, ``booked`` the usage
-    of batch requests. ``skipped`` are targets that were not asked, each with the number of attempts before it.
+    of batch requests. ``skipped`` are targets that were not tried, each with the number of attempts before it.
     ``status`` and ``error`` are what the client got.
 
     Times are monotonic seconds: ``taken`` is when a worker took the call, ``first_byte`` when the client got its
@@ -192,7 +192,7 @@ class CallState:
         self.call, self.reading = self.call.forgotten(), None
         if self.held is not None:
             self.held.forget()
-        self.call.let_go()
+        self.call.free_body()
 
     def part(self) -> None:
         """The call is over and recorded: breaks the cycles that would keep it, and its request, until the collector

@@ -66,7 +66,7 @@ class Count(AnswerRelay):
         if not any(name in answer for name in _COUNTED):
             words = error_words(document, raw) or "the vendor answered 200 without a count"
             raise VendorError(VendorFailure(words, "upstream", 502))
-        # Claude on Bedrock may be asked in the client's dialect and answer in Amazon's, or the reverse.
+        # Claude on Bedrock may answer a request in the client's dialect in Amazon's, or the reverse.
         total = answer.get("inputTokens", answer.get("input_tokens"))
         read = None if "inputTokens" in answer else self._read
         counted = self._dialect.write_count(count(total) if read is None else read(answer))

@@ -26,21 +26,21 @@ class Collected:
     """The results so far. ``codec`` is the client's; ``estimated`` says that some tokens are estimates."""
 
     codec: EmbeddingsCodec
-    asked: EmbeddingsRequest
+    request: EmbeddingsRequest
     format: Format
     vectors: list[Sequence[float]] = field(default_factory=list)
     tokens: int = 0
     estimated: bool = False
 
     def batches(self) -> Iterator[tuple[str, ...]]:
-        texts, most = self.asked.texts, self.format.most
+        texts, most = self.request.texts, self.format.most
         return (texts[start : start + most] for start in range(0, len(texts), most))
 
     def lane(self, texts: Sequence[str], attempt: Attempt) -> Lane:
         """The lane of one batch. Raises ClientError for what the model does not support."""
-        body = encode(self.format.write(texts, self.asked, attempt.route.model))
+        body = encode(self.format.write(texts, self.request, attempt.route.model))
         request = replace(request_for(attempt, body, self.format.dialect), stream=False, path=self.format.path)
-        lost = (*self.asked.dropped, *self.format.lost(self.asked))
+        lost = (*self.request.dropped, *self.format.lost(self.request))
         return Lane(request, _Vectors(attempt, self, len(texts)), translates=True, dropped=lost)
 
     def count(self, attempt: Attempt, texts: Sequence[str], reply: UpstreamReply) -> None:
@@ -57,7 +57,7 @@ class Collected:
         attempt.tap.usage = Usage(input=self.tokens, raw=raw, estimated=self.estimated)
 
     def reply(self, attempt: Attempt) -> OpenedReply:
-        body = encode(self.codec.write(self.vectors, self.tokens, self.asked, attempt.call.document))
+        body = encode(self.codec.write(self.vectors, self.tokens, self.request, attempt.call.document))
         headers = {own.ESTIMATED: "true"} if self.estimated else {}
         if attempt.dropped:
             headers[own.DROPPED] = ", ".join(attempt.dropped)

@@ -23,7 +23,7 @@ from nexus.relay.lanes import Lane, request_for
 from nexus.wire import Json, decode, decode_object, encode, mapping, text
 
 MOST_ASKED = 100
-"""Maximum number of objects of one list page to ask the vendor about."""
+"""Maximum number of objects of one list page to request from the vendor."""
 
 LONGEST_LINE = 32 * 1024 * 1024
 """Maximum size in bytes of a line to read: longer results pass unread, longer requests are rejected."""

@@ -62,7 +62,8 @@ class StoredVendorIds:
             self.store.keep(_usage_of(provider, id), self.owner.account, counted)
 
     def owed(self, provider: str, id: str) -> bytes | None:
-        """What was stored so, for one of those who ask. Raises Overloaded if the store is unavailable."""
+        """Takes what ``owe`` stored; only one of concurrent readers gets it. Raises Overloaded if the store is
+        unavailable."""
         key = _usage_of(provider, id)
         counted = self.store.find([key]).get(key)
         return counted if counted is not None and self.store.forget(key) else None
@@ -81,6 +82,6 @@ def vendor_ids_of(call: Call, store: ResponseStore, settings: ResponseStoreSetti
     name = call.identity.owner
     if name == "":
         return StoredVendorIds(store, StoreOwner("", call.caller), serves_unknown=True, guards=False)
-    asked = call.identity.source != "open"
+    is_identified = call.identity.source != "open"
     owner = None if name is None else StoreOwner(name, name)
-    return StoredVendorIds(store, owner, serves_unknown=not asked or settings.stored_unknown == "serve")
+    return StoredVendorIds(store, owner, serves_unknown=not is_identified or settings.stored_unknown == "serve")

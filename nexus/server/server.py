@@ -47,7 +47,7 @@ FLUSH_AFTER = 0.05
 """Seconds for which finished calls are batched before they are recorded for the dashboard. Waiting records displace
 other data from the processor's cache: batches of a second cost a busy process two percent."""
 
-ASIDE = 4
+QUERY_THREADS = 4
 """Threads for the dashboard, usage and metrics, so that these work when all workers are busy."""
 
 LONGEST_WAIT = 15.0
@@ -75,7 +75,7 @@ class Server:
         self.meters.enabled = settings.metrics.enabled
         self.kept.router.cooldowns.on_start = self.meters.cooldown
         self.kept.limits.decided = self.meters.decided
-        self.aside, self._flusher = Workers(ASIDE, MANY_QUERIES), Workers(1)
+        self.query_workers, self._flusher = Workers(QUERY_THREADS, MANY_QUERIES), Workers(1)
         self.recorder = Recorder(Activity() if member is None else RemoteActivity(member.link), self._flush_soon)
         self.consumers: tuple[Consumer, ...] = (log_call, self.recorder.add, self.meters.add)
         self.exporting: Exporting | None = None
@@ -162,7 +162,7 @@ class Server:
 
     def stop_threads(self) -> None:
         """Stops the thread pools and the bell without waiting; results of running jobs are ignored."""
-        for threads in (self.workers, self.aside, self._flusher):
+        for threads in (self.workers, self.query_workers, self._flusher):
             threads.stop()
         self.bell.close()
 

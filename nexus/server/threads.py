@@ -99,7 +99,7 @@ class Workers:
             return task
 
     def lets_end(self, worker: _Worker) -> bool:
-        """Whether a worker that has been idle for long ends. One that is no longer listed as idle is being woken, and
+        """Whether a worker that was idle for long should end. One that is no longer listed as idle is being woken, and
         all are needed while jobs wait."""
         with self._lock:
             ends = not self._waiting and worker in self._idle and len(self._idle) + self._busy > BASE
@@ -201,7 +201,7 @@ class _Worker(threading.Thread):
         error: BaseException | None = None
         try:
             task.job()
-        except BaseException as raised:  # noqa: BLE001 - handed to whoever asks for the result
+        except BaseException as raised:  # noqa: BLE001 - raised for whoever awaits the result
             error = raised
         # Before the end is marked, so that whoever awaits it finds this worker free.
         following = self._workers.free(self)

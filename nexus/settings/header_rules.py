@@ -128,7 +128,7 @@ class Forward(NamingRule):
                 if not matches_no_pattern(name) and self.pattern.matches(name):
                     result[self.rename or name] = sent
             return
-        assert self.name is not None, "the settings ask for a name or a pattern"
+        assert self.name is not None, "the settings require a name or a pattern"
         result.pop(self.name, None)
         value = _value(self.name, incoming, self.default)
         if value is not None:

@@ -39,9 +39,9 @@ class HumanFormatter(logging.Formatter):
 
 
 def _call(fields: Fields) -> str:
-    asked = [str(fields.get(name)) for name in ("status", "protocol") if fields.get(name) is not None]
+    head = [str(fields.get(name)) for name in ("status", "protocol") if fields.get(name) is not None]
     if fields.get("action") not in (None, GENERATE.action):
-        asked.append(str(fields["action"]))
+        head.append(str(fields["action"]))
     model = fields.get("route") or fields.get("model") or fields.get("path")
     facts = [
         *_seconds("", fields.get("total_ms")),
@@ -50,7 +50,7 @@ def _call(fields: Fields) -> str:
         *([f"{fields['attempts']} attempts"] if fields.get("attempts") not in (None, 0, 1) else []),
         *(str(fields[name]) for name in ("client", "why") if fields.get(name)),
     ]
-    return " ".join([*asked, *([str(model)] if model else []), ", ".join(facts)]).rstrip()
+    return " ".join([*head, *([str(model)] if model else []), ", ".join(facts)]).rstrip()
 
 
 def _seconds(name: str, milliseconds: object) -> Sequence[str]:

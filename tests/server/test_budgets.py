@@ -262,4 +262,4 @@ def test_a_budget_restored_by_a_reload_includes_past_spending(openai_upstream: F
             adopter.adopt(load(tmp_path / "nexus.toml", {"XDG_STATE_HOME": str(tmp_path / "state")})), nexus.loop
         ).result(60)
         assert refused is None and ask(nexus, "chat").status == 429
-        nexus.loop.call_soon_threadsafe(adopter.aside.stop)
+        nexus.loop.call_soon_threadsafe(adopter.thread.stop)

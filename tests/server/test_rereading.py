@@ -12,7 +12,7 @@ import pytest
 
 from nexus.processes.poller import Poller
 from nexus.server.process.rereading import Rereading
-from nexus.server.process.source import Good, Source
+from nexus.server.process.source import Accepted, Source
 from nexus.server.process.supervisor import Orders, Supervisor
 from nexus.server.sockets.listeners import Listeners
 from nexus.server.sockets.service import Notifier
@@ -33,7 +33,7 @@ def test_it_keeps_serving_if_no_process_can_be_started(
     file = tmp_path / "nexus.toml"
     file.write_text('[llm.providers.demo]\ntype = "echo"\n[llm.providers.demo.models.echo]\n')
     source = Source(file)
-    rereading, heard, poller = Rereading(source, source.read()), list[Good | None](), Poller()
+    rereading, heard, poller = Rereading(source, source.read()), list[Accepted | None](), Poller()
     rereading.request()
     assert rereading.wants_to_read()
     monkeypatch.setattr(lacking, what, refused)
@@ -60,7 +60,7 @@ def test_a_reading_process_that_hangs_even_when_killed_is_reported_once(
         reading.append(subprocess.Popen(["sleep", "600"], pass_fds=[ends[-1][1].fileno()]))
         return reading[-1].pid
 
-    rereading, heard, poller = Rereading(Source(None), Source(None).read()), list[Good | None](), Poller()
+    rereading, heard, poller = Rereading(Source(None), Source(None).read()), list[Accepted | None](), Poller()
     reading: list[subprocess.Popen[bytes]] = []
     with monkeypatch.context() as patch:
         patch.setattr(socket, "socketpair", connected)

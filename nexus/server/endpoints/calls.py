@@ -231,16 +231,16 @@ class CallHandler(OperationHandler):
         if self.state is not None:
             self.state.call.cancel.throw(Cancelled("the client disconnected"))
         else:
-            self.let_go()
+            self.discard_body()
 
     def on_finish(self) -> None:
         super().on_finish()
         if self.state is None:
-            self.let_go()
+            self.discard_body()
 
     def _finish_call(self, state: CallState) -> None:
         self.server.leave(state)
-        self.let_go()
+        self.discard_body()
         self.load.hold(0)
         if state.error is not None:
             self.runtime.gateway.release(state, state.error)

@@ -67,10 +67,10 @@ class OperationHandler(BaseHandler):
         try:
             self.body.feed(chunk)
         except ClientError as error:
-            self.let_go()
+            self.discard_body()
             self.refuse(error)
 
-    def let_go(self) -> None:
+    def discard_body(self) -> None:
         """Discards the body. May be called more than once, from any thread."""
         if self.body is not None:
             self.body.drop()
@@ -138,7 +138,7 @@ class OperationHandler(BaseHandler):
             format=self.dialect.format,
             tags=Tags.of(asked.headers, self.runtime.settings.usage.tags, asked.place),
             upload=upload,
-            let_go=self.let_go,
+            free_body=self.discard_body,
             hold=self.load.hold,
             request_id=self.request_id,
             context=self.context,

@@ -38,7 +38,7 @@ class MetricsHandler(ReadHandler):
             headers.get("Accept-Encoding", ""),
             tuple(value for name, value in query_pairs(self.request.query) if name == "name[]" and value),
         )
-        page = await server.aside.work(partial(render, server.rows.sums(), unsummed(runtime), scrape))
+        page = await server.query_workers.work(partial(render, server.rows.sums(), unsummed(runtime), scrape))
         self.set_header("Cache-Control", "no-store")
         self.set_header("Vary", "Accept, Accept-Encoding")
         if page.encoding is not None:

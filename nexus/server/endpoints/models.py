@@ -73,8 +73,8 @@ class ModelHandler(_Reader):
         super()._check_request()
 
     def get(self, name: str) -> None:
-        asked = unquote(name)
-        model = self.runtime.gateway.routes.seen_by(self.identity).find(asked)
-        name = asked if asked in model.names else model.name
+        requested = unquote(name)
+        model = self.runtime.gateway.routes.seen_by(self.identity).find(requested)
+        name = requested if requested in model.names else model.name
         one = card(model, self.runtime.settings.origin.written_at)
         self.answer(self.dialect.write_model(replace(one, id=name)))

@@ -40,9 +40,9 @@ class RawHandler(CallHandler):
     head = put = patch = CallHandler.post
 
     def make_call(self, path: str) -> Call:
-        asked = self.request.path.removeprefix(below(self.provider))
-        if not is_plain(asked):
+        target = self.request.path.removeprefix(below(self.provider))
+        if not is_plain(target):
             raise InvalidRequest("the path has an empty segment, a dot segment or an invalid character")
         body = self.body.whole() if isinstance(self.body, Uploading) else None
         about = Asked(b"", {}, self.headers, self.request.query, self.dialect.name)
-        return self.new_call(about, f"{self.provider}/*", stream=False, path=asked, upload=body)
+        return self.new_call(about, f"{self.provider}/*", stream=False, path=target, upload=body)

@@ -33,32 +33,32 @@ class UsageHandler(BaseHandler):
     parameters: frozenset[str] = frozenset()
 
     async def get(self) -> None:
-        asked = self.query()
-        self._check(asked)
-        only = (*self._sight(), *((name, value) for name, value in asked.items() if name in FILTERS))
-        since = self._read("since", asked, DEFAULT_SINCE, lambda text: since_of(text, time.time()))
-        question = self.question(asked, since, only)
-        document = await self.server.aside.work(lambda: self._answer(question))
+        query = self.query()
+        self._check(query)
+        only = (*self._sight(), *((name, value) for name, value in query.items() if name in FILTERS))
+        since = self._read("since", query, DEFAULT_SINCE, lambda text: since_of(text, time.time()))
+        question = self.question(query, since, only)
+        document = await self.server.query_workers.work(lambda: self._answer(question))
         self.set_header("Cache-Control", "no-store")
         self.send(encode(document))
 
-    def question(self, asked: Mapping[str, str], since: float, only: Filters) -> Callable[[Database], dict[str, Json]]:
+    def question(self, query: Mapping[str, str], since: float, only: Filters) -> Callable[[Database], dict[str, Json]]:
         raise NotImplementedError
 
     def _sight(self) -> Filters:
         """Returns the filters for what the caller may see. Raises PermissionDenied."""
         return tuple((sight_of(self.identity, self.runtime.settings.usage.readers) or {}).items())
 
-    def _check(self, asked: Mapping[str, str]) -> None:
+    def _check(self, query: Mapping[str, str]) -> None:
         known = {"since", *FILTERS, *self.parameters}
-        if unknown := sorted(asked.keys() - known):
+        if unknown := sorted(query.keys() - known):
             raise InvalidRequest(f"{unknown[0][:40]}: unknown parameter; known are {', '.join(sorted(known))}")
-        if any(len(value) > LONGEST_VALUE or not value.isprintable() for value in asked.values()):
+        if any(len(value) > LONGEST_VALUE or not value.isprintable() for value in query.values()):
             raise InvalidRequest(f"a parameter has at most {LONGEST_VALUE} printable characters")
 
-    def _read(self, name: str, asked: Mapping[str, str], default: str, read: Callable[[str], Read]) -> Read:
+    def _read(self, name: str, query: Mapping[str, str], default: str, read: Callable[[str], Read]) -> Read:
         try:
-            return read(asked.get(name) or default)
+            return read(query.get(name) or default)
         except (ValueError, OverflowError) as error:
             raise InvalidRequest.about(name, f"{error}") from None
 
@@ -79,8 +79,8 @@ class ReportHandler(UsageHandler):
 
     parameters = frozenset({"by"})
 
-    def question(self, asked: Mapping[str, str], since: float, only: Filters) -> Callable[[Database], dict[str, Json]]:
-        by = self._read("by", asked, "model", check_by)
+    def question(self, query: Mapping[str, str], since: float, only: Filters) -> Callable[[Database], dict[str, Json]]:
+        by = self._read("by", query, "model", check_by)
         return lambda database: as_document(usage(database, by=by, since=since, now=time.time(), only=only))
 
 
@@ -89,9 +89,9 @@ class CallsHandler(UsageHandler):
 
     parameters = frozenset({"limit", "behind"})
 
-    def question(self, asked: Mapping[str, str], since: float, only: Filters) -> Callable[[Database], dict[str, Json]]:
-        most = self._read("limit", asked, "50", _limit)
-        behind = self._read("behind", asked, "", PageCursor.read) if asked.get("behind") else None
+    def question(self, query: Mapping[str, str], since: float, only: Filters) -> Callable[[Database], dict[str, Json]]:
+        most = self._read("limit", query, "50", _limit)
+        behind = self._read("behind", query, "", PageCursor.read) if query.get("behind") else None
         return lambda database: calls(database, since=since, only=only, behind=behind, most=most)
 
 

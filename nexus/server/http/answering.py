@@ -48,19 +48,19 @@ class AnsweringConnection(HTTP1Connection):
         assert isinstance(start_line, ResponseStartLine)
         self._response_start_line = start_line
         # If the head could not be parsed, either may be missing.
-        asked = self._request_start_line = self._request_start_line or RequestStartLine("GET", "", "HTTP/1.1")
-        asked_headers = self._request_headers = self._request_headers or HTTPHeaders()
-        if asked.version == "HTTP/1.1":
+        request = self._request_start_line = self._request_start_line or RequestStartLine("GET", "", "HTTP/1.1")
+        request_headers = self._request_headers = self._request_headers or HTTPHeaders()
+        if request.version == "HTTP/1.1":
             if self._disconnect_on_finish:
                 headers["Connection"] = "close"
-        elif asked_headers.get("Connection", "").lower() == "keep-alive":
+        elif request_headers.get("Connection", "").lower() == "keep-alive":
             headers["Connection"] = "Keep-Alive"
         length = headers.get("Content-Length")
-        is_bare = asked.method == "HEAD" or has_no_body(start_line.code)
-        self._chunking_output = asked.version == "HTTP/1.1" and not is_bare and length is None
+        is_bare = request.method == "HEAD" or has_no_body(start_line.code)
+        self._chunking_output = request.version == "HTTP/1.1" and not is_bare and length is None
         if self._chunking_output:
             headers["Transfer-Encoding"] = "chunked"
-        if asked.method == "HEAD" or start_line.code == 304:
+        if request.method == "HEAD" or start_line.code == 304:
             self._expected_content_remaining = 0
         else:
             self._expected_content_remaining = None if length is None else int(length)

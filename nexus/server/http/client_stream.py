@@ -244,7 +244,7 @@ class ClientTlsStream(ClientStream, SSLIOStream):
         return ""
 
     def _try_inline_read(self) -> None:
-        """Bytes that were decrypted already wake nobody, so they are always looked for."""
+        """Always checks for decrypted bytes, because they do not make the socket readable."""
         self.rests = False
         super()._try_inline_read()
 

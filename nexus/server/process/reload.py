@@ -10,7 +10,7 @@ from functools import partial
 
 from nexus.auth.jwks import MissingPyJwt
 from nexus.server.process.running import Running, restore
-from nexus.server.process.source import Good, Rejected, Source, log_adopted, log_rejected
+from nexus.server.process.source import Accepted, Rejected, Source, log_adopted, log_rejected
 from nexus.server.runtime import Runtime, build
 from nexus.server.sockets.listening import TlsError
 from nexus.server.sockets.service import Notifier
@@ -31,13 +31,13 @@ class Adopter:
 
     def __init__(self, running: Running) -> None:
         self.running = running
-        self.aside = Workers(1)
+        self.thread = Workers(1)
         self._turn = asyncio.Lock()
 
     async def adopt(self, settings: Settings) -> Rejected | None:
         """Applies the settings; returns Rejected if they cannot be used. Does nothing if the server is stopping."""
         async with self._turn:
-            built = await self.aside.work(lambda: self._build(settings))
+            built = await self.thread.work(lambda: self._build(settings))
             if isinstance(built, Rejected):
                 return built
             if self.running.server.lifecycle.is_stopping:
@@ -76,12 +76,12 @@ class Reloader:
     async def stop(self) -> None:
         self._task.cancel()
         await asyncio.wait([self._task])
-        self._adopter.aside.stop()
+        self._adopter.thread.stop()
 
     @property
     def busy(self) -> int:
         """Threads that are busy, for example because a file system hangs."""
-        return self._adopter.aside.busy
+        return self._adopter.thread.busy
 
     @property
     def _settings(self) -> Settings:
@@ -104,15 +104,15 @@ class Reloader:
                 self._notifier.ready(SERVING)
 
     async def _has_changed(self) -> bool:
-        return self._settings.server.watch_config and await self._adopter.aside.work(self._watch.has_changed)
+        return self._settings.server.watch_config and await self._adopter.thread.work(self._watch.has_changed)
 
     async def _reload(self) -> None:
         before = self._settings
-        found = await self._adopter.aside.work(lambda: self._source.reread(before))
-        refused = await self._adopter.adopt(found.settings) if isinstance(found, Good) else found
+        found = await self._adopter.thread.work(lambda: self._source.reread(before))
+        refused = await self._adopter.adopt(found.settings) if isinstance(found, Accepted) else found
         self._watch = Watch(found.files)
         self._adopter.running.server.meters.reloaded(read=refused is None)
         if refused is not None:
             log_rejected(refused)
-        elif isinstance(found, Good):
-            await self._adopter.aside.work(partial(log_adopted, before, found))
+        elif isinstance(found, Accepted):
+            await self._adopter.thread.work(partial(log_adopted, before, found))

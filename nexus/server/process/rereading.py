@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from nexus.processes.link import pairs
 from nexus.processes.poller import Poller
-from nexus.server.process.source import Good, Rejected, Source, log_rejected
+from nexus.server.process.source import Accepted, Rejected, Source, log_rejected
 from nexus.settings import Settings
 from nexus.settings.files import EVERY, Watch
 
@@ -32,7 +32,7 @@ AGAIN = 60.0
 
 
 Live = Callable[[Callable[[], int]], NoReturn]
-Over = Callable[[Good | None], None]
+Over = Callable[[Accepted | None], None]
 
 
 class Rereading:
@@ -108,9 +108,9 @@ class Rereading:
             self._pid = None
             over(None if self._is_killed else self._found(b"".join(self._pieces)))
 
-    def _found(self, answer: bytes) -> Good | None:
+    def _found(self, answer: bytes) -> Accepted | None:
         try:
-            found: Good | Rejected = pickle.loads(answer)
+            found: Accepted | Rejected = pickle.loads(answer)
         except Exception:
             log.exception("the configuration could not be read; keeping the previous one")
             self._watch.accept()

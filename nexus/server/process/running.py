@@ -235,7 +235,7 @@ class Running:
                 self.server.workers.start(memory.trim)
         if not self.restored:
             with suppress(Overloaded):
-                self.server.aside.start(self._restore_again)
+                self.server.query_workers.start(self._restore_again)
 
     def _restore_again(self) -> None:
         self.restored = restore(self.server, self.runtime, again=True)

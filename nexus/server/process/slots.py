@@ -39,7 +39,7 @@ class Slot:
     is_built: bool = False
     is_ready: bool = False
     has_adopted: bool | None = None
-    """Whether the worker uses the settings that were sent last; None until it says so."""
+    """Whether the worker uses the settings that were sent last; None until it reports that."""
 
     def keeps_dying(self, now: float) -> bool:
         return self.short_lives >= TIMES and not self._lives_long(now)

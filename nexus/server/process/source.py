@@ -41,7 +41,7 @@ log = logging.getLogger("nexus")
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
+class Accepted:
     """Valid settings; ``fixed`` names the changed ones that need a restart."""
 
     settings: Settings
@@ -74,7 +74,7 @@ class Source:
         self._check_exposure(settings)
         return settings
 
-    def reread(self, running: Settings) -> Good | Rejected:
+    def reread(self, running: Settings) -> Accepted | Rejected:
         """Reads and checks settings for a process that serves ``running``; blocks on the file system. Changed settings
         that need a restart keep their old values."""
         # Watch the old settings' files too: a certificate that is missing now may come back.
@@ -94,7 +94,7 @@ class Source:
             return Rejected([*error.problems], {**before, **error.files})
         except NoProviders as error:
             return Rejected([str(error)], before)
-        return Good(settings, fixed)
+        return Accepted(settings, fixed)
 
     def obstacles(self, settings: Settings, *, running: bool) -> list[Problem]:
         """Returns what prevents valid settings from being served here. ``running``: a Nexus already runs, so ports may
@@ -146,7 +146,7 @@ def log_rejected(rejected: Rejected) -> None:
     log.error("invalid configuration; keeping the previous one", extra={"fields": fields})
 
 
-def log_adopted(before: Settings, good: Good) -> None:
+def log_adopted(before: Settings, good: Accepted) -> None:
     settings = good.settings
     models = sum(len(provider.models) for provider in settings.llm.providers.values())
     fields = {"config": settings.origin.digest or None, "providers": len(settings.llm.providers), "models": models}

@@ -28,7 +28,7 @@ from nexus.server import memory, shared_state
 from nexus.server.process.rereading import Rereading
 from nexus.server.process.signals import Inherited, has_terminal, no_signals, signals
 from nexus.server.process.slots import LONG, TIMES, Slot, Slots
-from nexus.server.process.source import Good, log_adopted
+from nexus.server.process.source import Accepted, log_adopted
 from nexus.server.shared_state import Member, SharedMemory, SharedState
 from nexus.server.sockets.listeners import Listeners
 from nexus.server.sockets.service import Notifier
@@ -148,7 +148,7 @@ class Supervisor:
             with no_signals():
                 self._rereading.begin(self._poller, live, self._reread_over)
 
-    def _reread_over(self, good: Good | None) -> None:
+    def _reread_over(self, good: Accepted | None) -> None:
         self._has_changed = True
         self._memory.meters.reloaded(read=good is not None)
         if good is not None and self._stopped_at is None:

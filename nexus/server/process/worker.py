@@ -86,13 +86,13 @@ async def _serve(settings: Settings, listeners: Listeners, store: str, member: M
         member.control.tell((READY,))
     await stop.wait()
     await running.stop()
-    if running.server.workers.busy or adopter.aside.busy:
+    if running.server.workers.busy or adopter.thread.busy:
         end_now(0)
     return 0
 
 
 async def _adopt(adopter: Adopter, order: bytes, control: Control) -> None:
-    """Applies pickled settings, which the supervisor has read and validated; tells it whether they are in use."""
+    """Applies pickled settings, which the supervisor has read and validated; reports to it whether they are in use."""
     adopted = False
     try:
         if (refused := await adopter.adopt(pickle.loads(order))) is None:

@@ -56,7 +56,7 @@ class DataHandler(BaseHandler):
         only = sight_of(self.identity, self.runtime.settings.usage.readers)
         viewer = Viewer(self.identity, self.caller, only, self.query().get("known", ""))
         try:
-            found = await self.server.aside.work(partial(document, self.server, self.runtime, viewer))
+            found = await self.server.query_workers.work(partial(document, self.server, self.runtime, viewer))
         except (Lost, CallFailed):
             raise Overloaded(BUSY, retry_after=1) from None
         self.set_header("Cache-Control", "no-store")
