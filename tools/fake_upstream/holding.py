@@ -68,10 +68,10 @@ class Holding:
         self.error_frame = vendor.error_frame
 
     def check(self, request: SeenRequest, rules: Rules) -> Refusal | None:
-        found = self.form.route(request)
-        if found is None:
+        route = self.form.route(request)
+        if route is None:
             return self.vendor.check(request, rules)
-        kind, id, _ = found
+        kind, id, _ = route
         key = key_of(request)
         if not key or (rules.api_key is not None and key != rules.api_key):
             return Refusal(401, ("not the expected key",))
@@ -84,18 +84,18 @@ class Holding:
         return None
 
     def answer(self, request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
-        found = self.form.route(request)
-        if found is None:
+        route = self.form.route(request)
+        if route is None:
             return self.vendor.answer(request, behaviour, serial)
-        kind, id, suffix = found
+        kind, id, suffix = route
         with self.lock:
             return self._answer(request, kind, id, suffix)
 
     def _answer(self, request: SeenRequest, kind: str, id: str, suffix: str) -> Answer:
         if not id and request.method == "POST":
-            made = self.form.create(self, request, kind)
-            self.things[made.public["id"]] = made
-            return Answer(compact(made.public))
+            created = self.form.create(self, request, kind)
+            self.things[created.public["id"]] = created
+            return Answer(compact(created.public))
         if not id:
             raise AssertionError("Nexus never lists a vendor's files or batches")
         thing = self.things[id]
@@ -150,8 +150,8 @@ def batch_problems(store: Holding, batch: Thing) -> Iterator[str]:
         request = request_of(store.form, batch, body)
         if "/" in str(body.get("model")):
             yield f"{name}: The model `{body['model']}` does not exist"
-        elif (found := store.vendor.check(request, Rules())) is not None:
-            yield f"{name}: {'; '.join(found.problems)}"
+        elif (refusal := store.vendor.check(request, Rules())) is not None:
+            yield f"{name}: {'; '.join(refusal.problems)}"
 
 
 class OpenAIForm:
@@ -208,10 +208,10 @@ class OpenAIForm:
         batch.public["status"] = "completed"
         for field_name, lines in (("output_file_id", good), ("error_file_id", bad)):
             if lines:
-                made = store_file(store, batch.key, b"".join(lines), "batch_output")
-                made.requests = batch.requests
-                store.things[made.public["id"]] = made
-                batch.public[field_name] = made.public["id"]
+                file = store_file(store, batch.key, b"".join(lines), "batch_output")
+                file.requests = batch.requests
+                store.things[file.public["id"]] = file
+                batch.public[field_name] = file.public["id"]
 
 
 def store_file(store: Holding, key: str, content: bytes, purpose: str) -> Thing:

@@ -65,12 +65,12 @@ def declared() -> Declared:
 
 def locked(text: str) -> dict[str, list[Requirement]]:
     """Pins by package name, without hashes and comments."""
-    found: dict[str, list[Requirement]] = {}
+    pins: dict[str, list[Requirement]] = {}
     for line in text.splitlines():
         if line and not line.startswith((" ", "#")):
             pin = Requirement(line.removesuffix("\\").strip())
-            found.setdefault(canonicalize_name(pin.name), []).append(pin)
-    return found
+            pins.setdefault(canonicalize_name(pin.name), []).append(pin)
+    return pins
 
 
 def stale(wanted: Declared, text: str) -> list[str]:
@@ -90,14 +90,14 @@ def stale(wanted: Declared, text: str) -> list[str]:
 
 def _required_by(text: str) -> dict[str, str]:
     """The comment that says what needs a package, by package name."""
-    found: dict[str, str] = {}
+    comments: dict[str, str] = {}
     name = ""
     for line in text.splitlines():
         if line and not line.startswith((" ", "#")):
             name = canonicalize_name(Requirement(line.removesuffix("\\").strip()).name)
         elif name and line.lstrip().startswith("#"):
-            found[name] = found.get(name, "") + line
-    return found
+            comments[name] = comments.get(name, "") + line
+    return comments
 
 
 def resolve(wanted: Declared, before: str, *options: str) -> str:
