@@ -20,7 +20,7 @@ from tools.fake_upstream.vendors import Answer, Refusal, Rules, Vendor, bearer_t
 
 LINES = "application/x-jsonl"
 CREATED = 1_700_000_000
-WHEN = "2026-11-28T18:00:00+00:00"
+NOW = "2026-11-28T18:00:00+00:00"
 LATER = "2099-01-01T00:00:00+00:00"
 
 
@@ -247,7 +247,7 @@ class AnthropicForm:
         key = key_of(request)
         if kind == "files":
             content = form_of(request)["file"]
-            about = {"filename": "a.txt", "mime_type": "text/plain", "size_bytes": len(content), "created_at": WHEN}
+            about = {"filename": "a.txt", "mime_type": "text/plain", "size_bytes": len(content), "created_at": NOW}
             return Thing(key, {"id": store.next_id("file_"), "type": "file", "downloadable": True, **about}, content)
         public: dict[str, Any] = {
             "id": store.next_id("msgbatch_"),
@@ -255,7 +255,7 @@ class AnthropicForm:
             "processing_status": "in_progress",
             "request_counts": dict.fromkeys(("canceled", "errored", "expired", "succeeded"), 0)
             | {"processing": len(request.json["requests"])},
-            "created_at": WHEN,
+            "created_at": NOW,
             "expires_at": LATER,
             "ended_at": None,
             "archived_at": None,
@@ -278,7 +278,7 @@ class AnthropicForm:
             lines.append(compact({"custom_id": name, "result": result}) + b"\n")
         batch.content = b"".join(lines)
         url = f"https://api.anthropic.com/v1/messages/batches/{batch.public['id']}/results"
-        batch.public |= {"processing_status": "ended", "ended_at": WHEN, "results_url": url}
+        batch.public |= {"processing_status": "ended", "ended_at": NOW, "results_url": url}
 
 
 def _route(request: SeenRequest, roots: dict[str, str]) -> tuple[str, str, str] | None:

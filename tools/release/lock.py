@@ -26,7 +26,7 @@ LOCK = ROOT / "requirements.lock"
 UNLOCKED = "dev"
 """The extra for development, which the lock leaves out."""
 
-WANTED = "setup.py.in"
+INPUT_FILE = "setup.py.in"
 """The name of the requirements' source in the lock's comments."""
 
 HEADER = "# Made by `python -m tools.release.lock`: the default install with every extra, and what builds the wheel.\n"
@@ -83,7 +83,7 @@ def stale(wanted: Declared, text: str) -> list[str]:
             problems.append(f"{need} is required, and the lock has {', '.join(versions) or 'none'}")
     direct = {canonicalize_name(need.name) for need in wanted}
     for name, why in _required_by(text).items():
-        if f"-r {WANTED}" in why and name not in direct:
+        if f"-r {INPUT_FILE}" in why and name not in direct:
             problems.append(f"{name} is locked, and nothing requires it")
     return problems
 
@@ -108,8 +108,8 @@ def resolve(wanted: Declared, before: str, *options: str) -> str:
         file = Path(folder) / LOCK.name
         file.write_text(before)
         command = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--no-header", "--universal"]
-        command += ["--generate-hashes", "--python-version", wanted.python, "-o", str(file), *options, WANTED]
-        (Path(folder) / WANTED).write_text("".join(f"{need}\n" for need in wanted))
+        command += ["--generate-hashes", "--python-version", wanted.python, "-o", str(file), *options, INPUT_FILE]
+        (Path(folder) / INPUT_FILE).write_text("".join(f"{need}\n" for need in wanted))
         done = subprocess.run(command, text=True, capture_output=True, check=False, cwd=folder)
         if done.returncode:
             raise SystemExit(done.stderr)

@@ -76,7 +76,7 @@ class ItemsReader:
 
     def _read_item(self, kind: Json, item: Body, path: str) -> None:
         if kind == UPDATE:
-            # It is not content; read_request applies it.
+            # An update is not a message; read_request applies it.
             return
         if isinstance(kind, str) and kind in _DROPPED:
             self._drops.add(f"input.{kind}")

@@ -22,11 +22,11 @@ BASE_PATH = "/v1"
 TOKEN_PATHS: tuple[str, ...] = (tokens.TOKEN_PATH,)
 SERVICE = "aiplatform.googleapis.com"
 ANTHROPIC_VERSION = "vertex-2023-10-16"
-PLACE = r"/v1(?:beta1)?/projects/[^/]+/locations/[a-z0-9-]+/publishers"
+PUBLISHERS = r"/v1(?:beta1)?/projects/[^/]+/locations/[a-z0-9-]+/publishers"
 GOOGLE = re.compile(
-    PLACE + r"/google/models/([^/:]+):(generateContent|streamGenerateContent|countTokens|predict|embedContent)"
+    PUBLISHERS + r"/google/models/([^/:]+):(generateContent|streamGenerateContent|countTokens|predict|embedContent)"
 )
-CLAUDE = re.compile(PLACE + r"/anthropic/models/([^/:]+):(rawPredict|streamRawPredict)")
+CLAUDE = re.compile(PUBLISHERS + r"/anthropic/models/([^/:]+):(rawPredict|streamRawPredict)")
 # Betas that Vertex AI is known to accept; see providers/google/claude.py for the sources.
 BETAS = (
     "claude-code-20250219",
