@@ -32,7 +32,8 @@ class CallLimits:
         demands = self._demands(address) if self._same_for_all is None else self._same_for_all
         if not demands:
             return
-        decision = await self._limits.store.reserve_on_loop(demands, loop)
+        store = self._limits.store
+        decision = await loop.work(lambda: store.reserve(demands)) if store.blocks else store.reserve(demands)
         tell_decision(self._limits.decided, decision)
         if isinstance(decision, Refused):
             raise LimitExceeded(decision)

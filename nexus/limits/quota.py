@@ -147,10 +147,6 @@ class Store(Protocol):
         """Meets all demands or none, in one step. Raises Overloaded if it cannot decide."""
         ...
 
-    async def reserve_on_loop(self, demands: Sequence[Demand], loop: Loop) -> Granted | Refused:
-        """Like ``reserve``, from the event loop, without blocking it."""
-        ...
-
     def restore(self, spent: Sequence[Demand]) -> None:
         """Restores what counted before a restart, if the store does not survive one: from now on each quota has at
         least the demand's amount used. Raises Overloaded."""

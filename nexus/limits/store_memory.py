@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from nexus.errors import Overloaded
 from nexus.limits.combining_lock import CombiningLock
-from nexus.limits.quota import Change, Demand, Granted, Loop, Quota, Refused
+from nexus.limits.quota import Change, Demand, Granted, Quota, Refused
 from nexus.limits.window import Window, at_least, book, reserve
 from nexus.limits.window_table import Place, WindowTable
 
@@ -45,9 +45,6 @@ class MemoryStore:
         with self._lock:
             now = self._clock()
             return reserve(now, demands, self._opened(now, demands))
-
-    async def reserve_on_loop(self, demands: Sequence[Demand], loop: Loop) -> Granted | Refused:
-        return self.reserve(demands)
 
     def book(self, demands: Sequence[Demand]) -> Granted:
         """Counts what another store already granted. Raises Overloaded."""

@@ -20,13 +20,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import chain, groupby, islice
 from typing import Any
 
 from nexus.errors import Overloaded
 from nexus.limits.breaker import Breaker
-from nexus.limits.quota import SECOND, Demand, Granted, Loop, Receipt, Refused, Standing
+from nexus.limits.quota import SECOND, Demand, Granted, Receipt, Refused, Standing
 from nexus.limits.redis_nodes import PAUSE, Redis
 from nexus.limits.script import RESERVE, SETTLE
 from nexus.limits.store_memory import MemoryStore
@@ -86,9 +85,6 @@ class RedisStore:
             except self.redis.cross_slot:
                 self._splits = True
         return self._reserve_in_turn([tuple(part) for _, part in groupby(demands, _tag)])
-
-    async def reserve_on_loop(self, demands: Sequence[Demand], loop: Loop) -> Granted | Refused:
-        return await loop.work(partial(self.reserve, demands))
 
     def _reserve_in_turn(self, parts: Sequence[tuple[Demand, ...]]) -> Granted | Refused:
         granted: list[Granted] = []
