@@ -388,6 +388,27 @@ def test_two_processes_can_write_to_one_file(tmp_path: Path) -> None:
         ledger.close(60)
 
 
+READER = """
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+print(database.execute("SELECT COUNT(*) FROM attempts").fetchall())
+database.close()
+"""
+
+
+def test_a_program_that_reads_the_file_does_not_cut_off_those_that_write_it(tmp_path: Path) -> None:
+    file = tmp_path / "usage.sqlite3"
+    ledger, reader = Ledger(SqliteDatabase(file), clock=lambda: NOON), SqliteDatabase(file)
+    for number in (1, 2):
+        put(ledger, Item(call(number)))
+        assert ledger.flush(60)
+        assert rows(reader, "SELECT COUNT(*) FROM attempts") == [(number,)]
+        read = subprocess.run([sys.executable, "-c", READER, str(file)], capture_output=True, text=True, check=True)
+        assert read.stdout == f"[({number},)]\n"
+    ledger.close(60)
+    reader.close()
+
+
 @pytest.mark.parametrize("busy", [True, False], ids=["with calls", "idle"])
 def test_a_removed_file_is_logged_and_recreated(
     busy: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
