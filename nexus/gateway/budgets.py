@@ -120,13 +120,13 @@ class Budgets:
 
     def spent(self, charges: Iterable[Charge]) -> list[Demand]:
         """The charges of the current periods, as demands to restore in a store."""
-        now, found = self._clock(), list[Demand]()
+        now, demands = self._clock(), list[Demand]()
         for charge in charges:
             if (budget := self._settings.get(charge.budget)) is not None and charge.nano > 0:
                 account = BudgetAccount.of(charge.budget, budget, charge.subject, now)
                 if account.span.name == charge.period:
-                    found.append(Demand(account.quota, charge.nano, ago=account.ago))
-        return found
+                    demands.append(Demand(account.quota, charge.nano, ago=account.ago))
+        return demands
 
     @property
     def periods(self) -> Mapping[str, str]:

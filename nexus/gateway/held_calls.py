@@ -156,16 +156,16 @@ class HeldCalls:
             return wanted(call, providers) or only(providers), None
         if call.upload.file is None:
             raise InvalidRequest.about("file", "expected one file")
-        found = writer.write(lines_of(call.upload, held.codec.request_path))
-        held.models, held.upload = found.models, replace(call.upload, edits=found.edits)
-        return found.provider, found.keepers
+        batch = writer.write(lines_of(call.upload, held.codec.request_path))
+        held.models, held.upload = batch.models, replace(call.upload, edits=batch.edits)
+        return batch.provider, batch.keepers
 
     def _create_batch(self, call: Call, held: HeldState, providers: Providers, writer: BatchWriter) -> ProviderAccounts:
         if file := held.codec.input_file(call.document):
             return self._from_file(call, held, file, providers)
-        found = writer.write(held.codec.requests(call.body, call.document))
-        held.models, held.body = found.models, splice(call.body, list(found.edits))
-        return found.provider, found.keepers
+        batch = writer.write(held.codec.requests(call.body, call.document))
+        held.models, held.body = batch.models, splice(call.body, list(batch.edits))
+        return batch.provider, batch.keepers
 
     def _from_file(self, call: Call, held: HeldState, id: str, providers: Providers) -> ProviderAccounts:
         holding = {**holders(self._routes.seen_by(call.identity), call.dialect, "files"), **providers}

@@ -262,10 +262,10 @@ async def identify(
     authenticator: Authenticator, lines: HeaderLines, wait: Callable[[Future[None]], Awaitable[None]]
 ) -> Identity:
     """Identifies the sender. Raises ClientError. Waits only while the identity provider's keys are being fetched."""
-    found = authenticator.authenticate(lines)
-    if isinstance(found, Pending):
-        await wait(found.fetched)
-        found = authenticator.authenticate(lines, last=True)
-    if isinstance(found, Pending):
+    identity = authenticator.authenticate(lines)
+    if isinstance(identity, Pending):
+        await wait(identity.fetched)
+        identity = authenticator.authenticate(lines, last=True)
+    if isinstance(identity, Pending):
         raise AssertionError("with last=True an authenticator never returns Pending")
-    return found
+    return identity

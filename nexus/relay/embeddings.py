@@ -73,13 +73,13 @@ class _Vectors(AnswerRelay):
         self._wanted = wanted
 
     def body(self, raw: bytes) -> bytes:
-        found = self._collected.format.read(mapping(decode(raw)))
-        if len(found.vectors) != self._wanted:
+        part = self._collected.format.read(mapping(decode(raw)))
+        if len(part.vectors) != self._wanted:
             raise ValueError(f"expected {self._wanted} vectors")
         self.complete = True
-        self._collected.vectors += found.vectors
-        if found.tokens is not None:
-            self.tap.usage = Usage(input=found.tokens, raw={"tokens": found.tokens})
+        self._collected.vectors += part.vectors
+        if part.tokens is not None:
+            self.tap.usage = Usage(input=part.tokens, raw={"tokens": part.tokens})
         else:
             self.tap.usage = None
         return b""

@@ -89,8 +89,8 @@ class HeldState:
         else:
             held = self.holdings.note(held, document)
         for child in self.codec.children(document) if held.kind == "batches" else ():
-            made = Held(provider, child, "files", held.owner, keeper, "batch_output", held.id, models=held.models)
-            self.holdings.add(made)
+            output = Held(provider, child, "files", held.owner, keeper, "batch_output", held.id, models=held.models)
+            self.holdings.add(output)
 
     def shown(self, raw: bytes, document: Mapping[str, Json], models: FieldNames) -> bytes:
         """A vendor's object as the client sees it."""

@@ -179,14 +179,14 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
 def _at_same_path(served: list[Base], base: Base, operation: Operation) -> list[Dialect]:
     """Returns all dialects with this operation at the same path, if there are several; for example, protocols that
     share a base both have files."""
-    found = [
+    dialects = [
         dialect
         for other in served
         if other.versioned == base.versioned
         for dialect in other.dialects
         if operation in dialect.operations
     ]
-    return found if len(found) > 1 else []
+    return dialects if len(dialects) > 1 else []
 
 
 def _health(settings: Settings) -> Iterator[Spec]:

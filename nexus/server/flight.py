@@ -87,15 +87,15 @@ def default_limit(root: Path = _SYSTEM) -> int:
 
 
 def _container_limits(root: Path) -> list[int]:
-    found = []
+    limits = []
     for name in _LIMITS:
         try:
             text = (root / name).read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
             continue
         if text.isdecimal() and int(text) > 0:
-            found.append(int(text))
-    return found
+            limits.append(int(text))
+    return limits
 
 
 def _physical(root: Path) -> int:

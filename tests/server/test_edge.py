@@ -152,7 +152,7 @@ def test_plain_http_to_a_tls_port_is_reported(serve: Serve, tls: Tls, caplog: py
         client.send(request(CHAT_PATH, CHAT))
         reply = client.reply()
         assert client.rest() == b""
-    assert (reply.status, reply.body) == (400, b"this port speaks HTTPS: call it by https://")
+    assert (reply.status, reply.body) == (400, b"this port serves HTTPS: use https:// in the URL")
     assert handshakes(caplog) == ["http request"]
     assert [record for record in caplog.records if record.name.startswith("tornado")] == []
 

@@ -44,10 +44,10 @@ async def read_chunks(stream: ClientStream, receive: Callable[[bytes], Awaitable
                 raise InvalidRequest("malformed chunk")
             continue
         line = await stream.read_until(b"\r\n", max_bytes=MOST_OVERHEAD)
-        found = _SIZE_LINE.fullmatch(line)
-        if found is None:
+        match = _SIZE_LINE.fullmatch(line)
+        if match is None:
             raise InvalidRequest("invalid chunk size")
-        size = int(found[1], 16)
+        size = int(match[1], 16)
         overhead = max(0, overhead + len(line) - 16 - 2 * size)
         _check(overhead)
         if not size:

@@ -215,7 +215,7 @@ class ClientStream(IOStream):
             self._timer = self.loop.call_later(LOOK, self._look)
 
 
-NEEDS_TLS = "this port speaks HTTPS: call it by https://"
+NEEDS_TLS = "this port serves HTTPS: use https:// in the URL"
 _IN_PLAIN = (
     "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nX-Nexus-Error: invalid_request\r\n"
     f"Content-Length: {len(NEEDS_TLS)}\r\nConnection: close\r\n\r\n{NEEDS_TLS}"

@@ -108,11 +108,11 @@ class Reloader:
 
     async def _reload(self) -> None:
         before = self._settings
-        found = await self._adopter.thread.work(lambda: self._source.reread(before))
-        refused = await self._adopter.adopt(found.settings) if isinstance(found, Accepted) else found
-        self._watch = Watch(found.files)
+        reread = await self._adopter.thread.work(lambda: self._source.reread(before))
+        refused = await self._adopter.adopt(reread.settings) if isinstance(reread, Accepted) else reread
+        self._watch = Watch(reread.files)
         self._adopter.running.server.meters.reloaded(read=refused is None)
         if refused is not None:
             log_rejected(refused)
-        elif isinstance(found, Accepted):
-            await self._adopter.thread.work(partial(log_adopted, before, found))
+        elif isinstance(reread, Accepted):
+            await self._adopter.thread.work(partial(log_adopted, before, reread))

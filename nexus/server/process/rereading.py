@@ -106,20 +106,20 @@ class Rereading:
             poller.forget(sock)
             sock.close()
             self._pid = None
-            over(None if self._is_killed else self._found(b"".join(self._pieces)))
+            over(None if self._is_killed else self._parse(b"".join(self._pieces)))
 
-    def _found(self, answer: bytes) -> Accepted | None:
+    def _parse(self, answer: bytes) -> Accepted | None:
         try:
-            found: Accepted | Rejected = pickle.loads(answer)
+            reread: Accepted | Rejected = pickle.loads(answer)
         except Exception:
             log.exception("the configuration could not be read; keeping the previous one")
             self._watch.accept()
             return None
-        self._watch = Watch(found.files)
-        if isinstance(found, Rejected):
-            log_rejected(found)
+        self._watch = Watch(reread.files)
+        if isinstance(reread, Rejected):
+            log_rejected(reread)
             return None
-        return found
+        return reread
 
     def stop(self) -> None:
         """Kills the reading process; its result is ignored."""

@@ -88,8 +88,8 @@ class Source:
             if fixed:
                 self._check_kept(settings, fixed)
             self._check_exposure(settings)
-            if found := self.obstacles(settings, running=True):
-                raise SettingsError(found, settings.origin.files)
+            if problems := self.obstacles(settings, running=True):
+                raise SettingsError(problems, settings.origin.files)
         except SettingsError as error:
             return Rejected([*error.problems], {**before, **error.files})
         except NoProviders as error:
@@ -99,11 +99,11 @@ class Source:
     def obstacles(self, settings: Settings, *, running: bool) -> list[Problem]:
         """Returns what prevents valid settings from being served here. ``running``: a Nexus already runs, so ports may
         be in use."""
-        found = preflight.problems(settings, running=running)
+        problems = preflight.problems(settings, running=running)
         if self.listen_address is None:
-            return located(self.file, found)
-        from_flag = [message for path, message in found if path == LISTEN]
-        in_file = located(self.file, [problem for problem in found if problem[0] != LISTEN])
+            return located(self.file, problems)
+        from_flag = [message for path, message in problems if path == LISTEN]
+        in_file = located(self.file, [problem for problem in problems if problem[0] != LISTEN])
         return [*in_file, *(_of_flag(message) for message in from_flag)]
 
     def _loaded(self) -> Settings:
@@ -118,8 +118,8 @@ class Source:
 
     def _check_exposure(self, settings: Settings) -> None:
         if (reason := exposure(settings)) is not None:
-            found = located(self.file, [(LISTEN, reason)]) if self.listen_address is None else [_of_flag(reason)]
-            raise SettingsError(found, settings.origin.files)
+            problems = located(self.file, [(LISTEN, reason)]) if self.listen_address is None else [_of_flag(reason)]
+            raise SettingsError(problems, settings.origin.files)
 
 
 def _of_flag(message: str) -> Problem:

@@ -81,16 +81,16 @@ def remove_files(files: Sequence[SocketFile]) -> None:
 
 def _identity(path: str) -> tuple[int, int]:
     """Returns the inode number and modification time of a file, because inode numbers are soon reused."""
-    found = os.stat(path)
-    return found.st_ino, found.st_mtime_ns
+    status = os.stat(path)
+    return status.st_ino, status.st_mtime_ns
 
 
 def _bind_each(host: str, port: int) -> list[socket.socket]:
     """Listens at every address of a host name; port 0 becomes the same free port for all of them."""
     sockets: list[socket.socket] = []
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     try:
-        for family, *_, address in dict.fromkeys(found):
+        for family, *_, address in dict.fromkeys(addresses):
             sockets.append(_bind_tcp(family, (address[0], port, *address[2:])))
             port = port or sockets[-1].getsockname()[1]
     except OSError:

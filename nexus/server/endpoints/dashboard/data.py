@@ -105,13 +105,13 @@ def _days(server: Server, view: Mapping[str, Any], viewer: Viewer, now: float) -
     """Returns daily totals from the ledger if it outlives the process, else from memory. Today's come from whichever
     has more, because the ledger lags by seconds and memory is lost with the process.
     """
-    found, kept, today = None, of_points(view["chart"]["month"]), int(now // DAY)
+    recorded, kept, today = None, of_points(view["chart"]["month"]), int(now // DAY)
     if server.calendar is not None and server.calendar.outlives:
-        found = server.calendar.days(now, tuple((viewer.only or {}).items()))
-    if found is None:
+        recorded = server.calendar.days(now, tuple((viewer.only or {}).items()))
+    if recorded is None:
         return kept
-    latest = max(found, kept, key=lambda days: sum(one.attempts + one.calls for one in days if one.day == today))
-    return [*(one for one in found if one.day != today), *(one for one in latest if one.day == today)]
+    latest = max(recorded, kept, key=lambda days: sum(one.attempts + one.calls for one in days if one.day == today))
+    return [*(one for one in recorded if one.day != today), *(one for one in latest if one.day == today)]
 
 
 def _gauges(server: Server, runtime: Runtime, routes: Routes, viewer: Viewer, now: float) -> Iterator[Gauge]:

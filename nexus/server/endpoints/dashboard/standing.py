@@ -53,9 +53,9 @@ def standings(
     store: Store, routes: Routes, identity: Identity, address: str, accounts: Iterable[BudgetAccount] = ()
 ) -> list[Gauge]:
     """Returns gauges of all limits for this caller on these routes, and of ``accounts`` of budgets; fullest first."""
-    found = [_gauge(store, quota) for quota in _quotas(routes, identity, address)]
-    found += [_budget(store, account) for account in islice(accounts, MOST)]
-    return sorted((one for one in found if one is not None), key=lambda one: -one.used / one.limit)
+    gauges = [_gauge(store, quota) for quota in _quotas(routes, identity, address)]
+    gauges += [_budget(store, account) for account in islice(accounts, MOST)]
+    return sorted((one for one in gauges if one is not None), key=lambda one: -one.used / one.limit)
 
 
 def _quotas(routes: Routes, identity: Identity, address: str) -> Iterable[Quota]:
