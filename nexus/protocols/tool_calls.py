@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from nexus.conversation.parts import Request, Tool, ToolCall
 from nexus.dataclasses import dataclass
@@ -19,6 +19,7 @@ from nexus.wire import Json, decode, decode_object, digest, encode, text
 
 _MISTRAL_ID = pattern(r"[a-zA-Z0-9]{9}")
 _KIMI_ID = pattern(r"functions\.[^:]+:\d+")
+_ANY_ID = pattern(r"(?s).*")
 
 
 def called(request: Request) -> Iterator[str]:
@@ -53,15 +54,15 @@ def mistral_ids() -> ToolIds:
     return ToolIds(_MISTRAL_ID, "", digits=9)
 
 
-def kimi_ids(request: Request) -> ToolIds:
-    """``functions.NAME:NUMBER`` for every call that another model made, numbered through the conversation."""
-    ids = ToolIds(_KIMI_ID)
-    calls = [part for message in request.messages for part in message.parts if isinstance(part, ToolCall)]
-    taken = {call.id for call in calls}
-    for number, call in enumerate(calls):
-        if not _KIMI_ID.fullmatch(call.id):
-            free = (f"functions.{call.name}:{at}" for at in itertools.count(number))
-            ids.set(call.id, form := next(form for form in free if form not in taken))
+def kimi_ids(calls: Sequence[tuple[str, str]]) -> ToolIds:
+    """``functions.NAME:NUMBER`` for every call that another model made, numbered through the conversation; ``calls``
+    are the id and the tool's name of each."""
+    ids = ToolIds(_ANY_ID)
+    taken = {call_id for call_id, _ in calls}
+    for number, (call_id, name) in enumerate(calls):
+        if not _KIMI_ID.fullmatch(call_id):
+            free = (f"functions.{name}:{at}" for at in itertools.count(number))
+            ids.set(call_id, form := next(form for form in free if form not in taken))
             taken.add(form)
     return ids
 

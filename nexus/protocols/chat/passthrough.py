@@ -84,13 +84,17 @@ _IDS = [("messages", ANY, "tool_calls", ANY, "id"), ("messages", ANY, "tool_call
 
 
 def _with_ids(raw: bytes, document: Mapping[str, Json], target: Target) -> bytes:
-    forms = tool_ids(target.chat) if limits_ids(target) else None
+    forms = tool_ids(target, map(_named, _calls(_messages(document)))) if limits_ids(target) else None
 
     def fitting(id: str) -> str:
         own = plain_id(id)
         return own if forms is None else forms[own]
 
     return fit_strings(raw, _ids(document), fitting, _IDS)
+
+
+def _named(call: Mapping[str, Json]) -> tuple[str, str]:
+    return plain_id(text(call.get("id"))), text(mapping(call.get("function")).get("name"))
 
 
 _ARGUMENTS = ("messages", ANY, "tool_calls", ANY, "function", "arguments")

@@ -7,12 +7,13 @@ params; the 40 characters for tool call ids are OpenAI's limit, the nine alphanu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from nexus.conversation.parts import Tool, ToolCall, ToolChoice, WebSearch
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.late import pattern
 from nexus.models.chat_server import ChatServer
+from nexus.models.names import is_kimi_k2
 from nexus.protocols.chat.call_ids import call_signature, plain_id
 from nexus.protocols.chat.read_parts import read_cache
 from nexus.protocols.chat.reasoning import read_extra
@@ -29,19 +30,22 @@ from nexus.protocols.checks import (
     wrong,
 )
 from nexus.protocols.codec import Target
-from nexus.protocols.tool_calls import PARAMETERS, CustomTool, ToolIds, mistral_ids, with_grammar, write_input
+from nexus.protocols.tool_calls import PARAMETERS, CustomTool, ToolIds, kimi_ids, mistral_ids, with_grammar, write_input
 from nexus.wire import Json, mapping, only
 
 _ID = pattern(r"[!-~]{1,40}")
 
 
 def limits_ids(target: Target) -> bool:
-    """Whether the target is known to reject ids of other vendors: OpenAI long ones, Mistral all."""
-    return target.gpt is not None or target.chat.mistral_tool_ids
+    """Whether the target is known to reject ids of other vendors, OpenAI long ones, Mistral all, or to misread them."""
+    return target.gpt is not None or target.chat.mistral_tool_ids or is_kimi_k2(target.model)
 
 
-def tool_ids(server: ChatServer) -> ToolIds:
-    return mistral_ids() if server.mistral_tool_ids else ToolIds(_ID)
+def tool_ids(target: Target, calls: Iterable[tuple[str, str]]) -> ToolIds:
+    """``calls`` are the id and the tool's name of each call."""
+    if is_kimi_k2(target.model):
+        return kimi_ids(tuple(calls))
+    return mistral_ids() if target.chat.mistral_tool_ids else ToolIds(_ID)
 
 
 def read_tools(body: Mapping[str, Json], drops: Drops) -> tuple[Tool, ...]:

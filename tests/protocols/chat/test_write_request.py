@@ -19,9 +19,10 @@ from nexus.conversation.parts import (
 )
 from nexus.errors import UnsupportedFeature
 from nexus.models.chat_server import FACTS
+from nexus.protocols.chat.passthrough import edit_request
 from nexus.protocols.chat.write_request import write_request
 from nexus.protocols.codec import Target
-from nexus.wire import Json, digest
+from nexus.wire import Json, decode_object, digest, encode
 
 from .writing import HI, OWN, SYSTEM, assistant, server, text, tool, user, write
 
@@ -313,10 +314,14 @@ def test_kimi_k2_reads_the_names_of_calls_in_their_ids() -> None:
     ids = ("call_1", *own, "toolu_1")
     pairs = [(Message("assistant", (ToolCall(one, "f", "{}"),)), user(ToolResult(one))) for one in ids]
     request = Request((HI, *(message for pair in pairs for message in pair)))
-    messages = write_request(request, Target("moonshotai/Kimi-K2.7-Code")).body["messages"]
-    told = [message["tool_call_id"] for message in messages if message["role"] == "tool"]
-    assert told == ["functions.f:0", *own, "functions.f:3"]
-    assert [call["id"] for message in messages for call in message.get("tool_calls", ())] == told
+    target = Target("moonshotai/Kimi-K2.7-Code")
+    written = write_request(request, target).body
+    raw = encode(written).replace(b"functions.f:0", b"call_1").replace(b"functions.f:3", b"toolu_1")
+    passed = decode_object(edit_request(raw, decode_object(raw), target).body)
+    for messages in (written["messages"], passed["messages"]):
+        told = [message["tool_call_id"] for message in messages if message["role"] == "tool"]
+        assert told == ["functions.f:0", *own, "functions.f:3"]
+        assert [call["id"] for message in messages for call in message.get("tool_calls", ())] == told
 
 
 def test_a_long_user_is_hashed() -> None:
