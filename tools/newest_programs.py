@@ -38,8 +38,8 @@ Versions = Mapping[str, str]
 
 def pinned(which: str) -> Versions:
     """Pinned versions by package; ``which`` is "newest" or "oldest"."""
-    versions: dict[str, dict[str, str]] = json.loads(VERSIONS.read_text())
-    return versions[which]
+    found: dict[str, dict[str, str]] = json.loads(VERSIONS.read_text())
+    return found[which]
 
 
 def installed(folder: Path, packages: Versions) -> dict[str, str]:
@@ -61,11 +61,11 @@ def install(folder: Path, packages: Versions) -> None:
 
 def newest(packages: Versions) -> dict[str, str]:
     """The same packages with their newest versions in the registry."""
-    versions = {}
+    found = {}
     for package in packages:
         viewed = subprocess.run(["npm", "view", package, "version"], check=True, stdout=subprocess.PIPE, text=True)
-        versions[package] = viewed.stdout.strip()
-    return versions
+        found[package] = viewed.stdout.strip()
+    return found
 
 
 def pin(packages: Versions) -> None:

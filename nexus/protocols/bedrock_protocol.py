@@ -65,9 +65,9 @@ class BedrockDialect(Dialect):
         return write_error(described(error))
 
     def error_headers(self, error: NexusError) -> dict[str, str]:
-        name = TYPES.get(described(error).kind, _INTERNAL)
+        found = TYPES.get(described(error).kind, _INTERNAL)
         wait = {} if error.retry_after is None else {RETRY_AFTER: str(math.ceil(error.retry_after * 1000))}
-        return wait | {ERROR_TYPE: _UNAVAILABLE if name == _INTERNAL and error.status in (503, 529) else name}
+        return wait | {ERROR_TYPE: _UNAVAILABLE if found == _INTERNAL and error.status in (503, 529) else found}
 
     def write_count(self, tokens: int) -> dict[str, Json]:
         return {"inputTokens": tokens}

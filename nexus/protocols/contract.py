@@ -90,7 +90,7 @@ def through(steps: Iterable[AnswerStep], events: Iterable[Event]) -> Iterable[Ev
 
 @dataclass(frozen=True, slots=True)
 class Referring:
-    """The part of a dialect whose requests may refer to earlier answers, or request a summary instead of an answer.
+    """For a dialect whose requests may refer to earlier answers, or request a summary instead of an answer.
 
     ``find`` finds earlier answers, if any are stored; ``compacts`` requests the summary. ``write_compacted`` makes the
     reply to such a request from an answer with a summary, and raises VendorError if it has none.
@@ -180,8 +180,8 @@ class ClientCodec:
     def field_of(self, neutral: str, document: Document, request: Request) -> str:
         """The client's name and location of what a writer named; the rest of a path stays."""
         short = _SHORT_NAMES.get(neutral, neutral)
-        if (location := location_of(short, request)) is not None:
-            return self._beyond(*location)
+        if (place := location_of(short, request)) is not None:
+            return self._beyond(*place)
         if short in self.paths:
             return self.paths[short]
         head, dot, rest = short.partition(".")
@@ -202,11 +202,11 @@ class ClientCodec:
         name = self.field_of(read.field, document, request) if read is not None and read.field else ""
         return name if name.partition(".")[0] in self.fields else None
 
-    def _beyond(self, holder: str, rest: str) -> str:
+    def _beyond(self, place: str, rest: str) -> str:
         """The path of a member, which may have another name in a tool, or be inside another member."""
         first, dot, last = rest.partition(".")
         named = self.paths.get(f"tools.{first}", f"tools.{first}").removeprefix("tools.")
-        return ".".join(filter(None, (holder, named))) + dot + last
+        return ".".join(filter(None, (place, named))) + dot + last
 
     def lost(self, dropped: Iterable[str], document: Document, request: Request) -> Iterator[str]:
         """What writers dropped, by the client's names: with a whole field, also its parts that the client has
@@ -245,16 +245,16 @@ def location_of(path: str, request: Request) -> tuple[str, str] | None:
     """
     head, *steps = path.split(".")
     holders = {"messages": request.messages, "tools": request.tools}.get(head, ())
-    client_path = ""
-    while steps and (item := item_at(holders, steps[0])) is not None:
-        client_path, steps = _path_of(item) or client_path, steps[1:]
-        holders = item.parts if isinstance(item, (Message, ToolResult)) and steps[:1] == ["content"] else ()
+    place = ""
+    while steps and (found := item_at(holders, steps[0])) is not None:
+        place, steps = _place(found) or place, steps[1:]
+        holders = found.parts if isinstance(found, (Message, ToolResult)) and steps[:1] == ["content"] else ()
         steps = steps[1:] if holders and len(steps) > 1 else steps
-    return (client_path, ".".join(steps)) if client_path else None
+    return (place, ".".join(steps)) if place else None
 
 
-def _path_of(item: object) -> str:
-    at: str = getattr(item, "at", "")
-    if not at and isinstance(item, Message) and item.parts:
-        return item.parts[0].at
+def _place(found: object) -> str:
+    at: str = getattr(found, "at", "")
+    if not at and isinstance(found, Message) and found.parts:
+        return found.parts[0].at
     return at

@@ -84,8 +84,8 @@ class Cutter:
         if not self._open.get(index):
             return self._limited(index, words)
         words = self._held.pop(index, "") + words
-        if match := self._find(words):
-            at, sequence = match
+        if found := self._find(words):
+            at, sequence = found
             out = self._limited(index, words[:at])
             return out if self.cut else [*out, *self._end(Stop("stop_sequence", sequence))]
         free = len(words) - self._held_back(words)
@@ -94,8 +94,8 @@ class Cutter:
         return self._limited(index, words[:free])
 
     def _find(self, words: str) -> tuple[int, str] | None:
-        matches = [(at + len(stop), at, stop) for stop in self._stop if (at := words.find(stop)) >= 0]
-        return min(matches)[1:] if matches else None
+        found = [(at + len(stop), at, stop) for stop in self._stop if (at := words.find(stop)) >= 0]
+        return min(found)[1:] if found else None
 
     def _held_back(self, words: str) -> int:
         """Number of characters at the end that may begin a stop sequence."""

@@ -159,8 +159,8 @@ def _write_gemini(texts: Sequence[str], asked: EmbeddingsRequest, model: str) ->
 
 
 def _read_gemini(answer: Mapping[str, Json]) -> Vectors:
-    vectors = [floats(mapping(one).get("values")) for one in sequence(answer.get("embeddings"))]
-    return Vectors(vectors, _prompt_tokens(answer))
+    found = [floats(mapping(one).get("values")) for one in sequence(answer.get("embeddings"))]
+    return Vectors(found, _prompt_tokens(answer))
 
 
 def _prompt_tokens(answer: Mapping[str, Json]) -> int | None:
@@ -175,10 +175,10 @@ def _write_predict(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -
 
 
 def _read_predict(answer: Mapping[str, Json]) -> Vectors:
-    entries = [mapping(mapping(one).get("embeddings")) for one in sequence(answer.get("predictions"))]
-    counted = [mapping(one.get("statistics")).get("token_count") for one in entries]
+    found = [mapping(mapping(one).get("embeddings")) for one in sequence(answer.get("predictions"))]
+    counted = [mapping(one.get("statistics")).get("token_count") for one in found]
     tokens = [int(one) for one in counted if isinstance(one, int | float)]
-    return Vectors([floats(one.get("values")) for one in entries], sum(tokens) if len(tokens) == len(entries) else None)
+    return Vectors([floats(one.get("values")) for one in found], sum(tokens) if len(tokens) == len(found) else None)
 
 
 def _write_embed_content(texts: Sequence[str], asked: EmbeddingsRequest, model: str) -> Body:
@@ -218,8 +218,8 @@ def _write_cohere(texts: Sequence[str], asked: EmbeddingsRequest, model: str) ->
 
 def _read_cohere(answer: Mapping[str, Json]) -> Vectors:
     """Reads vectors by type, as they are if types were requested, else a list."""
-    vectors = answer.get("embeddings")
-    by_type = vectors.get("float") if isinstance(vectors, dict) else vectors
+    found = answer.get("embeddings")
+    by_type = found.get("float") if isinstance(found, dict) else found
     return Vectors([floats(one) for one in sequence(by_type)], None)
 
 
@@ -229,9 +229,9 @@ def _write_openai(texts: Sequence[str], asked: EmbeddingsRequest, model: str) ->
 
 
 def _read_openai(answer: Mapping[str, Json]) -> Vectors:
-    vectors = [floats(mapping(one).get("embedding")) for one in sequence(answer.get("data"))]
+    found = [floats(mapping(one).get("embedding")) for one in sequence(answer.get("data"))]
     usage = mapping(answer.get("usage"))
-    return Vectors(vectors, count(usage["prompt_tokens"]) if "prompt_tokens" in usage else None)
+    return Vectors(found, count(usage["prompt_tokens"]) if "prompt_tokens" in usage else None)
 
 
 OPENAI = Format("chat", 2048, _write_openai, _read_openai, lacks=("input_type", "task_type"), path="/embeddings")

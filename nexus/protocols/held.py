@@ -72,7 +72,7 @@ class HeldCodec(ABC):
         ("batches", "GET", ""): "get",
         ("batches", "POST", "cancel"): "cancel",
     }
-    """The verbs by kind, method and what follows an id: "" for the id alone."""
+    """By kind, method and what follows an id: "" for the id alone."""
 
     answer_path: ClassVar[tuple[str, ...]]
     """Path of the answer in a line of results."""

@@ -46,12 +46,12 @@ class Form:
 
     def only(self, name: str) -> FormPart | None:
         """The field of that name; None if there is none. Raises InvalidRequest if there are two."""
-        parts = [part for part in self.parts if part.name == name]
-        if len(parts) > 1:
+        found = [part for part in self.parts if part.name == name]
+        if len(found) > 1:
             raise InvalidRequest.about(name, "the form has this field twice")
-        if parts and parts[0].is_file:
+        if found and found[0].is_file:
             raise InvalidRequest.about(name, "expected a field without the name of a file")
-        return parts[0] if parts else None
+        return found[0] if found else None
 
     @property
     def words(self) -> int:
@@ -93,13 +93,13 @@ def _parts(raw: bytes | mmap, mark: bytes) -> Iterator[FormPart]:
             raise _broken("the headers of a part do not end")
         name, is_file = _named(bytes(raw[line:head_end]) if head_end > line else b"")
         start = head_end + 4
-        end = raw.find(b"\n" + mark, start)
-        if end < 0:
+        found = raw.find(b"\n" + mark, start)
+        if found < 0:
             raise _broken("its last boundary is missing")
-        if end == start or raw[end - 1 : end] != b"\r" or raw[start : start + len(mark)] == mark:
+        if found == start or raw[found - 1 : found] != b"\r" or raw[start : start + len(mark)] == mark:
             raise _broken("a boundary is not on its own line")
-        yield FormPart(name, (start, end - 1), is_file)
-        line = _line_end(raw, end + 1 + len(mark))
+        yield FormPart(name, (start, found - 1), is_file)
+        line = _line_end(raw, found + 1 + len(mark))
     raise _broken(f"it has more than {MOST_PARTS} parts")
 
 

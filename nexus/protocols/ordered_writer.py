@@ -24,8 +24,8 @@ from nexus.wire import Json
 
 
 class PartOrder:
-    """Orders events for dialects whose blocks must not overlap, although a vendor's parts may: takes them in any legal
-    order, and returns those that can be written now.
+    """For dialects whose blocks must not overlap although a vendor's parts may: takes events in any legal order, and
+    returns those that can be written now.
 
     While a part is open, the events of later ones wait; nothing is lost, and parts that never overlap pass unchanged.
     """

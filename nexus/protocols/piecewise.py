@@ -51,13 +51,13 @@ def decode_large(raw: bytes) -> Json:
 class _Container:
     """A container that has not ended: what was parsed of it, and where the rest begins, including its comma."""
 
-    __slots__ = ("bracket", "key", "position", "start", "value")
+    __slots__ = ("bracket", "key", "place", "start", "value")
 
     def __init__(self, bracket: bytes, start: int, key: bytes) -> None:
         self.bracket = bracket
         self.start = start
         self.key = key
-        self.position = start + 1
+        self.place = start + 1
         self.value: list[Any] | dict[str, Any] | None = None
         """None until a part of it has been parsed separately."""
 
@@ -82,7 +82,7 @@ class _Pieces:
             if first == b'"':
                 key = token.group()
             elif first == b",":
-                if stack and start - stack[-1].position >= PIECE:
+                if stack and start - stack[-1].place >= PIECE:
                     self._take(stack[-1], start)
             elif first in _CLOSES and end - start > 1:
                 if not stack:
@@ -97,19 +97,19 @@ class _Pieces:
                     return self._whole(start + 1)
         raise ValueError("it is truncated")
 
-    def _close(self, bracket: bytes, position: int) -> None:
+    def _close(self, bracket: bytes, place: int) -> None:
         stack = self._open
         if not stack or _CLOSES[stack[-1].bracket] != bracket:
-            raise _malformed(position)
+            raise _malformed(place)
         ended = stack[-1]
-        if len(stack) > 1 and ended.value is None and position - ended.start < PIECE:
+        if len(stack) > 1 and ended.value is None and place - ended.start < PIECE:
             # Small enough to be parsed together with its neighbours.
             stack.pop()
             return
-        self._take(ended, position, last=True)
+        self._take(ended, place, last=True)
         if len(stack) > 1:
             stack.pop()
-            self._put(stack[-1], ended, position + 1)
+            self._put(stack[-1], ended, place + 1)
         else:
             self._root = stack.pop()
 
@@ -120,30 +120,30 @@ class _Pieces:
             parent.value[-1] = child.value
         elif parent.value is not None:
             parent.value[decode(child.key)] = child.value
-        parent.position = end
+        parent.place = end
 
     def _take(self, into: _Container, end: int, *, placeholder: bytes = b"", last: bool = False) -> None:
         """Parses the rest of a container up to here. Raises ValueError."""
-        text = self._raw[into.position : end].strip(_BLANK) + placeholder
+        text = self._raw[into.place : end].strip(_BLANK) + placeholder
         if into.value is not None:
             if not text and last:
                 return
             if not text.startswith(b","):
-                raise _malformed(into.position)
+                raise _malformed(into.place)
             text = text[1:].strip(_BLANK)
         if not text and (into.value is not None or not last):
-            raise _malformed(into.position)
+            raise _malformed(into.place)
         try:
             values = decode(into.bracket + text + _CLOSES[into.bracket])
         except ValueError:
-            raise _malformed(into.position) from None
+            raise _malformed(into.place) from None
         if into.value is None:
             into.value = values
         elif isinstance(into.value, list):
             into.value += values
         else:
             into.value |= values
-        into.position = end
+        into.place = end
 
     def _whole(self, end: int) -> Json:
         root = self._root
@@ -152,5 +152,5 @@ class _Pieces:
         return root.value
 
 
-def _malformed(position: int) -> ValueError:
-    return ValueError(f"malformed at or after byte {position}")
+def _malformed(place: int) -> ValueError:
+    return ValueError(f"malformed at or after byte {place}")

@@ -1,6 +1,6 @@
 """Thinking in a history that its model does not accept back. Claude's was made in another conversation, because the
 client changed the system prompt, the tools or an earlier message, or in another account; GPT's and Grok's on Bedrock
-was made by another model, or in another region, which a cross-region profile chooses for every call.
+was made by another model, or in another region, which a cross-region profile chooses anew for every call.
 
 A client of another protocol cannot know that this is checked, and a client of a model with several targets cannot know
 where an answer came from, so the answer is requested without that thinking, on every host. Sources:

@@ -56,11 +56,11 @@ def pages(
     """Every page of a list. ``size`` is in the query of each; ``following`` returns what the query of the page after a
     given one adds, "" after the last one."""
     url = f"{first.url}{'&' if '?' in first.url else '?'}{size}"
-    documents, more = list[Document](), ""
+    found, more = list[Document](), ""
     while True:
-        documents.append((yield replace(first, url=url + more)))
-        if not (more := following(documents[-1])):
-            return documents
+        found.append((yield replace(first, url=url + more)))
+        if not (more := following(found[-1])):
+            return found
 
 
 def parameter(name: str, value: Json) -> str:
@@ -75,10 +75,10 @@ def undated(name: str) -> str:
 
 def entries(document: Mapping[str, Json], name: str) -> list[Mapping[str, Json]]:
     """The objects of a list in a vendor's answer. Raises CannotList if it is missing."""
-    objects = document.get(name)
-    if not isinstance(objects, list):
+    found = document.get(name)
+    if not isinstance(found, list):
         raise CannotList(f"the answer has no list {name!r}")
-    return [mapping(entry) for entry in objects]
+    return [mapping(entry) for entry in found]
 
 
 def texts(entry: Mapping[str, Json], name: str) -> list[str]:

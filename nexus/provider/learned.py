@@ -12,7 +12,7 @@ from nexus.dataclasses import dataclass, field
 _MOST_MODELS = 1000
 """Maximum number of models with learned quirks, because callers may name any model if ``unknown = "allow"``."""
 
-_LEARNED = "found a quirk of the server that is not configured; requests are adapted"
+_FOUND = "found a quirk of the server that is not configured; requests are adapted"
 
 
 @dataclass(slots=True, eq=False)
@@ -27,7 +27,7 @@ class LearnedQuirks:
         """The quirks of a model, or of the whole server."""
         return self._quirks.get(model, frozenset())
 
-    def record(self, provider: str, model: str, quirk: str, words: str = _LEARNED) -> None:
+    def record(self, provider: str, model: str, quirk: str, words: str = _FOUND) -> None:
         """Records and logs a quirk; ``words`` is the log message, ``model`` "" the whole server."""
         known = self.quirks(model)
         if quirk not in known and len(self._quirks) < _MOST_MODELS:

@@ -27,12 +27,12 @@ _MOVED = ("model", "stream", "anthropic_version")
 
 @dataclass(slots=True)
 class _Draft:
-    """What one request needs and loses, in the order of discovery; ``named`` are the betas in its body."""
+    """What one request needs and loses, in the order of discovery; ``asked`` are the betas in its body."""
 
     answers: bool
     drops: Drops
     betas: dict[str, None] = field(default_factory=dict)
-    named: list[Json] = field(default_factory=list)
+    asked: list[Json] = field(default_factory=list)
 
 
 def invoke_body(
@@ -55,7 +55,7 @@ def invoke_body(
 
     def first() -> bytes:
         # By now the walk has read the betas in the body, and found the fields that need one.
-        for beta in betas_in(betas, draft.named):
+        for beta in betas_in(betas, draft.asked):
             _judge_beta(beta, claude, draft, extra)
         front = {"anthropic_version": encode(ANTHROPIC_VERSION), **(members or {})}
         if draft.betas:
@@ -105,7 +105,7 @@ def _rules(raw: bytes, claude: ClaudeName, draft: _Draft, extra: Extra) -> Rules
 
 
 def _read_betas(draft: _Draft, value: bytes) -> bytes | None:
-    draft.named += sequence(decode(value))
+    draft.asked += sequence(decode(value))
     return REMOVE
 
 

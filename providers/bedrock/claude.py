@@ -125,14 +125,14 @@ class Field:
     takes: Takes = _NEVER
     beta: str | None = None
     name: str = ""
-    """The name of a removal in reports; if empty, the path without its stars."""
+    """How a removal is reported; if empty, the path without its stars."""
 
     renamed: tuple[bytes, bytes] = (b"", b"")
     """A member of the value as Anthropic's API names it, and as Bedrock does."""
 
     binds: bool = False
-    """Whether the answer would be another one without the field: then the request is rejected, in words after which
-    clients retry without it.
+    """Without the field the answer would be a different one, so the request is rejected, in words after which clients
+    retry without it.
     """
 
     @property

@@ -180,12 +180,12 @@ class OpenAIProvider(Provider):
         return dialect == "responses"
 
     def listing(self, model: str, settings: ModelSettings) -> Listing | None:
-        match = _DEPLOYMENT.search(self.base_url)
-        return Listing(self.base_url, (match and match[1]) or model)
+        found = _DEPLOYMENT.search(self.base_url)
+        return Listing(self.base_url, (found and found[1]) or model)
 
     def catalogue(self, key: SecretStr | None) -> Catalogue:
-        match = _DEPLOYMENT.search(self.base_url)
-        base = self.base_url if match is None else self.base_url[: match.start()]
+        found = _DEPLOYMENT.search(self.base_url)
+        base = self.base_url if found is None else self.base_url[: found.start()]
         headers = USER_AGENT | ({} if key is None else self.settings.credential(key))
         return models.catalogue(UpstreamRequest(self.settings.with_query(f"{base}/models", ""), headers, b"", "GET"))
 
@@ -206,13 +206,13 @@ class OpenAIProvider(Provider):
         return request.sent_to(self.settings.with_query(self._base(request) + path, request.query), headers)
 
     def _base(self, request: ProviderRequest) -> str:
-        """The base URL; on Azure's classic API it contains the deployment, which only serves chat completions."""
-        match = _DEPLOYMENT.search(self.base_url)
-        if match is None:
+        """On Azure's classic API the URL contains the deployment, which only serves chat completions."""
+        found = _DEPLOYMENT.search(self.base_url)
+        if found is None:
             return self.base_url
         if request.dialect != "chat":
-            return self.base_url[: match.start()]
-        return self.base_url if match[1] else f"{self.base_url}/{quote(request.model, safe='')}"
+            return self.base_url[: found.start()]
+        return self.base_url if found[1] else f"{self.base_url}/{quote(request.model, safe='')}"
 
     def send(self, request: UpstreamRequest, cancel: Cancel) -> UpstreamReply:
         reply = super().send(request, cancel)

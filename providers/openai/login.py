@@ -34,6 +34,6 @@ class ChatGptLogin(BearerToken):
 def login_in(client: Mapping[str, str]) -> ChatGptLogin | None:
     """The login in a client's headers (lower-case names)."""
     token = bearer_token(client)
-    match = _JWT.fullmatch(token) if client.get(ACCOUNT) else None
-    claims = decode_object(unpadded(match[1]) or b"") if match is not None else {}
+    found = _JWT.fullmatch(token) if client.get(ACCOUNT) else None
+    claims = decode_object(unpadded(found[1]) or b"") if found is not None else {}
     return ChatGptLogin(token) if claims.get("iss") == ISSUER else None

@@ -130,8 +130,8 @@ def quirk_of(refused: VendorFailure, dialect: str, body: bytes) -> str | None:
     words = f"{refused.vendor_param} {refused.message}"
     if refused.status not in _STATUSES:
         return None
-    quirks = (row.quirk for row in _ROWS if row.sent in body and row.words.search(words))
-    quirk = next((quirk for quirk in quirks if dialect == "chat" or quirk in _IN_BOTH), None)
+    found = (row.quirk for row in _ROWS if row.sent in body and row.words.search(words))
+    quirk = next((quirk for quirk in found if dialect == "chat" or quirk in _IN_BOTH), None)
     return (_listed(refused.message, body) or quirk) if quirk == EFFORT else quirk
 
 

@@ -34,7 +34,7 @@ WAITED_FOR = FLAWS["C7"]
 """Found only by waiting in vain."""
 
 HARMLESS = {
-    "C4": ("writes the body anew", "the body was re-serialised on its way"),
+    "C4": ("writes the body anew", "the body was serialised anew on its way"),
     "C8": ("speaks in tokens", "carries a capability_rejected: token"),
     "C9": ("", "is not made into whole seconds"),
     "C12": ("consumes x-claude-code", "all of them are consumed"),

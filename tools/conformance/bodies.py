@@ -165,7 +165,7 @@ def _history() -> list[Body]:
         {"type": "tool_result", "tool_use_id": "toolu_01A", "content": "no such folder", "is_error": True},
         document,
     ]
-    references = [{"type": "tool_reference", "tool_name": "mcp__notes__find"}]
+    found = [{"type": "tool_reference", "tool_name": "mcp__notes__find"}]
     return [
         {"role": "user", "content": first},
         {"role": "system", "content": news},
@@ -182,7 +182,7 @@ def _history() -> list[Body]:
         {
             "role": "user",
             "content": [
-                {"type": "tool_result", "tool_use_id": "toolu_02", "content": references, "cache_control": dict(CACHED)}
+                {"type": "tool_result", "tool_use_id": "toolu_02", "content": found, "cache_control": dict(CACHED)}
             ],
         },
         {"role": "assistant", "content": "Done."},

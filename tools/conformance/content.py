@@ -18,26 +18,26 @@ def c04(fixture: Fixture, findings: Findings) -> None:
     arrival = _arrival(fixture, findings, "the system prompt")
     if arrival is None:
         return
-    sent, arrived = arrival.sent["system"], arrival.document.get("system")
+    sent, there = arrival.sent["system"], arrival.document.get("system")
     if not findings.expect(
-        isinstance(arrived, list), f"system as an array of {len(sent)} blocks", f"it is {brief(arrived)}"
+        isinstance(there, list), f"system as an array of {len(sent)} blocks", f"it is {brief(there)}"
     ):
         return
-    first = mapping(sequence(arrived)[0] if arrived else None).get("text")
+    first = mapping(sequence(there)[0] if there else None).get("text")
     alone = "the attribution block first, in an entry of its own"
     if findings.expect(first == sent[0]["text"], alone, f"first is {brief(first)}"):
-        mismatch = difference([block["text"] for block in sent], _texts(arrived), "system")
-        findings.expect(mismatch is None, "the same entries in the same order", mismatch or "")
+        found = difference([block["text"] for block in sent], _texts(there), "system")
+        findings.expect(found is None, "the same entries in the same order", found or "")
 
 
 def c05(fixture: Fixture, findings: Findings) -> None:
     arrival = _arrival(fixture, findings, "cache marks")
     if arrival is None:
         return
-    arrived = marks(arrival.document, "cache_control")
+    there = marks(arrival.document, "cache_control")
     for path, mark in marks(arrival.sent, "cache_control").items():
-        mismatch = difference(mark, arrived.get(path), path)
-        findings.expect(mismatch is None, f"cache_control at {path.removesuffix('.cache_control')}", mismatch or "")
+        found = difference(mark, there.get(path), path)
+        findings.expect(found is None, f"cache_control at {path.removesuffix('.cache_control')}", found or "")
     for at, (sent, seen) in enumerate(zip(_contents(arrival.sent), _contents(arrival.document), strict=False)):
         kept = isinstance(sent, str) or isinstance(seen, list)
         findings.expect(kept, f"messages.{at}.content as blocks", f"it is {brief(seen)}")
@@ -48,8 +48,8 @@ def c06(fixture: Fixture, findings: Findings) -> None:
     if arrival is None:
         return
     for name in ("system", "tools", "messages"):
-        mismatch = difference(arrival.sent[name], arrival.document.get(name), name)
-        findings.expect(mismatch is None, f"{name} unchanged, for signed thinking is bound to it", mismatch or "")
+        found = difference(arrival.sent[name], arrival.document.get(name), name)
+        findings.expect(found is None, f"{name} unchanged, for signed thinking is bound to it", found or "")
 
 
 def _arrival(fixture: Fixture, findings: Findings, what: str) -> Arrival | None:

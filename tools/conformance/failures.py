@@ -62,9 +62,9 @@ def c08(fixture: Fixture, findings: Findings) -> None:
         if TOKEN in text(mapping(mapping(answer.json).get("error")).get("message")):
             findings.note(f"the refusal of {what} carries a {TOKEN} token instead of the upstream's words")
             continue
-        mismatch = difference(json.loads(raw), answer.json, "body")
-        if findings.expect(mismatch is None, f"the upstream's body for {what}", mismatch or "") and answer.body != raw:
-            findings.note("error bodies are re-serialised on their way")
+        found = difference(json.loads(raw), answer.json, "body")
+        if findings.expect(found is None, f"the upstream's body for {what}", found or "") and answer.body != raw:
+            findings.note("error bodies are serialised anew on their way")
     _in_the_stream(fixture, findings)
 
 

@@ -96,7 +96,7 @@ class Fixture:
             return None
         arrival = Arrival(body, bodies.encode(body), seen)
         if not arrival.same_bytes:
-            findings.note("the body was re-serialised on its way; judged by meaning and order")
+            findings.note("the body was serialised anew on its way; judged by meaning and order")
         return arrival
 
 

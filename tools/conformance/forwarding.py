@@ -59,9 +59,9 @@ def c02(fixture: Fixture, findings: Findings) -> None:
         seen = arrival.header(name)
         findings.expect(seen == value, f"unknown header {name}: {value} at the upstream", seen or "none")
     for what, path in FIELDS:
-        sent, arrived = list(find(arrival.sent, path)), list(find(arrival.document, path))
-        mismatch = difference(sent, arrived, ".".join(path))
-        findings.expect(mismatch is None, f"{what} ({path[-1]}) at the upstream", mismatch or "")
+        sent, there = list(find(arrival.sent, path)), list(find(arrival.document, path))
+        found = difference(sent, there, ".".join(path))
+        findings.expect(found is None, f"{what} ({path[-1]}) at the upstream", found or "")
 
 
 def c12(fixture: Fixture, findings: Findings) -> None:

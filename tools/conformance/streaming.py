@@ -103,7 +103,7 @@ def _step_by_step(fixture: Fixture, findings: Findings) -> None:
             if sent in OPENING or stream.wait(stream.has(sent.sign), fixture.patience):
                 continue
             if sent.alive and not stream.ended:
-                _not_relayed(fixture, findings, sent.name, own=stream.pings - pings)
+                _not_relayed(fixture, findings, sent.name, made=stream.pings - pings)
                 continue
             expected = f"{sent.name} at the client before the upstream says more"
             findings.expect(False, expected, _state(stream, number, fixture.patience))
@@ -111,9 +111,9 @@ def _step_by_step(fixture: Fixture, findings: Findings) -> None:
         _ends_well(fixture, findings, stream)
 
 
-def _not_relayed(fixture: Fixture, findings: Findings, name: str, own: int) -> None:
-    if own and name == "ping":
-        findings.note("the gateway sends its own pings; the upstream's could not be distinguished from them")
+def _not_relayed(fixture: Fixture, findings: Findings, name: str, made: int) -> None:
+    if made and name == "ping":
+        findings.note("pings are made anew; the upstream's own could not be distinguished from the gateway's")
         return
     what = f"{name} of the upstream relayed"
     findings.expect(False, what, f"not there after {fixture.patience:g}s")

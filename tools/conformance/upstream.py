@@ -53,5 +53,5 @@ class Upstream:
 
     def arrived(self, mark: str) -> SeenRequest | None:
         """The last request whose body contains ``mark``, or None."""
-        matching = [request for request in list(self._fake.requests) if mark.encode() in request.body]
-        return matching[-1] if matching else None
+        found = [request for request in list(self._fake.requests) if mark.encode() in request.body]
+        return found[-1] if found else None

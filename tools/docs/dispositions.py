@@ -144,8 +144,8 @@ def _all_counts() -> Iterator[str]:
     yield ""
     rows: list[Sequence[str]] = []
     for client, own in table().items():
-        numbers = counts(own)
-        rows.append((CLIENTS[client], str(len(own)), *(str(numbers[kind]) for kind in KINDS)))
+        found = counts(own)
+        rows.append((CLIENTS[client], str(len(own)), *(str(found[kind]) for kind in KINDS)))
     yield from aligned(("Client", "Fields", *(kind.capitalize() for kind in KINDS)), rows)
 
 

@@ -104,18 +104,18 @@ def _check_grant(request: SeenRequest) -> Refusal | None:
         return _check_application(request)
     query = {name: values[0] for name, values in parse_qs(request.query).items()}
     app = request.route == APP_SERVICE
-    problems = []
+    found = []
     if app and request.header("x-identity-header") != IDENTITY_HEADER:
-        problems.append("x-identity-header: not the expected one")
+        found.append("x-identity-header: not the expected one")
     if not app and request.header("metadata") != "true":
-        problems.append("metadata: not true")
+        found.append("metadata: not true")
     if query.get("api-version") != ("2019-08-01" if app else "2018-02-01"):
-        problems.append("api-version: not a known one")
+        found.append("api-version: not a known one")
     if query.get("resource", "").rstrip("/") != RESOURCE:
-        problems.append("resource: not the expected one")
+        found.append("resource: not the expected one")
     if query.get("client_id", CLIENT_ID) != CLIENT_ID:
-        problems.append("client_id: no such identity")
-    return Refusal(400, tuple(problems), error_type="invalid_request") if problems else None
+        found.append("client_id: no such identity")
+    return Refusal(400, tuple(found), error_type="invalid_request") if found else None
 
 
 def _check_application(request: SeenRequest) -> Refusal | None:

@@ -36,10 +36,10 @@ def model_problems(body: dict[str, Any], model: str, *, bedrock: bool = False) -
 
 
 def _known(model: str) -> tuple[str, Version] | None:
-    if match := _OLD.search(model):
-        return match[3], (int(match[1]), int(match[2] or 0))
-    if match := _NEW.search(model):
-        return match[1], (int(match[2]), int(match[3] or 0))
+    if found := _OLD.search(model):
+        return found[3], (int(found[1]), int(found[2] or 0))
+    if found := _NEW.search(model):
+        return found[1], (int(found[2]), int(found[3] or 0))
     return None
 
 

@@ -44,11 +44,11 @@ def form_of(request: SeenRequest) -> dict[str, bytes]:
     """The fields of a form by name, read by Python's own parser; {} if the body is not a form."""
     head = f"content-type: {request.header('content-type')}\r\n\r\n".encode()
     parsed = message_from_bytes(head + request.body, policy=HTTP)
-    fields: dict[str, bytes] = {}
+    found: dict[str, bytes] = {}
     for part in parsed.iter_parts():
         name = part.get_param("name", header="content-disposition")
-        fields[str(name).removesuffix("[]")] = bytes(part.get_payload(decode=True))
-    return fields
+        found[str(name).removesuffix("[]")] = bytes(part.get_payload(decode=True))
+    return found
 
 
 def body_problems(request: SeenRequest) -> tuple[str, ...]:

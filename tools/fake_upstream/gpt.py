@@ -63,7 +63,7 @@ NO_TOOLS = (
     "/v1/responses or set reasoning_effort to 'none'."
 )
 OWN_ID = re.compile(r"rs_\d{8}_\d+")
-OUTPUT_TYPES = ("message", "function_call", "custom_tool_call", "local_shell_call", "tool_search_call", "reasoning")
+MADE = ("message", "function_call", "custom_tool_call", "local_shell_call", "tool_search_call", "reasoning")
 
 
 def known(name: Any) -> Model | None:
@@ -140,6 +140,6 @@ def _reasoning(items: list[dict[str, Any]]) -> Iterator[Problem]:
             yield Problem(f"Item with id '{name}' not found.", "input", None)
         follower = items[at + 1] if at + 1 < len(items) else {}
         kind = follower.get("type", "message" if "role" in follower else None)
-        if kind not in OUTPUT_TYPES or follower.get("role", "assistant") != "assistant":
+        if kind not in MADE or follower.get("role", "assistant") != "assistant":
             words = f"Item '{name}' of type 'reasoning' was provided without its required following item."
             yield Problem(words, "input", None)

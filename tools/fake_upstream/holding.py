@@ -20,7 +20,7 @@ from tools.fake_upstream.vendors import Answer, Refusal, Rules, Vendor, bearer_t
 
 LINES = "application/x-jsonl"
 CREATED = 1_700_000_000
-NOW = "2026-11-28T18:00:00+00:00"
+WHEN = "2026-11-28T18:00:00+00:00"
 LATER = "2099-01-01T00:00:00+00:00"
 
 
@@ -68,10 +68,10 @@ class Holding:
         self.error_frame = vendor.error_frame
 
     def check(self, request: SeenRequest, rules: Rules) -> Refusal | None:
-        route = self.form.route(request)
-        if route is None:
+        found = self.form.route(request)
+        if found is None:
             return self.vendor.check(request, rules)
-        kind, id, _ = route
+        kind, id, _ = found
         key = key_of(request)
         if not key or (rules.api_key is not None and key != rules.api_key):
             return Refusal(401, ("not the expected key",))
@@ -84,18 +84,18 @@ class Holding:
         return None
 
     def answer(self, request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
-        route = self.form.route(request)
-        if route is None:
+        found = self.form.route(request)
+        if found is None:
             return self.vendor.answer(request, behaviour, serial)
-        kind, id, suffix = route
+        kind, id, suffix = found
         with self.lock:
             return self._answer(request, kind, id, suffix)
 
     def _answer(self, request: SeenRequest, kind: str, id: str, suffix: str) -> Answer:
         if not id and request.method == "POST":
-            created = self.form.create(self, request, kind)
-            self.things[created.public["id"]] = created
-            return Answer(compact(created.public))
+            made = self.form.create(self, request, kind)
+            self.things[made.public["id"]] = made
+            return Answer(compact(made.public))
         if not id:
             raise AssertionError("Nexus never lists a vendor's files or batches")
         thing = self.things[id]
@@ -150,8 +150,8 @@ def batch_problems(store: Holding, batch: Thing) -> Iterator[str]:
         request = request_of(store.form, batch, body)
         if "/" in str(body.get("model")):
             yield f"{name}: The model `{body['model']}` does not exist"
-        elif (refusal := store.vendor.check(request, Rules())) is not None:
-            yield f"{name}: {'; '.join(refusal.problems)}"
+        elif (found := store.vendor.check(request, Rules())) is not None:
+            yield f"{name}: {'; '.join(found.problems)}"
 
 
 class OpenAIForm:
@@ -208,10 +208,10 @@ class OpenAIForm:
         batch.public["status"] = "completed"
         for field_name, lines in (("output_file_id", good), ("error_file_id", bad)):
             if lines:
-                file = store_file(store, batch.key, b"".join(lines), "batch_output")
-                file.requests = batch.requests
-                store.things[file.public["id"]] = file
-                batch.public[field_name] = file.public["id"]
+                made = store_file(store, batch.key, b"".join(lines), "batch_output")
+                made.requests = batch.requests
+                store.things[made.public["id"]] = made
+                batch.public[field_name] = made.public["id"]
 
 
 def store_file(store: Holding, key: str, content: bytes, purpose: str) -> Thing:
@@ -247,7 +247,7 @@ class AnthropicForm:
         key = key_of(request)
         if kind == "files":
             content = form_of(request)["file"]
-            about = {"filename": "a.txt", "mime_type": "text/plain", "size_bytes": len(content), "created_at": NOW}
+            about = {"filename": "a.txt", "mime_type": "text/plain", "size_bytes": len(content), "created_at": WHEN}
             return Thing(key, {"id": store.next_id("file_"), "type": "file", "downloadable": True, **about}, content)
         public: dict[str, Any] = {
             "id": store.next_id("msgbatch_"),
@@ -255,7 +255,7 @@ class AnthropicForm:
             "processing_status": "in_progress",
             "request_counts": dict.fromkeys(("canceled", "errored", "expired", "succeeded"), 0)
             | {"processing": len(request.json["requests"])},
-            "created_at": NOW,
+            "created_at": WHEN,
             "expires_at": LATER,
             "ended_at": None,
             "archived_at": None,
@@ -278,7 +278,7 @@ class AnthropicForm:
             lines.append(compact({"custom_id": name, "result": result}) + b"\n")
         batch.content = b"".join(lines)
         url = f"https://api.anthropic.com/v1/messages/batches/{batch.public['id']}/results"
-        batch.public |= {"processing_status": "ended", "ended_at": NOW, "results_url": url}
+        batch.public |= {"processing_status": "ended", "ended_at": WHEN, "results_url": url}
 
 
 def _route(request: SeenRequest, roots: dict[str, str]) -> tuple[str, str, str] | None:

@@ -45,8 +45,8 @@ def problems(type_name: str, body: bytes, *, allow: tuple[str, ...] = ()) -> tup
     try:
         validator(type_name).validate_json(body, strict=True)
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_input=False)
-        return _readable([item for item in errors if item["loc"] not in {(name,) for name in allow}])
+        found = error.errors(include_url=False, include_input=False)
+        return _readable([item for item in found if item["loc"] not in {(name,) for name in allow}])
     return ()
 
 
@@ -85,14 +85,14 @@ def _readable(errors: list[ErrorDetails]) -> tuple[str, ...]:
     """The errors as text; of a union, for which pydantic reports every member, only those of the intended member."""
     wrong = {error["loc"][:-1] for error in errors if _is_tag(error)}
     meant = [error for error in errors if not any(error["loc"][:n] in wrong for n in range(len(error["loc"]) + 1))]
-    paths = {_path(error["loc"]) for error in meant}
+    places = {_place(error["loc"]) for error in meant}
     for error in errors:
-        parent = _path(error["loc"])[:-1]
-        if _is_tag(error) and not any(path[: len(parent)] == parent for path in paths):
+        parent = _place(error["loc"])[:-1]
+        if _is_tag(error) and not any(place[: len(parent)] == parent for place in places):
             meant.append(error)
     order = {"extra_forbidden": 0, "missing": 1}
-    meant.sort(key=lambda error: (order.get(error["type"], 2), -len(_path(error["loc"]))))
-    lines = dict.fromkeys(f"{'.'.join(map(str, _path(error['loc'])))}: {error['msg']}" for error in meant)
+    meant.sort(key=lambda error: (order.get(error["type"], 2), -len(_place(error["loc"]))))
+    lines = dict.fromkeys(f"{'.'.join(map(str, _place(error['loc'])))}: {error['msg']}" for error in meant)
     return tuple(lines)[:MOST_PROBLEMS]
 
 
@@ -100,7 +100,7 @@ def _is_tag(error: ErrorDetails) -> bool:
     return error["type"] in ("literal_error", "missing") and bool(error["loc"]) and error["loc"][-1] in TAGS
 
 
-def _path(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+def _place(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """The path in the document, which is ``loc`` without the names of union members."""
     return tuple(
         part

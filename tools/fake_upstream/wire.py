@@ -90,7 +90,7 @@ class Wire:
         self.close()
 
     def interrupt(self) -> None:
-        """Ends the pending read, write or wait of another thread as if the peer had disconnected."""
+        """For other threads: ends the pending read, write or wait as if the peer had disconnected."""
         with self._closing:
             if not self._closed:
                 try:

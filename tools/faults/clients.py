@@ -30,15 +30,15 @@ def _of_499(gateway: GatewayProcess) -> int:
     return sum(line["status"] == 499 for line in gateway.access)
 
 
-def leaves(path: str, extra: bytes, *, stream: bool) -> Fault:
-    """Sends ``extra`` after the body and disconnects while the vendor is silent; counts the vendor's disconnects."""
+def leaves(path: str, behind: bytes, *, stream: bool) -> Fault:
+    """Sends ``behind`` after the body and disconnects while the vendor is silent; counts the vendor's disconnects."""
 
     def fault(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
         lost = len(vendor.disconnects)
         vendor.next(Behaviour(event_delay=600, only_before=4) if stream else Behaviour(hang=True))
         asked = len(vendor.requests)
         with gateway.client() as client:
-            client.send(request(path, body({"stream": stream})) + extra)
+            client.send(request(path, body({"stream": stream})) + behind)
             until(lambda: len(vendor.requests) > asked)
             if stream:
                 client.sock.recv(20)
@@ -134,9 +134,9 @@ ZIPPED = {"Content-Encoding": "gzip"}
 FAULTS: dict[str, tuple[Fault, str]] = {
     "20 uploads of 24 MiB are abandoned": (abandoned_uploads, "20 lines of 499"),
     "leaves an answer": (leaves(CHAT, b"", stream=False), "1 call"),
-    "leaves, a blank line after the body": (leaves(CHAT, b"\r\n", stream=False), "1 call"),
-    "leaves a stream, a blank line after the body": (leaves(CHAT, b"\r\n", stream=True), "1 call"),
-    "leaves a translated stream, a request after the body": (
+    "leaves, a blank line behind the body": (leaves(CHAT, b"\r\n", stream=False), "1 call"),
+    "leaves a stream, a blank line behind the body": (leaves(CHAT, b"\r\n", stream=True), "1 call"),
+    "leaves a translated stream, a request behind": (
         leaves(MESSAGES, head("/health", method="GET"), stream=True),
         "1 call",
     ),
@@ -151,7 +151,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
         "413, 1 answer",
     ),
     "gzip that swells": (sends(lambda: request(CHAT, gzip.compress(b"\0" * (40 * MIB)), ZIPPED)), "413"),
-    "gzip with 80 MiB after it": (sends(gzip_with_a_tail), "413"),
+    "gzip with 80 MiB behind it": (sends(gzip_with_a_tail), "413"),
     "31 MiB of []": (busies_the_loop(lambda: conversation(b"[]," * (31 * MIB // 3 - 30) + b"[]")), "413"),
     "a million messages": (
         busies_the_loop(lambda: conversation(b",".join([b'{"role":"user","content":"x"}'] * 1_000_000))),

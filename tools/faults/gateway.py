@@ -126,8 +126,8 @@ class GatewayProcess:
     def _read_log(self, ready: threading.Event) -> None:
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            if (match := _HEALTH.search(line)) is not None:
-                self.port = int(match[1])
+            if (found := _HEALTH.search(line)) is not None:
+                self.port = int(found[1])
                 ready.set()
             self._tracebacks += "Traceback" in line
             if '"nexus.access"' in line:

@@ -98,8 +98,8 @@ def worker_killed(gateway: GatewayProcess, vendor: FakeUpstream) -> str:
         load.more(AFTERWARDS)
         seen = load.end()
     others = seen.total() - seen["200"] - seen[LOST]
-    lost = "no more than were under way" if seen[LOST] <= CALLERS else str(seen[LOST])
-    return f"lost: {lost}; otherwise failed: {others}; {'replaced' if back else 'not replaced'}"
+    few = "no more than were under way" if seen[LOST] <= CALLERS else str(seen[LOST])
+    return f"lost: {few}; otherwise failed: {others}; {'replaced' if back else 'not replaced'}"
 
 
 def supervisor_killed(gateway: GatewayProcess, vendor: FakeUpstream) -> str:

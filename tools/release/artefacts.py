@@ -57,8 +57,8 @@ def _backend(source: Path, hook: str, target: Path, epoch: int) -> Path:
     target.mkdir()
     program = f"import os; os.umask(0o022); from setuptools import build_meta; build_meta.{hook}({str(target)!r})"
     _run(source, sys.executable, "-c", program, **{EPOCH: str(epoch), "PYTHONHASHSEED": "0", "TZ": "UTC"})
-    [artefact] = target.iterdir()
-    return artefact
+    [made] = target.iterdir()
+    return made
 
 
 def canonical(archive: bytes, epoch: int) -> bytes:
@@ -104,12 +104,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--commit", default="HEAD", help="what to build, such as v0.1.0")
     options = parser.parse_args(arguments)
     try:
-        artefacts = build(options.folder.absolute(), commit=options.commit)
-        check(*artefacts)
+        made = build(options.folder.absolute(), commit=options.commit)
+        check(*made)
     except NotBuilt as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    for file in artefacts:
+    for file in made:
         sys.stdout.write(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file}  {file.stat().st_size:,} bytes\n")
     return 0
 

@@ -26,7 +26,7 @@ LOCK = ROOT / "requirements.lock"
 UNLOCKED = "dev"
 """The extra for development, which the lock leaves out."""
 
-INPUT_FILE = "setup.py.in"
+WANTED = "setup.py.in"
 """The name of the requirements' source in the lock's comments."""
 
 HEADER = "# Made by `python -m tools.release.lock`: the default install with every extra, and what builds the wheel.\n"
@@ -65,12 +65,12 @@ def declared() -> Declared:
 
 def locked(text: str) -> dict[str, list[Requirement]]:
     """Pins by package name, without hashes and comments."""
-    pins: dict[str, list[Requirement]] = {}
+    found: dict[str, list[Requirement]] = {}
     for line in text.splitlines():
         if line and not line.startswith((" ", "#")):
             pin = Requirement(line.removesuffix("\\").strip())
-            pins.setdefault(canonicalize_name(pin.name), []).append(pin)
-    return pins
+            found.setdefault(canonicalize_name(pin.name), []).append(pin)
+    return found
 
 
 def stale(wanted: Declared, text: str) -> list[str]:
@@ -83,21 +83,21 @@ def stale(wanted: Declared, text: str) -> list[str]:
             problems.append(f"{need} is required, and the lock has {', '.join(versions) or 'none'}")
     direct = {canonicalize_name(need.name) for need in wanted}
     for name, why in _required_by(text).items():
-        if f"-r {INPUT_FILE}" in why and name not in direct:
+        if f"-r {WANTED}" in why and name not in direct:
             problems.append(f"{name} is locked, and nothing requires it")
     return problems
 
 
 def _required_by(text: str) -> dict[str, str]:
     """The comment that says what needs a package, by package name."""
-    comments: dict[str, str] = {}
+    found: dict[str, str] = {}
     name = ""
     for line in text.splitlines():
         if line and not line.startswith((" ", "#")):
             name = canonicalize_name(Requirement(line.removesuffix("\\").strip()).name)
         elif name and line.lstrip().startswith("#"):
-            comments[name] = comments.get(name, "") + line
-    return comments
+            found[name] = found.get(name, "") + line
+    return found
 
 
 def resolve(wanted: Declared, before: str, *options: str) -> str:
@@ -108,8 +108,8 @@ def resolve(wanted: Declared, before: str, *options: str) -> str:
         file = Path(folder) / LOCK.name
         file.write_text(before)
         command = [sys.executable, "-m", "uv", "pip", "compile", "-q", "--no-header", "--universal"]
-        command += ["--generate-hashes", "--python-version", wanted.python, "-o", str(file), *options, INPUT_FILE]
-        (Path(folder) / INPUT_FILE).write_text("".join(f"{need}\n" for need in wanted))
+        command += ["--generate-hashes", "--python-version", wanted.python, "-o", str(file), *options, WANTED]
+        (Path(folder) / WANTED).write_text("".join(f"{need}\n" for need in wanted))
         done = subprocess.run(command, text=True, capture_output=True, check=False, cwd=folder)
         if done.returncode:
             raise SystemExit(done.stderr)

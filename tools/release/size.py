@@ -31,27 +31,27 @@ def installed(what: str, folder: Path, python: str = sys.executable, *, oldest: 
         NotInstalled: The registry is unreachable, or requirements conflict.
     """
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    installed = folder / "bin" / "python"
-    install = [str(installed), "-m", "pip", "install", "-q", "--disable-pip-version-check", what]
+    made = folder / "bin" / "python"
+    install = [str(made), "-m", "pip", "install", "-q", "--disable-pip-version-check", what]
     if oldest:
         uv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--resolution", "lowest-direct"]
-        install = [*uv, "--python", str(installed), what, *oldest]
+        install = [*uv, "--python", str(made), what, *oldest]
     for command in ([python, "-m", "venv", str(folder)], install):
         done = subprocess.run(command, env=plain, text=True, capture_output=True, check=False)
         if done.returncode:
             raise NotInstalled(done.stderr)
-    return installed
+    return made
 
 
 def weights(environment: Path) -> Mapping[str, int]:
     """Bytes of each distribution in an environment, largest first."""
     [packages] = environment.glob("lib/python*/site-packages")
-    sizes = {
+    found = {
         distribution.metadata["Name"]: _bytes(distribution)
         for distribution in distributions(path=[str(packages)])
         if distribution.metadata["Name"] not in NOT_OURS
     }
-    return dict(sorted(sizes.items(), key=lambda item: -item[1]))
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def _bytes(distribution: Distribution) -> int:
@@ -68,11 +68,11 @@ def main(arguments: list[str]) -> int:
         except NotInstalled as error:
             sys.stderr.write(f"{error}\n")
             return 1
-        sizes = weights(folder)
-    for package, size in sizes.items():
+        found = weights(folder)
+    for package, size in found.items():
         sys.stdout.write(f"{size / 1e6:7.2f} MB  {package}\n")
-    sys.stdout.write(f"{sum(sizes.values()) / 1e6:7.2f} MB  in all, of at most {MOST / 1e6:.0f}\n")
-    return int(sum(sizes.values()) > MOST)
+    sys.stdout.write(f"{sum(found.values()) / 1e6:7.2f} MB  in all, of at most {MOST / 1e6:.0f}\n")
+    return int(sum(found.values()) > MOST)
 
 
 if __name__ == "__main__":

@@ -49,17 +49,17 @@ def plain_id(id: str) -> str:
 
 def call_signature(id: str) -> Signature | None:
     """The signature in an id that belongs to the call itself."""
-    match = _packed(id)
-    return _signature(match) if match and not match.group(3) else None
+    found = _packed(id)
+    return _signature(found) if found and not found.group(3) else None
 
 
 def thinking_signature(message: Mapping[str, Json]) -> Signature | None:
     """The signature of thinking that a client returns as plain text."""
     words = "" if message.get("reasoning_details") else plain_reasoning(message)
     for call in map(mapping, sequence(message.get("tool_calls")) if words else ()):
-        match = _packed(text(call.get("id")))
-        if match and match.group(3) == _digest(words):
-            return _signature(match)
+        found = _packed(text(call.get("id")))
+        if found and found.group(3) == _digest(words):
+            return _signature(found)
     return None
 
 
@@ -118,11 +118,11 @@ def _base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def _signature(match: re.Match[str]) -> Signature | None:
-    letters = match.group(4)
+def _signature(found: re.Match[str]) -> Signature | None:
+    letters = found.group(4)
     try:
         raw = base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4))
-        value = base64.b64encode(raw).decode() if match.group(2) == "b" else raw.decode("utf-8", "surrogatepass")
+        value = base64.b64encode(raw).decode() if found.group(2) == "b" else raw.decode("utf-8", "surrogatepass")
     except ValueError:
         return None
-    return Signature(match.group(1), value)
+    return Signature(found.group(1), value)

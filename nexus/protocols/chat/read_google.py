@@ -66,4 +66,4 @@ def read_google_thinking(wire: Body, asked: Thinking | None, drops: Drops) -> Th
 
 
 def _snake(wire: Body) -> dict[str, Json]:
-    return {_CAPITAL.sub(lambda match: "_" + match[0].lower(), name): value for name, value in wire.items()}
+    return {_CAPITAL.sub(lambda found: "_" + found[0].lower(), name): value for name, value in wire.items()}

@@ -135,8 +135,8 @@ class MessagesReader:
         return self._legacy[name].popleft()
 
     def _read_result(self, message: Mapping[str, Json], path: str, call_id: str) -> None:
-        content_parts = content.read_parts(message.get("content"), f"{path}.content", content.TOOL)
-        parts = tuple(part for part in content_parts if isinstance(part, (Text, Image, Document)))
+        found = content.read_parts(message.get("content"), f"{path}.content", content.TOOL)
+        parts = tuple(part for part in found if isinstance(part, (Text, Image, Document)))
         self._results.append(ToolResult(call_id, parts, cache=content.read_cache(message, path), at=path))
 
     def _flush(self) -> None:

@@ -99,7 +99,7 @@ def read_cache(holder: Mapping[str, Json], path: str) -> CacheHint | None:
 
 def change_last(parts: list[Part], kinds: tuple[type[Part], ...], change: Callable[[Any], Part]) -> bool:
     """Changes the last of ``parts`` that is of one of ``kinds``; False if there is none."""
-    last = next((at for at in range(len(parts) - 1, -1, -1) if isinstance(parts[at], kinds)), None)
-    if last is not None:
-        parts[last] = change(parts[last])
-    return last is not None
+    found = next((at for at in range(len(parts) - 1, -1, -1) if isinstance(parts[at], kinds)), None)
+    if found is not None:
+        parts[found] = change(parts[found])
+    return found is not None

@@ -48,7 +48,7 @@ _REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details", "
 
 def in_order(message: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
     """A complete message as deltas: reasoning comes first, or where a gateway like this one says that it was."""
-    calls = [{**mapping(call), "index": at} for at, call in enumerate(sequence(message.get("tool_calls")))]
+    calls = [{**mapping(call), "index": place} for place, call in enumerate(sequence(message.get("tool_calls")))]
     if not (entries := read_entries(message)):
         yield {**message, "tool_calls": calls}
         return
@@ -98,11 +98,11 @@ def is_block(entry: Mapping[str, Json]) -> bool:
 def read_echoed(message: Mapping[str, Json], bare: Signature | None) -> list[tuple[Position, Reasoning]]:
     """The reasoning of a client's history, each part with its position; ``bare`` is the signature of text without
     details. Thinking blocks without our tag are Claude's own."""
-    entries = [(_position(entry), _read_entry(entry, bare)) for entry in read_entries(message)]
+    found = [(_position(entry), _read_entry(entry, bare)) for entry in read_entries(message)]
     plain = plain_reasoning(message)
-    if plain and not any(part.text for _, part in entries):
-        entries.insert(0, ((0, 0), Reasoning(plain, bare)))
-    return entries
+    if plain and not any(part.text for _, part in found):
+        found.insert(0, ((0, 0), Reasoning(plain, bare)))
+    return found
 
 
 def _read_entry(entry: Mapping[str, Json], bare: Signature | None) -> Reasoning:
@@ -227,7 +227,7 @@ def vendor_signature(value: Json) -> Signature | None:
 
 
 def signature_of_call(call: Mapping[str, Json]) -> Signature | None:
-    """A vendor's, in ``extra_content`` or where Databricks has Gemini's, beside it (aaif-goose/goose #8042)."""
+    """Of a vendor's call, in ``extra_content`` or as Databricks has Gemini's beside it (aaif-goose/goose #8042)."""
     return vendor_signature(call.get("extra_content") or only({_BESIDE: text(call.get(_BESIDE)) or None}))
 
 

@@ -160,8 +160,8 @@ class StreamCitations:
         self._cites = True
         # The spans have no gaps.
         at = bisect_right(self._spans, citation.start, key=lambda span: span.end)
-        nearest = self._spans[min(at, len(self._spans) - 1)]
-        length = nearest.end - nearest.start
-        start = min(max(citation.start - nearest.start, 0), length)
-        end = min(max(citation.end - nearest.start, start), length)
-        return Cited(nearest.part, replace(citation, start=start, end=end))
+        found = self._spans[min(at, len(self._spans) - 1)]
+        length = found.end - found.start
+        start = min(max(citation.start - found.start, 0), length)
+        end = min(max(citation.end - found.start, start), length)
+        return Cited(found.part, replace(citation, start=start, end=end))

@@ -135,14 +135,14 @@ class MessagesWriter:
 
     def _write_results(self, following: Sequence[tuple[int, Message]], calls: list[str]) -> None:
         order = {call_id: at for at, call_id in enumerate(calls)}
-        results = [
+        found = [
             (part, f"messages.{index}.content.{at}")
             for index, message in following
             for at, part in enumerate(message.parts)
             if isinstance(part, ToolResult)
         ]
         media: list[Wire] = []
-        for result, path in sorted(results, key=lambda pair: order.get(pair[0].call_id, len(order))):
+        for result, path in sorted(found, key=lambda pair: order.get(pair[0].call_id, len(order))):
             media += self._write_result(result, path)
         if media:
             self._add_given({"role": "user", "content": media})

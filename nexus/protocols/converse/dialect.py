@@ -38,8 +38,8 @@ class Converse(BedrockDialect):
     id_prefix: ClassVar[str] = "conv_"
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
-        named = match_path(_PATH, path)
-        of_path = {"model": named["model"], "stream": named["verb"] == "converse-stream"}
+        found = match_path(_PATH, path)
+        of_path = {"model": found["model"], "stream": found["verb"] == "converse-stream"}
         return replace(asked, document={**asked.document, **of_path}, query="")
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:

@@ -66,7 +66,7 @@ class GeminiDialect(Dialect):
             )
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
-        named = match_path(_PATH, path)
+        found = match_path(_PATH, path)
         document = shallow_camel(asked.document)
         if isinstance(generation := document.get("generationConfig"), dict):
             document["generationConfig"] = shallow_camel(generation)
@@ -74,7 +74,7 @@ class GeminiDialect(Dialect):
             inner = an_object(document["generateContentRequest"], "generateContentRequest")
             document = {**document, **shallow_camel(inner)}
             del document["generateContentRequest"]
-        of_path = {"model": named["model"], "stream": named["verb"] == _STREAMS}
+        of_path = {"model": found["model"], "stream": found["verb"] == _STREAMS}
         return replace(asked, document={**document, **of_path})
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:

@@ -77,8 +77,8 @@ class Grounding:
 
     def _read_support(self, support: Mapping[str, Json]) -> Iterator[Cited | str]:
         segment = mapping(support.get("segment"))
-        span = self._span(segment, text(segment.get("text")))
-        if span is None:
+        place = self._place(segment, text(segment.get("text")))
+        if place is None:
             yield _SUPPORTS
             return
         for number in sequence(support.get("groundingChunkIndices")):
@@ -86,19 +86,19 @@ class Grounding:
             source = _source(self._chunks[number]) if known else _CHUNKS
             if isinstance(source, Citation):
                 self._used.add(number)
-                part, start, end = span
+                part, start, end = place
                 yield from self._emit(part, Citation(start, end, source.url, source.title, source.quote))
             else:
                 yield source
 
     def _read_recited(self, entry: Mapping[str, Json]) -> Iterator[Cited | str]:
-        url, span = text(entry.get("uri")), self._span(entry, "")
-        if not is_web(url) or span is None:
+        url, place = text(entry.get("uri")), self._place(entry, "")
+        if not is_web(url) or place is None:
             yield "citationMetadata"
             return
         if entry.get("license"):
             yield "citationMetadata.license"
-        part, start, end = span
+        part, start, end = place
         yield from self._emit(part, Citation(start, end, url, text(entry.get("title"))))
 
     def _emit(self, part: int, citation: Citation) -> Iterator[Cited]:
@@ -107,7 +107,7 @@ class Grounding:
             self._emitted.add(cited)
             yield cited
 
-    def _span(self, segment: Mapping[str, Json], words: str) -> tuple[int, int, int] | None:
+    def _place(self, segment: Mapping[str, Json], words: str) -> tuple[int, int, int] | None:
         """The answer's part in which a segment begins, and its character range there."""
         start, end = count(segment.get("startIndex")), count(segment.get("endIndex"))
         number = count(segment.get("partIndex"))

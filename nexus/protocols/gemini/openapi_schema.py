@@ -124,8 +124,8 @@ class _Writer:
                 continue
             match key:
                 case "properties":
-                    properties = mapping(schema[key]).items()
-                    out[key] = {name: self.write(sub, f"{path}.properties.{name}", seen) for name, sub in properties}
+                    found = mapping(schema[key]).items()
+                    out[key] = {name: self.write(sub, f"{path}.properties.{name}", seen) for name, sub in found}
                 case "items":
                     out[key] = self.write(schema[key], f"{path}.items", seen)
                 case "format" if schema[key] not in _FORMATS:
@@ -138,12 +138,12 @@ class _Writer:
     def _write_enum(self, kind: str | None, values: list[Json], out: dict[str, Json], path: str) -> None:
         values = [value for value in values if value is not None]
         strings = [value for value in values if isinstance(value, str) and value]
-        integers = [str(value) for value in values if isinstance(value, int) and not isinstance(value, bool)]
+        whole = [str(value) for value in values if isinstance(value, int) and not isinstance(value, bool)]
         if kind == "string" and strings:
             out["enum"] = strings
-        elif kind == "integer" and integers:
+        elif kind == "integer" and whole:
             # Google writes the values of a numeric enum as strings.
-            out.update({"format": "enum", "enum": integers})
+            out.update({"format": "enum", "enum": whole})
         if "" in values or (values and "enum" not in out):
             # An empty string is rejected (weave-os/router #83, opencode #46676).
             self._drop(path, "enum")
@@ -154,9 +154,9 @@ class _Writer:
         key = "anyOf" if "anyOf" in schema else "oneOf"
         if "anyOf" in schema and "oneOf" in schema:
             self._drop(path, "oneOf")
-        entries = list(enumerate(sequence(schema.get(key))))
-        kept = [(index, sub) for index, sub in entries if mapping(sub).get("type") != "null"]
-        if len(kept) < len(entries):
+        found = list(enumerate(sequence(schema.get(key))))
+        kept = [(index, sub) for index, sub in found if mapping(sub).get("type") != "null"]
+        if len(kept) < len(found):
             out["nullable"] = True
         branches = [self.write(sub, f"{path}.{key}.{index}", seen) for index, sub in kept]
         if len(branches) == 1:

@@ -79,7 +79,7 @@ def _read_images(config: Config) -> bool | None:
 
 
 def _read_thinking(config: Config, drops: Drops) -> Thinking | None:
-    """The thinking, if any; without a budget or a level, ``includeThoughts`` turns it on."""
+    """Without a budget or a level, ``includeThoughts`` turns thinking on."""
     if config.get("thinkingConfig") is None:
         return None
     wire = an_object(config["thinkingConfig"], _THINKING)

@@ -57,8 +57,8 @@ def read_contents(value: Json, drops: Drops) -> tuple[Message, ...]:
         if turn is not None:
             messages += turn.messages()
             turn = None
-        user_parts = tuple(read for part, where in parts for read in _read_user_part(part, where, calls, drops))
-        messages.append(Message("user", user_parts, at=path))
+        found = tuple(read for part, where in parts for read in _read_user_part(part, where, calls, drops))
+        messages.append(Message("user", found, at=path))
     return (*messages, *turn.messages()) if turn is not None else tuple(messages)
 
 

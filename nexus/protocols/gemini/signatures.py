@@ -74,14 +74,14 @@ def read_signature(value: str) -> ReadSignature:
         packed = base64.b64decode(standard_base64(value), validate=True).decode("utf-8", "surrogatepass")
     except ValueError:
         return ReadSignature()
-    signature = unpack_signature(packed, OWN)
-    match signature.dialect:
+    found = unpack_signature(packed, OWN)
+    match found.dialect:
         case "redacted":
-            return ReadSignature(_signature(signature.value.partition(".")[::2]), redacted=True)
+            return ReadSignature(_signature(found.value.partition(".")[::2]), redacted=True)
         case "carried":
-            return _read_carried(signature.value)
+            return _read_carried(found.value)
         case _:
-            return ReadSignature(None if signature.dialect == _NONE else signature)
+            return ReadSignature(None if found.dialect == _NONE else found)
 
 
 def _is_base64(value: str) -> bool:

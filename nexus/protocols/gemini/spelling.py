@@ -25,7 +25,7 @@ _JOINT = pattern(r"_([a-z0-9])")
 def camel_name(name: str) -> str:
     if "_" not in name or not _SNAKE.fullmatch(name):
         return name
-    return _JOINT.sub(lambda match: match[1].upper(), name)
+    return _JOINT.sub(lambda found: found[1].upper(), name)
 
 
 def camel(value: Json) -> Json:

@@ -65,4 +65,4 @@ def renamed_text(words: str, forms: Forms) -> str:
     """Renames keys of the objects in JSON text, which may be truncated. The replaced names consist of plain letters."""
     names = "|".join(map(re.escape, forms))
     # Inside a string the closing quotation mark would be escaped, so only keys match.
-    return re.sub(rf'(?<!\\)"({names})"(?=\s*:)', lambda match: encode(forms[match[1]]).decode(), words)
+    return re.sub(rf'(?<!\\)"({names})"(?=\s*:)', lambda found: encode(forms[found[1]]).decode(), words)

@@ -15,21 +15,21 @@ LARGEST = 4096
 """Maximum size in bytes of a cached schema."""
 
 About = TypeVar("About", bound=Hashable)
-Result = TypeVar("Result")
+Made = TypeVar("Made")
 
 
-def remembered(convert: Callable[[Json, About], Result]) -> Callable[[Json, About], Result]:
+def remembered(make: Callable[[Json, About], Made]) -> Callable[[Json, About], Made]:
     """Caches a pure function of a schema by the schema's bytes.
 
     Law: the result must not be modified, because other calls share it.
     """
 
     @functools.lru_cache(maxsize=ENTRIES)
-    def of_bytes(raw: bytes, about: About) -> Result:
-        return convert(decode(raw), about)
+    def of_bytes(raw: bytes, about: About) -> Made:
+        return make(decode(raw), about)
 
-    def of_schema(schema: Json, about: About) -> Result:
+    def of_schema(schema: Json, about: About) -> Made:
         raw = encode(schema)
-        return of_bytes(raw, about) if len(raw) <= LARGEST else convert(schema, about)
+        return of_bytes(raw, about) if len(raw) <= LARGEST else make(schema, about)
 
     return of_schema

@@ -95,11 +95,11 @@ _BARE = ("type", "properties", "required")
 def bare_root(schema: Json, path: str) -> ObjectRoot:
     """The object root of a schema of any draft, with these three keywords alone and without references."""
     root = modern_root(schema, path)
-    tree = inlined(root.schema)
-    whole = tree.schema
+    found = inlined(root.schema)
+    whole = found.schema
     lost = [name for name, value in whole.items() if name not in (*_BARE, *ANNOTATIONS) and value not in (True, {})]
     bare = {name: whole[name] for name in _BARE if name in whole}
-    return ObjectRoot(bare, (*root.lost, *lost, *(() if tree.whole else ("$ref",))), root.in_words, tree.copied)
+    return ObjectRoot(bare, (*root.lost, *lost, *(() if found.whole else ("$ref",))), root.in_words, found.copied)
 
 
 def describe(description: str | None, in_words: str) -> str | None:

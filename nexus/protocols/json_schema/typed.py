@@ -25,10 +25,10 @@ _TYPES = {bool: "boolean", int: "integer", float: "number", list: "array", dict:
 def typed_root(schema: Json, path: str) -> ObjectRoot:
     """``lost`` are full paths. Raises ClientError."""
     root = modern_root(schema, path)
-    tree = inlined(root.schema)
+    found = inlined(root.schema)
     typing = _Typing(path)
-    whole = mapping(typing.write(tree.schema))
-    lost = [*root.lost, *(() if tree.whole else ("$ref",)), *typing.lost]
+    whole = mapping(typing.write(found.schema))
+    lost = [*root.lost, *(() if found.whole else ("$ref",)), *typing.lost]
     return ObjectRoot(dict(whole), tuple(dict.fromkeys(f"{path}.{name}" for name in lost)), root.in_words)
 
 

@@ -50,10 +50,10 @@ class Invoke(BedrockDialect, Messages):
     )
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
-        named = match_path(_INVOKE_PATH, path)
+        found = match_path(_INVOKE_PATH, path)
         if operation.relay == "count":
-            return _opened_count(asked, named["model"])
-        return unwrapped(asked, {"model": named["model"], "stream": named["verb"] != "invoke"})
+            return _opened_count(asked, found["model"])
+        return unwrapped(asked, {"model": found["model"], "stream": found["verb"] != "invoke"})
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         if operation.relay == "answer":
@@ -101,12 +101,12 @@ class Vertex(Messages):
     )
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
-        named = match_path(_PATH, path)
-        place = f"{named['project']}/{named['location']}"
+        found = match_path(_PATH, path)
+        place = f"{found['project']}/{found['location']}"
         if operation.relay == "count":
             return unwrapped(asked, {}, place)
-        streams = named["verb"] == "streamRawPredict" or asked.document.get("stream") is True
-        return unwrapped(asked, {"model": named["model"], "stream": streams}, place)
+        streams = found["verb"] == "streamRawPredict" or asked.document.get("stream") is True
+        return unwrapped(asked, {"model": found["model"], "stream": streams}, place)
 
 
 _BETAS = "anthropic-beta"

@@ -48,7 +48,7 @@ class AnthropicHeld(HeldCodec):
 
     def is_final(self, kind: HeldKind, document: Mapping[str, Json], now: float) -> bool:
         if kind == "batches":
-            # After that its results have expired, which the vendor must report.
+            # Later its results have expired, which the vendor has to say.
             return document.get("processing_status") == "ended" and now < _moment(document.get("created_at")) + _LASTS
         return bool(document) and (not document.get("expires_at") or now < _moment(document.get("expires_at")))
 

@@ -67,8 +67,8 @@ def _to_be_called(request: Request) -> int | None:
     named = choice.name if choice is not None and choice.mode == "tool" else None
     if choice is not None and choice.mode == "required" and len(tools) == 1:
         named = tools[0].name
-    indexes = (at for at, tool in enumerate(tools) if tool.name == named and not isinstance(tool, WebSearch))
-    return next(indexes, None)
+    found = (at for at, tool in enumerate(tools) if tool.name == named and not isinstance(tool, WebSearch))
+    return next(found, None)
 
 
 def _as_call(tool: Tool, at: int, target: Target, drops: Drops) -> AnswerForm:

@@ -44,8 +44,8 @@ class Responses(OpenAIDialect):
             require(document, "input", (str, list), "a string or an array of items")
 
     def kept_id(self, path: str) -> str | None:
-        match = _KEPT.fullmatch(path)
-        return match.group(1) if match else None
+        found = _KEPT.fullmatch(path)
+        return found.group(1) if found else None
 
     has_vendor_ids: ClassVar[bool] = True
 

@@ -163,9 +163,9 @@ def vendor_ids(path: str, document: Mapping[str, Json]) -> list[tuple[str, str]]
 
 
 def _named(path: str, document: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    match = _PATH.fullmatch(path)
-    if match is not None and match.group(1) not in _ENDPOINTS:
-        yield "", match.group(1)
+    found = _PATH.fullmatch(path)
+    if found is not None and found.group(1) not in _ENDPOINTS:
+        yield "", found.group(1)
     yield "previous_response_id", text(document.get("previous_response_id"))
     conversation = document.get("conversation")
     yield "conversation", text(conversation) or text(mapping(conversation).get("id"))
@@ -182,8 +182,8 @@ def sealed_ids(document: Mapping[str, Json]) -> list[tuple[str, str]]:
     """Ids of the encrypted items of a request, which only the account that created them can read, each with its
     field. Those of translated answers are only tagged, and passthrough leaves them out."""
     items = enumerate(map(mapping, sequence(document.get("input"))))
-    contents = ((f"input.{index}", text(item.get("encrypted_content"))) for index, item in items)
-    return [(field, sealed_id(content)) for field, content in contents if content and not is_tagged(content)]
+    found = ((f"input.{index}", text(item.get("encrypted_content"))) for index, item in items)
+    return [(field, sealed_id(content)) for field, content in found if content and not is_tagged(content)]
 
 
 def sealed_id(content: str) -> str:
@@ -197,13 +197,13 @@ def given_ids(document: Mapping[str, Json]) -> dict[str, bool]:
     holders = [document, *filter(None, (response, mapping(document.get("item"))))]
     for name in ("output", "data"):
         holders += [mapping(item) for holder in (document, response) for item in sequence(holder.get(name))]
-    ids = {id: False for holder in holders if (id := text(holder.get("id")))}
-    ids |= {id: True for holder in holders if (id := _container(holder))}
+    found = {id: False for holder in holders if (id := text(holder.get("id")))}
+    found |= {id: True for holder in holders if (id := _container(holder))}
     if document.get("type") != "response.output_item.added":
         # Before an item is done, its encrypted content is not final.
         sealed = (content for holder in holders if (content := text(holder.get("encrypted_content"))))
-        ids |= {sealed_id(content): False for content in sealed}
-    return ids
+        found |= {sealed_id(content): False for content in sealed}
+    return found
 
 
 def _container(item: Body) -> str:

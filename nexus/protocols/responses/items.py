@@ -41,12 +41,12 @@ class ItemComposer(ABC):
         self.item: dict[str, Json] = {}
         self._pieces: list[str] = []
         self._id_suffix = id_suffix
-        self._address: dict[str, Json] = {}
+        self._place: dict[str, Json] = {}
 
     def begin(self, index: int) -> list[ResponseEvent]:
         self.begun = True
         item_id = f"{self.prefix}_{self._id_suffix}_{index}"
-        self._address = {"item_id": item_id, "output_index": index}
+        self._place = {"item_id": item_id, "output_index": index}
         self.item = {"id": item_id, **self.empty()}
         return [ResponseEvent("response.output_item.added", {"output_index": index, "item": dict(self.item)})]
 
@@ -70,13 +70,13 @@ class ItemComposer(ABC):
         return "".join(self._pieces)
 
     def event(self, kind: str, **members: Json) -> ResponseEvent:
-        return ResponseEvent(kind, self._address | members)
+        return ResponseEvent(kind, self._place | members)
 
     def done(self, **members: Json) -> ResponseEvent:
         """The complete item, with its fields in their final state."""
         self.item = self.item | members
         return ResponseEvent(
-            "response.output_item.done", {"output_index": self._address["output_index"], "item": dict(self.item)}
+            "response.output_item.done", {"output_index": self._place["output_index"], "item": dict(self.item)}
         )
 
 
@@ -226,9 +226,9 @@ class _CustomCall(_Call):
         return self._members()
 
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
-        value = read_input(self.words)
-        delta = [self.event("response.custom_tool_call_input.delta", delta=value)] if value else []
-        return [*delta, self.event("response.custom_tool_call_input.done", input=value), self.done(input=value)]
+        found = read_input(self.words)
+        delta = [self.event("response.custom_tool_call_input.delta", delta=found)] if found else []
+        return [*delta, self.event("response.custom_tool_call_input.done", input=found), self.done(input=found)]
 
 
 def _status(whole: bool) -> str:

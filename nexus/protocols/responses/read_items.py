@@ -76,7 +76,7 @@ class ItemsReader:
 
     def _read_item(self, kind: Json, item: Body, path: str) -> None:
         if kind == UPDATE:
-            # An update is not a message; read_request applies it.
+            # It is not content; read_request applies it.
             return
         if isinstance(kind, str) and kind in _DROPPED:
             self._drops.add(f"input.{kind}")
@@ -181,8 +181,8 @@ class ItemsReader:
         # A local shell's output has the id of the call as its own id.
         call_id = a_name(item, "call_id" if item.get("call_id") is not None else "id", path)
         output = outcome.words if outcome.image is None else [outcome.image]
-        parts = content.read_parts(output, f"{path}.output", content.RESULT, self._drops)
-        self._add_result(ToolResult(call_id, _result_parts(parts), is_error=outcome.failed, at=path))
+        found = content.read_parts(output, f"{path}.output", content.RESULT, self._drops)
+        self._add_result(ToolResult(call_id, _result_parts(found), is_error=outcome.failed, at=path))
 
     def _read_server_item(self, item: Body, path: str) -> None:
         for part in read_server_item(item, path, self._drops):

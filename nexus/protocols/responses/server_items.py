@@ -76,10 +76,10 @@ def _code(item: Body) -> tuple[str, str]:
 
 
 def _files(item: Body) -> tuple[str, str]:
-    files = [
+    found = [
         f"{text(one.get('filename'))}:\n{text(one.get('text'))}" for one in map(mapping, sequence(item.get("results")))
     ]
-    return encode({"queries": item.get("queries")}).decode(), "\n\n".join(files)
+    return encode({"queries": item.get("queries")}).decode(), "\n\n".join(found)
 
 
 _RUN_READERS: Mapping[str, Callable[[Body], tuple[str, str]]] = {

@@ -77,10 +77,10 @@ def _chosen(entry: Mapping[str, Json], path: str, named: _ByName) -> Tool:
     if kind not in ("function", "custom"):
         raise UnsupportedFeature.about(f"{path}.type", f"tools of type {kind} run only at OpenAI")
     name = a_name(entry, "name", path)
-    tools = named.get(qualify(maybe_string(entry, "namespace", path), name), [])
-    if len(tools) != 1:
+    found = named.get(qualify(maybe_string(entry, "namespace", path), name), [])
+    if len(found) != 1:
         raise InvalidRequest.about(path, f"there is no tool named {name}")
-    return tools[0]
+    return found[0]
 
 
 def _chosen_run(kind: str, path: str, named: _ByName) -> Tool:

@@ -109,8 +109,8 @@ def call_words(item: Mapping[str, Json]) -> str:
 
 def write_found(tools: Json) -> str:
     """The tools that a search has found, under the names by which they can be called here."""
-    entries = [mapping(entry) for entry in sequence(tools)]
-    names = [qualify(space, text(tool.get("name"))) for entry in entries for space, tool in _inside(entry)]
+    found = [mapping(entry) for entry in sequence(tools)]
+    names = [qualify(space, text(tool.get("name"))) for entry in found for space, tool in _inside(entry)]
     return f"Tools that can be called from now on: {', '.join(names)}" if names else "No tool was found."
 
 

@@ -8,8 +8,11 @@ import pytest
 
 from nexus.conversation.events import Cited, Event, PartEnd
 from nexus.conversation.fold import fold
-from nexus.conversation.parts import Citation, Text
+from nexus.conversation.parts import Citation, Request, Text
+from nexus.protocols.codec import VendorRequest
 from nexus.protocols.gemini.read_stream import StreamReader
+from nexus.relay.translation import Translation
+from tests.laws.kit import new_attempt
 from tests.protocols.kit import losses, origin
 
 PAGES = [{"web": {"uri": f"https://e.org/{name}", "title": name}} for name in "ab"]
@@ -156,3 +159,14 @@ def test_citations_of_a_signed_text_come_before_its_end() -> None:
     first, *rest = [event for event in events if isinstance(event, Cited | PartEnd)]
     assert first == Cited(0, Citation(0, 1, AT["a"], "a"))
     assert [type(event) for event in rest] == [Cited, PartEnd]
+
+
+@pytest.mark.parametrize("client", ["chat", "messages", "responses", "converse"])
+def test_clients_get_the_sources_of_a_text_before_a_call_in_a_whole_answer(client: str) -> None:
+    """Gemini names them after the call, when the text has ended."""
+    parts = [{"text": "b"}, {"functionCall": {"name": "f", "args": {}}}]
+    candidate = {"content": {"parts": parts}, "finishReason": "STOP", **grounded(support("b", 0, 1, 0, 1))}
+    attempt = new_attempt(client, stream=False)
+    relay = Translation(attempt, Request(()), "gemini", "m", VendorRequest({}))
+    written = relay.body(json.dumps({"candidates": [candidate]}).encode())
+    assert (AT["a"].encode() in written, AT["b"].encode() in written, attempt.dropped) == (True, True, [])

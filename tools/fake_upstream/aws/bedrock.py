@@ -93,8 +93,8 @@ def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:
         case "Converse":
             return Answer(compact(converse.whole(request.json, behaviour, serial)))
         case "ConverseStream":
-            events = converse.events(request.json, behaviour, serial)
-            frames = tuple(event_message(name, compact(payload)) for name, payload in events)
+            made = converse.events(request.json, behaviour, serial)
+            frames = tuple(event_message(name, compact(payload)) for name, payload in made)
             return Answer(frames=frames, opening=1 + (b"contentBlockStart" in frames[1]), media_type=EVENT_STREAM)
     if embeddings.is_bedrocks(model):
         return embeddings.answer(request.json, model, "invoke", behaviour)

@@ -83,8 +83,8 @@ def _signature(request: SeenRequest, signed: list[str], stamp: str, region: str,
     signer = SigV4Auth(Credentials(rules.access_key, rules.secret_key, rules.session_token), SERVICE, region)
     # botocore does not sign headers that proxies change, but other clients may.
     signer.headers_to_sign = lambda _: headers
-    expected: str = signer.signature(signer.string_to_sign(again, signer.canonical_request(again)), again)
-    return expected
+    found: str = signer.signature(signer.string_to_sign(again, signer.canonical_request(again)), again)
+    return found
 
 
 def _refused(kind: str, problem: str) -> Refusal:

@@ -57,15 +57,15 @@ def warm_up() -> None:
 
 def shape_problems(body: Mapping[str, Any], *, vertex: bool) -> tuple[str, ...]:
     """Problems with the fields of ``body``."""
-    problems = list(_missing_fields(body, vertex))
+    found = list(_missing_fields(body, vertex))
     for key, value in body.items():
         if key in FIELDS:
-            problems += _field_problems(key, value)
+            found += _field_problems(key, value)
         elif key in PLAIN:
-            problems += [] if isinstance(value, PLAIN[key]) else [f"{key}: Input should be a {PLAIN[key].__name__}"]
+            found += [] if isinstance(value, PLAIN[key]) else [f"{key}: Input should be a {PLAIN[key].__name__}"]
         else:
-            problems.insert(0, f"{key}: Extra inputs are not permitted")
-    return tuple(problems)[:MOST_PROBLEMS]
+            found.insert(0, f"{key}: Extra inputs are not permitted")
+    return tuple(found)[:MOST_PROBLEMS]
 
 
 def _field_problems(key: str, value: Any) -> list[str]:

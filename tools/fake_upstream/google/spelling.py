@@ -18,5 +18,5 @@ def spelled(value: Any) -> Any:
         return [spelled(one) for one in value]
     if not isinstance(value, dict):
         return value
-    named = {re.sub(r"(?<=[a-z0-9])_([a-z0-9])", lambda match: match[1].upper(), name): name for name in value}
+    named = {re.sub(r"(?<=[a-z0-9])_([a-z0-9])", lambda found: found[1].upper(), name): name for name in value}
     return {new: value[old] if new in _OTHERS else spelled(value[old]) for new, old in named.items()}

@@ -76,12 +76,12 @@ def check_grant(request: SeenRequest, *, strict: bool) -> Refusal | None:
         case "refresh_token":
             expected = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "refresh_token": REFRESH_TOKEN}
             wrong = [key for key, value in expected.items() if form.get(key) != value and (strict or key not in form)]
-            problems = tuple(f"{key}: not the expected one" for key in wrong)
+            found = tuple(f"{key}: not the expected one" for key in wrong)
         case grant if grant == JWT_GRANT:
-            problems = _assertion_problems(form.get("assertion", ""), strict=strict)
+            found = _assertion_problems(form.get("assertion", ""), strict=strict)
         case grant:
             return Refusal(400, (f"grant_type: {grant!r} is not known",), error_type="unsupported_grant_type")
-    return Refusal(400, problems, error_type="invalid_grant") if problems else None
+    return Refusal(400, found, error_type="invalid_grant") if found else None
 
 
 def grant(behaviour: Behaviour, serial: int) -> Answer:
@@ -104,16 +104,16 @@ def _assertion_problems(assertion: str, *, strict: bool) -> tuple[str, ...]:
         claims: dict[str, Any] = dict(decode(assertion, certs=_key_pair()[1] if strict else None, verify=strict))
     except ValueError as error:
         return (f"assertion: {error}",)
-    problems = [f"assertion: no claim {name}" for name in ("iss", "aud", "iat", "exp", "scope") if name not in claims]
-    if not problems and claims["exp"] - claims["iat"] > MOST_SECONDS:
-        problems.append("assertion: lives longer than an hour")
-    if strict and not problems and claims["iss"] != EMAIL:
-        problems.append("assertion: not the expected service account")
-    if not problems and SCOPE not in str(claims["scope"]).split():
-        problems.append(f"assertion: scope is not {SCOPE}")
-    if not problems and not str(claims["aud"]).endswith("/token"):
-        problems.append("assertion: aud is not the token endpoint")
-    return tuple(problems)
+    found = [f"assertion: no claim {name}" for name in ("iss", "aud", "iat", "exp", "scope") if name not in claims]
+    if not found and claims["exp"] - claims["iat"] > MOST_SECONDS:
+        found.append("assertion: lives longer than an hour")
+    if strict and not found and claims["iss"] != EMAIL:
+        found.append("assertion: not the expected service account")
+    if not found and SCOPE not in str(claims["scope"]).split():
+        found.append(f"assertion: scope is not {SCOPE}")
+    if not found and not str(claims["aud"]).endswith("/token"):
+        found.append("assertion: aud is not the token endpoint")
+    return tuple(found)
 
 
 @cache

@@ -22,11 +22,11 @@ BASE_PATH = "/v1"
 TOKEN_PATHS: tuple[str, ...] = (tokens.TOKEN_PATH,)
 SERVICE = "aiplatform.googleapis.com"
 ANTHROPIC_VERSION = "vertex-2023-10-16"
-PUBLISHERS = r"/v1(?:beta1)?/projects/[^/]+/locations/[a-z0-9-]+/publishers"
+PLACE = r"/v1(?:beta1)?/projects/[^/]+/locations/[a-z0-9-]+/publishers"
 GOOGLE = re.compile(
-    PUBLISHERS + r"/google/models/([^/:]+):(generateContent|streamGenerateContent|countTokens|predict|embedContent)"
+    PLACE + r"/google/models/([^/:]+):(generateContent|streamGenerateContent|countTokens|predict|embedContent)"
 )
-CLAUDE = re.compile(PUBLISHERS + r"/anthropic/models/([^/:]+):(rawPredict|streamRawPredict)")
+CLAUDE = re.compile(PLACE + r"/anthropic/models/([^/:]+):(rawPredict|streamRawPredict)")
 # Betas that Vertex AI is known to accept; see providers/google/claude.py for the sources.
 BETAS = (
     "claude-code-20250219",
@@ -151,24 +151,24 @@ def _problems(request: SeenRequest, google: re.Match[str] | None, claude: re.Mat
 def _claude_problems(request: SeenRequest, model: str, method: str) -> list[str]:
     body: dict[str, Any] = dict(request.json)
     counting = model == COUNTER
-    problems: list[str] = []
+    found: list[str] = []
     if (version := body.pop("anthropic_version", None)) != ANTHROPIC_VERSION:
-        problems.append(f"anthropic_version: {version!r}, not {ANTHROPIC_VERSION}")
+        found.append(f"anthropic_version: {version!r}, not {ANTHROPIC_VERSION}")
     if not counting and "model" in body:
-        problems.append("model: Extra inputs are not permitted")
+        found.append("model: Extra inputs are not permitted")
     if (body.get("stream") is True) != (method == "streamRawPredict"):
-        problems.append(f"stream: does not go with {method}")
+        found.append(f"stream: does not go with {method}")
     betas = body.pop("anthropic_beta", [])
     if not isinstance(betas, list) or not all(isinstance(name, str) for name in betas):
-        problems.append("anthropic_beta: Input should be a list of strings")
+        found.append("anthropic_beta: Input should be a list of strings")
     else:
         named = [name.strip() for name in (request.header("anthropic-beta") or "").split(",") if name.strip()]
-        problems += [
+        found += [
             f"Unexpected value(s) `{n}` for the `anthropic-beta` header." for n in (*named, *betas) if n not in BETAS
         ]
-    problems += [f"{n}: Extra inputs are not permitted" for n in REFUSED_FIELDS if n in body]
-    problems += messages.hosted_problems(body, model)
-    problems += [
+    found += [f"{n}: Extra inputs are not permitted" for n in REFUSED_FIELDS if n in body]
+    found += messages.hosted_problems(body, model)
+    found += [
         f"messages.{at}.role: Input should be 'user' or 'assistant'"
         for at, message in enumerate(body.get("messages") or ())
         if message.get("role") == "system"
@@ -176,4 +176,4 @@ def _claude_problems(request: SeenRequest, model: str, method: str) -> list[str]
     beta = bool(betas) or request.header("anthropic-beta") is not None
     # The types require the model, which is in the path here.
     shaped = body if counting else body | {"model": model}
-    return problems or list(messages.body_problems(shaped, beta=beta, counting=counting))
+    return found or list(messages.body_problems(shaped, beta=beta, counting=counting))
