@@ -34,8 +34,8 @@ TYPES: Mapping[str, str] = {
 """By error kind; any other is an ``api_error``."""
 
 _SEND_ALL = {"error_code": "thread_unsupported_request"}
-"""At this code Anthropic's SDK (2.14) continues with the whole history and without ``thread``, as its tool runner
-begins."""
+"""With this code, a thread of Anthropic's SDK (2.14) whose ``unsupported_request_behavior`` is "continue_unthreaded"
+goes on with the full history and without ``thread``."""
 
 
 def write_error(error: NexusError, request_id: str) -> bytes:
