@@ -6,13 +6,13 @@ Law: one thread, which never blocks. So calls need no lock, and each is atomic f
 from __future__ import annotations
 
 import logging
+import selectors
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from nexus.processes.peer import Peer
-from nexus.processes.poller import Poller
 
 log = logging.getLogger("nexus.processes")
 
@@ -21,11 +21,11 @@ Function = Callable[..., Any]
 
 
 class Hub:
-    """``poller`` watches the connections; the caller runs it."""
+    """``selector`` watches the connections, as that of a ``Peer``."""
 
-    def __init__(self, functions: Mapping[str, Function], poller: Poller) -> None:
+    def __init__(self, functions: Mapping[str, Function], selector: selectors.BaseSelector) -> None:
         self._functions = functions
-        self._poller = poller
+        self._selector = selector
         self._peers: dict[socket.socket, Peer] = {}
 
     def __len__(self) -> int:
@@ -33,7 +33,7 @@ class Hub:
 
     def add(self, sock: socket.socket) -> None:
         """Serves one connection until its other end is closed."""
-        self._peers[sock] = Peer(sock, self._poller, partial(self._called, sock), partial(self._gone, sock))
+        self._peers[sock] = Peer(sock, self._selector, partial(self._called, sock), partial(self._gone, sock))
 
     def forget(self) -> None:
         """Closes a forked process's copies of the connections."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from nexus.processes.frames import PIECE, BadFrame, Frames, pack
-from nexus.processes.poller import Poller
 
 MOST_WAITING = 2**28
 """Maximum bytes buffered for an end that does not read; above it, the connection is closed."""
@@ -17,21 +17,26 @@ MOST_WAITING = 2**28
 class Peer:
     """The supervisor's end: never blocks; data that cannot be sent yet is buffered.
 
-    ``received`` is called with each value; ``gone`` once, if the other end closes, stalls or sends invalid data.
+    ``received`` is called with each value; ``gone`` once, if the other end closes, stalls or sends invalid data. The
+    owner of ``selector`` calls what is ready (``key.data``).
     """
 
     def __init__(
-        self, sock: socket.socket, poller: Poller, received: Callable[[Any], None], gone: Callable[[], None]
+        self,
+        sock: socket.socket,
+        selector: selectors.BaseSelector,
+        received: Callable[[Any], None],
+        gone: Callable[[], None],
     ) -> None:
         sock.setblocking(False)
         self._sock = sock
-        self._poller = poller
+        self._selector = selector
         self._received = received
         self._gone = gone
         self._frames = Frames()
         self._waiting = bytearray()
         self._is_open = True
-        poller.watch(sock, self._ready)
+        selector.register(sock, selectors.EVENT_READ, self._ready)
 
     def send(self, value: Any) -> None:
         """Sends or buffers a value. While any is buffered, nothing is read from the other end."""
@@ -42,7 +47,7 @@ class Peer:
             self._waiting += frame
         elif (sent := self._sent(frame)) < len(frame):
             self._waiting += frame[sent:]
-            self._poller.want(self._sock, writing=True)
+            self._selector.modify(self._sock, selectors.EVENT_WRITE, self._ready)
         if len(self._waiting) > MOST_WAITING:
             self._drop()
 
@@ -50,7 +55,7 @@ class Peer:
         """Closes the connection without calling ``gone``."""
         if self._is_open:
             self._is_open = False
-            self._poller.forget(self._sock)
+            self._selector.unregister(self._sock)
             self._sock.close()
 
     def forget(self) -> None:
@@ -59,10 +64,12 @@ class Peer:
         self._sock.close()
 
     def _ready(self) -> None:
+        if not self._is_open:
+            return  # closed by what was ready before it
         if self._waiting:
             del self._waiting[: self._sent(self._waiting)]
             if not self._waiting and self._is_open:
-                self._poller.want(self._sock, writing=False)
+                self._selector.modify(self._sock, selectors.EVENT_READ, self._ready)
             return
         try:
             piece = self._sock.recv(PIECE)

@@ -1,5 +1,6 @@
 """A supervisor's hub on its own thread, and links to it like those of worker processes."""
 
+import selectors
 import socket
 import threading
 from collections.abc import Mapping
@@ -7,18 +8,17 @@ from typing import Self
 
 from nexus.processes.hub import Function, Hub
 from nexus.processes.link import SECONDS, SupervisorLink
-from nexus.processes.poller import Poller
 
 
 class Served:
     """Use as a context manager."""
 
     def __init__(self, functions: Mapping[str, Function]) -> None:
-        self._poller = Poller()
-        self.hub = Hub(functions, self._poller)
+        self._selector = selectors.PollSelector()
+        self.hub = Hub(functions, self._selector)
         self._wake, self._woken = socket.socketpair()
         self._is_over = False
-        self._poller.watch(self._woken, self._stop)
+        self._selector.register(self._woken, selectors.EVENT_READ, self._stop)
         self._links: list[SupervisorLink] = []
 
     def link(self, seconds: float = SECONDS) -> SupervisorLink:
@@ -38,7 +38,6 @@ class Served:
         for link in self._links:
             link.close()
         self.hub.close()
-        self._poller.close()
         self._wake.close()
         self._woken.close()
 
@@ -52,4 +51,5 @@ class Served:
 
     def _run(self) -> None:
         while not self._is_over:
-            self._poller.wait()
+            for key, _ in self._selector.select():
+                key.data()

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import selectors
 import socket
 import subprocess
 import time
@@ -10,7 +11,6 @@ from typing import NoReturn
 
 import pytest
 
-from nexus.processes.poller import Poller
 from nexus.server.process.rereading import Rereading
 from nexus.server.process.source import Accepted, Source
 from nexus.server.process.supervisor import Orders, Supervisor
@@ -33,17 +33,16 @@ def test_it_keeps_serving_if_no_process_can_be_started(
     file = tmp_path / "nexus.toml"
     file.write_text('[llm.providers.demo]\ntype = "echo"\n[llm.providers.demo.models.echo]\n')
     source = Source(file)
-    rereading, heard, poller = Rereading(source, source.read()), list[Accepted | None](), Poller()
+    rereading, heard = Rereading(source, source.read()), list[Accepted | None]()
     rereading.request()
     assert rereading.wants_to_read()
     monkeypatch.setattr(lacking, what, refused)
-    rereading.begin(poller, never, heard.append)
+    rereading.begin(selectors.PollSelector(), never, heard.append)
     assert heard == [None]
     assert "no process could be started to read the configuration" in caplog.text
     assert not rereading.wants_to_read(), "it is not retried immediately"
     rereading.request()
     assert rereading.wants_to_read()
-    poller.close()
 
 
 def test_a_reading_process_that_hangs_even_when_killed_is_reported_once(
@@ -60,13 +59,14 @@ def test_a_reading_process_that_hangs_even_when_killed_is_reported_once(
         reading.append(subprocess.Popen(["sleep", "600"], pass_fds=[ends[-1][1].fileno()]))
         return reading[-1].pid
 
-    rereading, heard, poller = Rereading(Source(None), Source(None).read()), list[Accepted | None](), Poller()
+    rereading, heard = Rereading(Source(None), Source(None).read()), list[Accepted | None]()
+    selector = selectors.PollSelector()
     reading: list[subprocess.Popen[bytes]] = []
     with monkeypatch.context() as patch:
         patch.setattr(socket, "socketpair", connected)
         patch.setattr(os, "fork", forked)
         patch.setattr("nexus.server.process.rereading.PATIENCE", 0.0)
-        rereading.begin(poller, never, heard.append)
+        rereading.begin(selector, never, heard.append)
     with monkeypatch.context() as patch:
         patch.setattr(os, "kill", lambda *_: None)
         assert not rereading.wants_to_read()
@@ -75,9 +75,9 @@ def test_a_reading_process_that_hangs_even_when_killed_is_reported_once(
     rereading.stop()
     reading[0].wait(60)
     while not heard:
-        poller.wait(60)
+        for key, _ in selector.select(60):
+            key.data()
     assert heard == [None]
-    poller.close()
     late = "the configuration could not be read in time; keeping the previous one"
     assert [record.getMessage() for record in caplog.records] == [late]
 

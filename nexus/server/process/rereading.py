@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import selectors
 import signal
 import socket
 import time
@@ -17,7 +18,6 @@ from functools import partial
 from typing import NoReturn
 
 from nexus.processes.link import pairs
-from nexus.processes.poller import Poller
 from nexus.server.process.source import Accepted, Rejected, Source, log_rejected
 from nexus.settings import Settings
 from nexus.settings.files import EVERY, Watch
@@ -79,7 +79,7 @@ class Rereading:
         self._requested = False
         return True
 
-    def begin(self, poller: Poller, live: Live, over: Over) -> None:
+    def begin(self, selector: selectors.BaseSelector, live: Live, over: Over) -> None:
         """Forks the reading process. ``live`` runs the child; ``over`` gets the new settings, or None on failure."""
         try:
             with pairs(1) as [(own, theirs)]:
@@ -92,18 +92,18 @@ class Rereading:
             return
         own.setblocking(False)
         self._pieces, self._kill_at, self._is_killed = [], time.monotonic() + PATIENCE, False
-        poller.watch(own, partial(self._received, poller, own, over))
+        selector.register(own, selectors.EVENT_READ, partial(self._received, selector, own, over))
 
     def _answer(self, sock: socket.socket) -> int:
         """Reads the configuration and sends the result, in the child; returns its exit code."""
         sock.sendall(pickle.dumps(self._source.reread(self.settings)))
         return 0
 
-    def _received(self, poller: Poller, sock: socket.socket, over: Over) -> None:
+    def _received(self, selector: selectors.BaseSelector, sock: socket.socket, over: Over) -> None:
         with suppress(BlockingIOError):
             while piece := sock.recv(1 << 20):
                 self._pieces.append(piece)
-            poller.forget(sock)
+            selector.unregister(sock)
             sock.close()
             self._pid = None
             over(None if self._is_killed else self._parse(b"".join(self._pieces)))

@@ -14,7 +14,6 @@ from typing import NoReturn
 
 from nexus.dataclasses import dataclass
 from nexus.processes.hub import Hub
-from nexus.processes.poller import Poller
 from nexus.server.process.slots import Slots
 from nexus.telemetry import logs
 
@@ -73,7 +72,6 @@ def end_now(code: int) -> NoReturn:
 class Inherited:
     """What every child inherits from its supervisor."""
 
-    poller: Poller
     hub: Hub
     slots: Slots
 
@@ -86,7 +84,6 @@ class Inherited:
             # A terminal sends these to all of its processes, but only the supervisor reacts. With a handler instead of
             # SIG_IGN, programs that the child runs get the default again.
             signal.signal(number, ignore)
-        self.poller.close()
         self.hub.forget()
         for sock in foreign:
             sock.close()

@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import pickle
+import selectors
 import signal
 import socket
 import time
@@ -23,7 +24,6 @@ from nexus.processes.board import Facts
 from nexus.processes.hub import Hub
 from nexus.processes.link import SupervisorLink, pairs
 from nexus.processes.peer import Control, Peer
-from nexus.processes.poller import Poller
 from nexus.server import memory, shared_state
 from nexus.server.process.rereading import Rereading
 from nexus.server.process.signals import Inherited, has_terminal, no_signals, signals
@@ -64,17 +64,17 @@ class Supervisor:
         self._state = SharedState(rereading.settings.server)
         self._notifier = notifier
         self._had_terminal = has_terminal()
-        self._poller = Poller()
-        self._hub = Hub(self._state.functions, self._poller)
+        # Has no descriptor, which forked processes would share.
+        self._selector = selectors.PollSelector()
+        self._hub = Hub(self._state.functions, self._selector)
         self._memory = SharedMemory(orders.count)
         self._memory.meters.started()
         self._facts = Facts()
         self._slots = Slots(orders.count)
-        self._inherited = Inherited(self._poller, self._hub, self._slots)
+        self._inherited = Inherited(self._hub, self._slots)
         self._began = time.monotonic()
         self._together = False
         self._is_up = False
-        self._has_changed = False
         self._stopped_at: float | None = None
         self._hurried_at: float | None = None
         self._code = 0
@@ -85,23 +85,15 @@ class Supervisor:
         # Freeze what exists now: workers share its pages until someone writes to them.
         memory.settle()
         with signals() as woken, logs.without_thread() as flush:
-            self._poller.watch(woken, partial(self._woken, woken))
+            self._selector.register(woken, selectors.EVENT_READ, partial(self._woken, woken))
             while not self._is_over:
                 self._start_due()
                 self._reread()
-                self._wait(self._pause(flush()))
+                for key, _ in self._selector.select(self._pause(flush())):
+                    key.data()
                 self._kill_overdue()
             self._hub.close()
-            self._poller.close()
         return self._code
-
-    def _wait(self, seconds: float) -> None:
-        """Serves workers' calls, of which there are thousands; returns early only if something else has changed."""
-        until = time.monotonic() + seconds
-        self._has_changed = False
-        self._poller.wait(seconds)
-        while not self._has_changed and (left := until - time.monotonic()) > 0:
-            self._poller.wait(left)
 
     # Timing.
 
@@ -146,10 +138,9 @@ class Supervisor:
             self._notifier.reloading()
             live = partial(self._inherited.live, self._listeners.sockets)
             with no_signals():
-                self._rereading.begin(self._poller, live, self._reread_over)
+                self._rereading.begin(self._selector, live, self._reread_over)
 
     def _reread_over(self, good: Accepted | None) -> None:
-        self._has_changed = True
         self._memory.meters.reloaded(read=good is not None)
         if good is not None and self._stopped_at is None:
             before, self._rereading.settings = self._rereading.settings, good.settings
@@ -180,7 +171,7 @@ class Supervisor:
         slot.pid, slot.began, slot.due = pid, time.monotonic(), None
         slot.settings = self._rereading.settings
         # Nothing to do when the stream ends: SIGCHLD reports the worker's end, with the exit code.
-        slot.control = Peer(control, self._poller, partial(self._received, slot), lambda: None)
+        slot.control = Peer(control, self._selector, partial(self._received, slot), lambda: None)
         self._hub.add(link)
 
     def _work(self, slot: Slot, control: socket.socket, link: socket.socket) -> int:
@@ -196,10 +187,8 @@ class Supervisor:
                     if other is not slot:
                         other.send(message)
             case (shared_state.BUILT,):
-                self._has_changed = True
                 self._built(slot)
             case (shared_state.READY,):
-                self._has_changed = True
                 self._serves(slot)
             case (shared_state.ADOPTED, bool(adopted)):
                 slot.has_adopted = adopted
@@ -264,7 +253,6 @@ class Supervisor:
             self._slots.kill(signal.SIGKILL)
 
     def _woken(self, sock: socket.socket) -> None:
-        self._has_changed = True
         with suppress(BlockingIOError):
             for number in sock.recv(1024):
                 if number == signal.SIGCHLD:
