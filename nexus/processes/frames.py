@@ -36,9 +36,6 @@ class Frames:
 
     def feed(self, piece: bytes) -> list[Any]:
         """Adds a piece; returns the values that are now complete. Raises BadFrame."""
-        if not self._buffer and len(piece) - _HEAD == int.from_bytes(piece[:_HEAD]):
-            # Nearly always the piece is exactly one frame.
-            return [_read(memoryview(piece)[_HEAD:])]
         self._buffer += piece
         values: list[Any] = []
         while len(self._buffer) >= _HEAD:
@@ -52,7 +49,7 @@ class Frames:
         return values
 
 
-def _read(data: bytes | memoryview) -> Any:
+def _read(data: bytes) -> Any:
     try:
         return marshal.loads(data)
     except (ValueError, EOFError, TypeError) as error:

@@ -6,6 +6,7 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from nexus.processes.frames import PIECE, BadFrame, Frames, pack
@@ -108,15 +109,10 @@ class Control:
         self.sock = sock
         self._lock = threading.Lock()
 
-    def tell(self, value: Any) -> bool:
-        """Sends a value; returns whether it was sent."""
+    def tell(self, value: Any) -> None:
         frame = pack(value)
-        with self._lock:
-            try:
-                sent = self.sock.send(frame, socket.MSG_DONTWAIT)
-                if sent < len(frame):
-                    # A partial frame would corrupt all that follows, so the rest is sent even if that blocks.
-                    self.sock.sendall(frame[sent:])
-            except OSError:
-                return False
-            return True
+        with self._lock, suppress(OSError):
+            sent = self.sock.send(frame, socket.MSG_DONTWAIT)
+            if sent < len(frame):
+                # A partial frame would corrupt all that follows, so the rest is sent even if that blocks.
+                self.sock.sendall(frame[sent:])
