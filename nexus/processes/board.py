@@ -27,24 +27,19 @@ Fact = tuple[str, Any, Any, float]
 
 
 class Board:
-    """The facts in one process. ``send`` passes a fact to the others; None in a single process."""
+    """The facts in one process. ``send`` passes a fact to the others."""
 
-    def __init__(
-        self, send: Callable[[Fact], object] | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, send: Callable[[Fact], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._send = send
         self._clock = clock
         self._tables: dict[str, Received] = {}
 
-    def table(self, name: str, received: Received) -> Publish | None:
-        """Registers a table and returns its publish function; None in a single process."""
-        send = self._send
-        if send is None:
-            return None
+    def table(self, name: str, received: Received) -> Publish:
+        """Registers a table and returns its publish function."""
         self._tables[name] = received
 
         def publish(key: Any, value: Any, seconds: float) -> None:
-            send((name, key, value, self._clock() + seconds))
+            self._send((name, key, value, self._clock() + seconds))
 
         return publish
 

@@ -147,10 +147,3 @@ def test_facts_are_bounded() -> None:
     for number in range(100):
         facts.keep(("t", number, "x", 1e12))
     assert [fact[1] for fact in facts.all()] == list(range(90, 100))
-
-
-def test_a_single_process_works_without_sharing() -> None:
-    cooldowns = Cooldowns()
-    cooldowns.share(Board())
-    cooldowns.start(SCOPE, 60, "x")
-    assert cooldowns.end([SCOPE], cooldowns.clock()) is not None
