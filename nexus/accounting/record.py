@@ -32,9 +32,6 @@ from nexus.protocols.error_words import decode_error, error_words
 from nexus.protocols.operation import Operation
 from nexus.wire import Json
 
-Phase = Literal["prepared", "sent", "answered", "content"]
-"""How far an attempt got: nothing sent, request sent, head received, content passed on."""
-
 KeyClass = Literal["configured", "caller"]
 """Whose key was sent to the vendor."""
 
@@ -91,9 +88,9 @@ def outcome_of(error: NexusError | None) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """``route`` is the configured name of the model, ``provider_type`` its provider's type; ``status`` is the vendor's,
-    or for an error inside a successful response the status it stands for; ``request_model`` is the vendor's model name
-    in the request, ``model`` in the answer, ``stop`` the vendor's stop reason.
+    """``route`` is the configured name of the model; ``status`` is the vendor's, or for an error inside a successful
+    response the status it stands for; ``request_model`` is the vendor's model name in the request, ``model`` in the
+    answer, ``stop`` the vendor's stop reason.
 
     ``vendor`` is OpenTelemetry's name of the vendor, ``server`` its host and port, ``span_id`` the attempt's span if
     traces are exported; ``events`` counts those passed on. ``raw_usage`` is the vendor's own usage object, also if it
@@ -105,10 +102,8 @@ class AttemptRecord:
 
     number: int
     route: str
-    provider_type: str
     request_model: str
     key: KeyClass | None
-    phase: Phase
     outcome: Outcome
     status: int | None
     began: float

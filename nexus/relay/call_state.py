@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from nexus.accounting.record import Charge, KeyClass, Outcome, Phase, outcome_of
+from nexus.accounting.record import Charge, KeyClass, Outcome, outcome_of
 from nexus.call import Answers, Call, VendorIds
 from nexus.cancel import Cancel
 from nexus.conversation.usage import Usage, parts_of
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from nexus.relay.candidate import Candidate, Plan
     from nexus.relay.held_state import Booked, HeldState
 
+Phase = Literal["prepared", "sent", "answered", "content"]
+"""How far an attempt got: nothing sent, request sent, head received, content passed on."""
 
 LONGEST_TRIED = 1000
 """Approximate maximum length of the header that lists all attempts; the first and the last are always in it."""

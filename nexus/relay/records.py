@@ -81,7 +81,6 @@ def _booked_record(download: AttemptRecord, number: int, booked: Booked) -> Atte
         number=number,
         route=booked.route,
         request_model=booked.model,
-        phase="content",
         outcome=Outcome.OK,
         first_content=None,
         model=booked.model,
@@ -108,10 +107,8 @@ def _attempt_record(attempt: Attempt, cost_of: Cost) -> AttemptRecord:
     return AttemptRecord(
         number=attempt.number,
         route=attempt.route.name,
-        provider_type=attempt.route.provider.settings.type,
         request_model=attempt.route.model,
         key=attempt.key,
-        phase=attempt.phase,
         outcome=outcome_of(attempt.error),
         status=attempt.vendor_status,
         began=attempt.began - received,

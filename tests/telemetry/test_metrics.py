@@ -33,10 +33,8 @@ def attempt(**fields: Any) -> AttemptRecord:
     known: dict[str, Any] = {
         "number": 1,
         "route": "openai/gpt-5",
-        "provider_type": "openai",
         "request_model": "gpt-5-2026",
         "key": "house",
-        "phase": "content",
         "outcome": Outcome.OK,
         "status": 200,
         "began": 0.01,
