@@ -65,8 +65,6 @@ or speaks no known protocol (404), does not have what the request names (403, 40
 Content was passed on; or the call is over: the client disconnected, the gateway is stopping, the deadline has passed.
 """
 
-Phase = Literal["unsent", "sent", "content"]
-
 Again = Literal["no", "at once", "after a pause", "if nothing else is left"]
 """Whether the same candidate is retried."""
 
@@ -81,7 +79,6 @@ Cooldown = Literal["", "host", "model", "key", "key_model"]
 class Verdict:
     """What to do after a failure. ``count``: only repeated failures start a cooldown; otherwise the first one does."""
 
-    phase: Phase
     again: Again = "no"
     other_key: bool = False
     next: Next = "no"
@@ -90,33 +87,33 @@ class Verdict:
 
 
 VERDICTS: Mapping[Failure, Verdict] = {
-    "not_expressible": Verdict("unsent", next="yes"),
-    "too_small": Verdict("unsent", next="yes"),
-    "over_limit": Verdict("unsent", next="yes"),
-    "no_room": Verdict("unsent", next="yes"),
-    "no_connection": Verdict("unsent", again="at once", next="yes", cooldown="host"),
+    "not_expressible": Verdict(next="yes"),
+    "too_small": Verdict(next="yes"),
+    "over_limit": Verdict(next="yes"),
+    "no_room": Verdict(next="yes"),
+    "no_connection": Verdict(again="at once", next="yes", cooldown="host"),
     # The vendor may bill it all the same, so it is never sent twice.
-    "silence": Verdict("sent", next="yes", cooldown="model"),
-    "breakdown": Verdict("sent", again="after a pause", next="yes", cooldown="model"),
+    "silence": Verdict(next="yes", cooldown="model"),
+    "breakdown": Verdict(again="after a pause", next="yes", cooldown="model"),
     # The model is up, and answers other requests.
-    "miswritten": Verdict("sent", again="after a pause", next="yes"),
-    "overloaded": Verdict("sent", again="if nothing else is left", next="yes", cooldown="model"),
+    "miswritten": Verdict(again="after a pause", next="yes"),
+    "overloaded": Verdict(again="if nothing else is left", next="yes", cooldown="model"),
     "rate_limited": Verdict(
-        "sent", again="if nothing else is left", other_key=True, next="yes", cooldown="key_model", count=False
+        again="if nothing else is left", other_key=True, next="yes", cooldown="key_model", count=False
     ),
-    "key_refused": Verdict("sent", other_key=True, next="yes", cooldown="key", count=False),
-    "key_forbidden": Verdict("sent", other_key=True, next="yes", cooldown="key_model", count=False),
-    "callers_key": Verdict("sent"),
-    "missing": Verdict("sent", next="yes", cooldown="model"),
+    "key_refused": Verdict(other_key=True, next="yes", cooldown="key", count=False),
+    "key_forbidden": Verdict(other_key=True, next="yes", cooldown="key_model", count=False),
+    "callers_key": Verdict(),
+    "missing": Verdict(next="yes", cooldown="model"),
     # Another account may have it.
-    "not_here": Verdict("sent", other_key=True, next="yes"),
-    "invalid": Verdict("sent"),
-    "too_long": Verdict("sent", next="on_overflow"),
+    "not_here": Verdict(other_key=True, next="yes"),
+    "invalid": Verdict(),
+    "too_long": Verdict(next="on_overflow"),
     # Nexus does not look for a laxer vendor.
-    "policy": Verdict("sent"),
+    "policy": Verdict(),
     # The client gets the error: a second answer must not continue the first.
-    "after_content": Verdict("content", cooldown="model"),
-    "over": Verdict("sent"),
+    "after_content": Verdict(cooldown="model"),
+    "over": Verdict(),
 }
 
 

@@ -173,7 +173,7 @@ def test_a_failure_of_the_first_target(
         assert reply.headers["x-nexus-route"] == f"v{answers + 1}/{model}"
         assert reply.headers["x-nexus-tried"].startswith("v1/m=")
         assert reply.headers["x-nexus-tried"].endswith(f"v{answers + 1}/m=200")
-    elif verdict.phase == "content":
+    elif row.failure == "after_content":
         assert reply.status == 200 and b"v2" not in reply.body
     else:
         assert reply.status == row.by(kind).status
