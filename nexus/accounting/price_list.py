@@ -2,9 +2,9 @@
 
     python -m nexus.accounting.price_list < REQUEST
 
-Reads a JSON array of a time in Unix seconds and routes; writes an object with the package's version, the prices it has
-at that time by name, as ``read_price`` reads them, and ``until`` when they hold. Fetches nothing: the prices are the
-installed ones.
+Reads a JSON array of a time in Unix seconds and routes; writes an object with the prices that the package has at that
+time by name, as ``read_price`` reads them, and ``until`` when they hold. Fetches nothing: the prices are the installed
+ones.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Route = tuple[str, str, str, int]
 
 
 def price_list(at: float, routes: Iterable[Route]) -> dict[str, Any]:
-    """The package's version and its prices of ``routes``."""
+    """The package's prices of ``routes``, and until when they hold."""
     import genai_prices
 
     found: dict[str, Any] = {}
@@ -67,7 +67,7 @@ def price_list(at: float, routes: Iterable[Route]) -> dict[str, Any]:
             "searches": _nano(searches / 1000, 100) if (searches := standard.get("web_searches_kcount")) else None,
             "media": [kind for kind in MEDIA if any(standard.get(key.format(kind)) for key in _OF_MEDIA)],
         }
-    return {"version": genai_prices.__version__, "prices": found, "until": until}
+    return {"prices": found, "until": until}
 
 
 def _changes(model: Any, now: datetime) -> Iterator[float]:
