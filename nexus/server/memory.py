@@ -26,16 +26,12 @@ TRIM_CLOSED = 250
 """Trim after this many connections closed since the last trim: their memory lies scattered among that of open ones."""
 
 
-def tune() -> bool:
-    """Tunes the garbage collector, and glibc's allocator: few arenas, large allocations mapped separately.
-
-    Returns whether the allocator was tuned.
-    """
+def tune() -> None:
+    """Tunes the garbage collector, and glibc's allocator: few arenas, large allocations mapped separately."""
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
     libc = _glibc()
-    if libc is None:
-        return False
-    return bool(libc.mallopt(_M_ARENA_MAX, _ARENAS) and libc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM))
+    if libc is not None and libc.mallopt(_M_ARENA_MAX, _ARENAS):
+        libc.mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM)
 
 
 def settle() -> None:

@@ -75,7 +75,7 @@ class Inherited:
     hub: Hub
     slots: Slots
 
-    def release(self, foreign: Sequence[socket.socket] = ()) -> None:
+    def release(self, foreign: Sequence[socket.socket]) -> None:
         """Releases all that the child inherited; restores default signal handling."""
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGCHLD):
