@@ -65,8 +65,8 @@ or speaks no known protocol (404), does not have what the request names (403, 40
 Content was passed on; or the call is over: the client disconnected, the gateway is stopping, the deadline has passed.
 """
 
-Again = Literal["no", "at once", "after a pause", "if nothing else is left"]
-"""Whether the same candidate is retried."""
+Again = Literal["no", "at once", "after a pause"]
+"""Whether the same candidate is retried: after a pause only if no other target is left."""
 
 Next = Literal["yes", "no", "on_overflow"]
 """Whether another target is tried: any, none, or the one for long conversations."""
@@ -97,10 +97,8 @@ VERDICTS: Mapping[Failure, Verdict] = {
     "breakdown": Verdict(again="after a pause", next="yes", cooldown="model"),
     # The model is up, and answers other requests.
     "miswritten": Verdict(again="after a pause", next="yes"),
-    "overloaded": Verdict(again="if nothing else is left", next="yes", cooldown="model"),
-    "rate_limited": Verdict(
-        again="if nothing else is left", other_key=True, next="yes", cooldown="key_model", count=False
-    ),
+    "overloaded": Verdict(again="after a pause", next="yes", cooldown="model"),
+    "rate_limited": Verdict(again="after a pause", other_key=True, next="yes", cooldown="key_model", count=False),
     "key_refused": Verdict(other_key=True, next="yes", cooldown="key", count=False),
     "key_forbidden": Verdict(other_key=True, next="yes", cooldown="key_model", count=False),
     "callers_key": Verdict(),
