@@ -20,11 +20,10 @@ SECONDS = 5.0
 
 
 class Lost(Exception):
-    """The supervisor did not answer."""
+    """A call has no result: the supervisor did not answer, or the call failed there, and its log says why."""
 
-
-class CallFailed(Exception):
-    """A call failed in the supervisor; its log says why."""
+    def __init__(self, why: str = "the supervisor did not answer") -> None:
+        super().__init__(why)
 
 
 @contextmanager
@@ -59,7 +58,7 @@ class SupervisorLink:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def call(self, name: str, *arguments: object) -> Any:
-        """Calls a function with plain values; returns its result. Raises Lost and CallFailed."""
+        """Calls a function with plain values; returns its result. Raises Lost."""
         if not self._lock.acquire(timeout=self._seconds):
             raise Lost
         try:
@@ -67,7 +66,7 @@ class SupervisorLink:
         finally:
             self._lock.release()
         if not is_done:
-            raise CallFailed(value)
+            raise Lost(value)
         return value
 
     def _ask(self, name: str, arguments: tuple[object, ...]) -> tuple[bool, Any]:
