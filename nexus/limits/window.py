@@ -35,10 +35,10 @@ class Window:
 
     __slots__ = ("_cells", "interval", "width")
 
-    def __init__(self, interval: int, cells: memoryview | None = None) -> None:
+    def __init__(self, interval: int, cells: memoryview) -> None:
         self.interval = interval
         self.width = width_of(interval)
-        self._cells = memoryview(bytearray(8 * CELLS)).cast("q") if cells is None else cells
+        self._cells = cells
 
     @property
     def total(self) -> int:

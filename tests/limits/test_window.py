@@ -15,6 +15,11 @@ MOMENTS = st.lists(
 """Pauses and amounts, for intervals of about a thousand microseconds."""
 
 
+def no_cells() -> memoryview:
+    """Memory for a window without admissions."""
+    return memoryview(bytearray(8 * CELLS)).cast("q")
+
+
 def asked(amount: int, limit: int, interval: int) -> Demand:
     return Demand(Quota("k", "input_tokens", limit, interval, "rule"), amount)
 
@@ -22,7 +27,7 @@ def asked(amount: int, limit: int, interval: int) -> Demand:
 @PROFILE
 @given(interval=st.integers(1, 3_000), limit=st.integers(1, 100), moments=MOMENTS)
 def test_decisions_match_the_exact_log(interval: int, limit: int, moments: list[tuple[int, int]]) -> None:
-    window, log, now = Window(interval), ExactLog(interval), START
+    window, log, now = Window(interval, no_cells()), ExactLog(interval), START
     for pause, amount in moments:
         now += pause
         decision = reserve(now, [asked(amount, limit, interval)], [window])
@@ -42,7 +47,7 @@ def test_decisions_match_the_exact_log(interval: int, limit: int, moments: list[
 def test_the_reported_wait_is_exact_to_the_microsecond(
     interval: int, limit: int, moments: list[tuple[int, int]]
 ) -> None:
-    window, now = Window(interval), START
+    window, now = Window(interval, no_cells()), START
     for pause, amount in moments:
         now += pause
         demands = [asked(amount, limit, interval)]
@@ -66,7 +71,7 @@ def test_settling_replaces_the_reserved_amount_in_its_bucket(
     interval: int, limit: int, calls: list[tuple[int, int, int, int]]
 ) -> None:
     """Actual amounts never exceed the reserved ones here, so no interval holds more than the limit."""
-    window, log, now = Window(interval), ExactLog(interval), START
+    window, log, now = Window(interval, no_cells()), ExactLog(interval), START
     running: list[tuple[int, int, int, int]] = []
     for pause, amount, actual, until in calls:
         now += pause
@@ -82,7 +87,7 @@ def test_settling_replaces_the_reserved_amount_in_its_bucket(
 
 
 def test_spending_more_than_reserved_overdraws_and_extends_the_wait() -> None:
-    window, now = Window(60 * SECOND), START
+    window, now = Window(60 * SECOND, no_cells()), START
     first = reserve(now, [demand(10, 100)], [window])
     assert isinstance(first, Granted)
     window.change(now + SECOND, first.receipt.buckets[0], 240)
@@ -93,7 +98,7 @@ def test_spending_more_than_reserved_overdraws_and_extends_the_wait() -> None:
 
 
 def test_overspending_settled_after_the_interval_counts_from_then_on() -> None:
-    window = Window(60 * SECOND)
+    window = Window(60 * SECOND, no_cells())
     first = reserve(START, [demand(10, 100)], [window])
     assert isinstance(first, Granted)
     end = START + 90 * SECOND
@@ -104,7 +109,7 @@ def test_overspending_settled_after_the_interval_counts_from_then_on() -> None:
 
 
 def test_a_refund_after_the_interval_frees_nothing() -> None:
-    window = Window(60 * SECOND)
+    window = Window(60 * SECOND, no_cells())
     first = reserve(START, [demand(100, 100)], [window])
     assert isinstance(first, Granted)
     end = START + 61 * SECOND
@@ -114,7 +119,7 @@ def test_a_refund_after_the_interval_frees_nothing() -> None:
 
 
 def test_a_total_that_a_dead_process_left_wrong_is_right_again_when_an_entry_expires() -> None:
-    cells = memoryview(bytearray(8 * CELLS)).cast("q")
+    cells = no_cells()
     window = Window(60 * SECOND, cells)
     for seconds in (0, 30):
         window.add(START + seconds * SECOND, 10)
@@ -124,7 +129,7 @@ def test_a_total_that_a_dead_process_left_wrong_is_right_again_when_an_entry_exp
 
 
 def test_several_demands_are_granted_all_or_none() -> None:
-    first, second = Window(60 * SECOND), Window(10 * SECOND)
+    first, second = Window(60 * SECOND, no_cells()), Window(10 * SECOND, no_cells())
     demands = [demand(5, 100, 60, "a"), demand(5, 7, 10, "b")]
     assert isinstance(reserve(START, demands, [first, second]), Granted)
     refused = reserve(START + SECOND, demands, [first, second])
@@ -134,7 +139,7 @@ def test_several_demands_are_granted_all_or_none() -> None:
 
 
 def test_the_longest_wait_is_reported_and_never_outranks_all() -> None:
-    windows = [Window(60 * SECOND), Window(10 * SECOND), Window(SECOND)]
+    windows = [Window(60 * SECOND, no_cells()), Window(10 * SECOND, no_cells()), Window(SECOND, no_cells())]
     full = [demand(100, 100, 60, "a"), demand(7, 7, 10, "b"), demand(1, 1, 1, "c")]
     assert isinstance(reserve(START, full, windows), Granted)
     refused = reserve(START, full, windows)
@@ -147,7 +152,7 @@ def test_the_longest_wait_is_reported_and_never_outranks_all() -> None:
 
 @pytest.mark.parametrize("interval", [1, 7, 59, 60, 61, 1000, 60 * SECOND, 366 * 86_400 * SECOND])
 def test_memory_is_bounded(interval: int) -> None:
-    window, now = Window(interval), START
+    window, now = Window(interval, no_cells()), START
     step = max(1, interval // 1000)
     for _ in range(3000):
         now += step
@@ -160,7 +165,7 @@ def test_memory_is_bounded(interval: int) -> None:
 
 def test_steady_traffic_gets_all_but_a_sixtieth() -> None:
     """Measures the error in amounts: one request every millisecond against 1000 in 10 s."""
-    window, granted = Window(10 * SECOND), 0
+    window, granted = Window(10 * SECOND, no_cells()), 0
     for number in range(100_000):
         now = START + number * 1000
         granted += isinstance(reserve(now, [demand(1, 1000, 10)], [window]), Granted)
