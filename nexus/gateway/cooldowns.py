@@ -209,7 +209,6 @@ class Cooldowns:
             self.on_start(state.scope)
         if state.end is None:
             self._active += 1
-            state.since = now
         if state.end is None or now + seconds > state.end:
             state.end, state.last_end, state.why, state.counted = now + seconds, now + seconds, why, counted
         state.since = now
