@@ -469,7 +469,7 @@ def test_authorities_named_by_the_environment_are_trusted(tls: Tls, monkeypatch:
 def test_without_system_authorities_certifi_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from nexus.upstream import tls as module
 
-    monkeypatch.setattr(module, "_ELSEWHERE", (str(tmp_path / "nix"),))
+    monkeypatch.setattr(module, "_BUNDLES", (str(tmp_path / "nix"),))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nix"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     assert module.system_bundle() == certifi.where()
