@@ -122,7 +122,7 @@ class TestTls:
     def test_tls_to_a_plain_port(self, start: Start, start_redis: StartRedis) -> None:
         redis = start_redis()
         process = start(f"rediss://127.0.0.1:{redis.port}", 'connect_timeout = "200ms"')
-        said(process, "ERROR", f"redis=127.0.0.1:{redis.port}", "a port without TLS")
+        said(process, "ERROR", f"redis=127.0.0.1:{redis.port}", "does it use TLS?")
 
 
 class TestMissingPackage:
