@@ -28,6 +28,7 @@ from nexus.conversation.parts import (
 from nexus.dataclasses import dataclass, field, replace
 from nexus.protocols.codec import NewId
 from nexus.protocols.media import placeholder
+from nexus.protocols.tool_calls import calls_of
 from nexus.wire import without_half_pairs
 
 
@@ -97,7 +98,7 @@ class Tidy:
 
     def _distinct(self, call: ToolCall) -> ToolCall:
         if self._ids is None:
-            self._ids = set(_call_ids(self._request))
+            self._ids = {one.id for one in calls_of(self._request)}
         call_id = call.id if call.id and call.id not in self._ids else self._new_id()
         self._ids.add(call_id)
         return call if call_id == call.id else replace(call, id=call_id)
@@ -137,15 +138,11 @@ def fitting(stop: Stop, *, calls: bool, refused: bool) -> Stop:
             return stop
 
 
-def _call_ids(request: Request) -> list[str]:
-    return [part.id for message in request.messages for part in message.parts if isinstance(part, ToolCall)]
-
-
 def with_distinct_calls(request: Request) -> Request:
     """The same history, with distinct ids for calls that share one: the nth result of an id answers its nth call."""
     called: dict[str, int] = {}
     answered: dict[str, int] = {}
-    ids = _call_ids(request)
+    ids = [call.id for call in calls_of(request)]
     if len(taken := set(ids)) == len(ids):
         return request
 

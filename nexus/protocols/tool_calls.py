@@ -22,9 +22,14 @@ _KIMI_ID = pattern(r"functions\.[^:]+:\d+")
 _ANY_ID = pattern(r"(?s).*")
 
 
+def calls_of(request: Request) -> Iterator[ToolCall]:
+    """The calls in the history."""
+    return (part for message in request.messages for part in message.parts if isinstance(part, ToolCall))
+
+
 def called(request: Request) -> Iterator[str]:
     """The names of the tools that the history calls."""
-    return (part.name for message in request.messages for part in message.parts if isinstance(part, ToolCall))
+    return (call.name for call in calls_of(request))
 
 
 class ToolIds:

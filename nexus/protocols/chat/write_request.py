@@ -4,9 +4,7 @@ reported; nothing is clamped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from nexus.conversation.parts import Request, Thinking, ToolCall, ToolChoice
+from nexus.conversation.parts import Request, Thinking, ToolChoice
 from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import efforts
@@ -22,6 +20,7 @@ from nexus.protocols.dispositions import fields_for, left_out, tier_for
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.openai_request import TIERS, is_off, write_effort, write_owner, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
+from nexus.protocols.tool_calls import calls_of
 from nexus.wire import Json, digest, only
 
 _SAMPLING = {name: name for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty", "logit_bias")}
@@ -31,7 +30,8 @@ def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit_schemas(request, typed=target.chat.typed_schemas)
     drops = Drops((*left_out(WRITES, request), *lost))
     body: dict[str, Json] = {"model": target.model}
-    body["messages"] = MessagesWriter(target.chat, drops, tool_ids(target, _calls(request))).write(request)
+    ids = tool_ids(target, ((call.id, call.name) for call in calls_of(request)))
+    body["messages"] = MessagesWriter(target.chat, drops, ids).write(request)
     _write_tools(request, target.chat, body, drops)
     answer_tool = _write_format(request, target.chat, body)
     _write_thinking(request, target, body, drops)
@@ -54,11 +54,6 @@ def write_request(request: Request, target: Target) -> VendorRequest:
             body["stream_options"] = {"include_usage": True}
     cut = cut_for(request, () if stop else request.stop, drops)
     return VendorRequest(body, drops.names, answer_tool, cut=cut, renaming=renaming)
-
-
-def _calls(request: Request) -> Iterator[tuple[str, str]]:
-    parts = (part for message in request.messages for part in message.parts)
-    return ((part.id, part.name) for part in parts if isinstance(part, ToolCall))
 
 
 def _cache_key(request: Request) -> str | None:
