@@ -109,15 +109,20 @@ class Admission:
             with suppress(PermissionDenied):
                 budgets.spending(call, route, self._prices.price(route))
 
-    def price(self, route: str) -> Price | None:
-        """The price of a model, waiting for the price list if necessary; None if unknown."""
-        if not self._prices.is_known(route):
-            self._prices.wait(LONGEST_WAIT)
-        return self._prices.price(route)
+    def cost(self, route: str, usage: Usage) -> tuple[int | None, str]:
+        """As ``PriceBook.cost``, waiting for the price list if necessary."""
+        self._await_price(route)
+        return self._prices.cost(route, usage, "yes")
 
     def in_batch(self, route: str) -> Price | None:
-        price = self.price(route)
+        """The batch price of a model, waiting for the price list if necessary; None if unknown."""
+        self._await_price(route)
+        price = self._prices.price(route)
         return None if price is None else price.in_batch
+
+    def _await_price(self, route: str) -> None:
+        if not self._prices.is_known(route):
+            self._prices.wait(LONGEST_WAIT)
 
     def book(self, state: CallState, candidate: Candidate, usage: Usage, cost: int | None) -> None:
         """Counts the usage of batch requests, for which nothing was reserved."""

@@ -22,8 +22,10 @@ from nexus.wire import decode_object, encode, text
 
 log = logging.getLogger("nexus.usage")
 
+IdsOf = Callable[[Call], VendorIds | None]
 
-def book(state: CallState, admission: Admission, ids_of: Callable[[Call], VendorIds | None]) -> None:
+
+def book(state: CallState, admission: Admission, ids_of: IdsOf) -> None:
     """Adds the usage to the call's record, for the ledger and metrics, and to limits and budgets. Call it after the
     call was settled."""
     last, held = state.last, state.held
@@ -32,30 +34,31 @@ def book(state: CallState, admission: Admission, ids_of: Callable[[Call], Vendor
     try:
         if held is not None:
             _book_batch(state, held, last, admission)
-        elif last.tap.answer_id and (ids := ids_of(state.call)) is not None:
-            _book_answer(state, last, ids, admission)
+        elif last.tap.answer_id:
+            _book_answer(state, last, admission, ids_of)
     except ClientError as error:
         object = last.tap.answer_id if held is None or held.held is None else held.held.id
         fields = {"id": state.call.id, "object": object, "why": error.message}
         log.error("could not record usage that was reported later", extra={"fields": fields})
 
 
-def _book_answer(state: CallState, last: Attempt, ids: VendorIds, admission: Admission) -> None:
+def _book_answer(state: CallState, last: Attempt, admission: Admission, ids_of: IdsOf) -> None:
     """Records how an unfinished answer was counted, or books the usage of one that has finished since."""
     call, keeper, route, usage = state.call, last.candidate.keeper, last.route, last.usage
     if call.operation.spends:
-        is_open = usage is None and last.tap.stop_reason is None
-        if is_open and call.document.get("store") is not False:
+        is_open = usage is None and last.tap.stop_reason is None and call.document.get("store") is not False
+        if is_open and (ids := ids_of(call)) is not None:
             counted = {} if state.reservation is None else state.reservation.counted_as
             ids.owe(keeper, last.tap.answer_id, encode({"alias": route.alias, **counted}))
-    elif usage is not None and (owed := ids.owed(keeper, last.tap.answer_id)) is not None:
+        return
+    ids = None if usage is None else ids_of(call)
+    owed = None if ids is None else ids.owed(keeper, last.tap.answer_id)
+    if usage is not None and owed is not None:
         before = decode_object(owed)
         alias = text(before.get("alias"))
         settings = route.provider.settings.models.get(alias, ModelSettings())
         made_by = Candidate(Route(route.provider, alias, settings), last.candidate.account, last.candidate.own)
-        price = admission.price(made_by.route.name)
-        cost = None if price is None else price.cost(usage)
-        source = "" if price is None else price.source
+        cost, source = admission.cost(made_by.route.name, usage)
         state.booked = (Booked(made_by.route.name, last.tap.model or "", usage, cost, source, usage.raw or {}),)
         admission.book_rest(state, made_by, usage, cost, before)
 

@@ -18,12 +18,12 @@ from nexus.auth.authenticator import Authenticator
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
 from nexus.auth.tokens import Pending
-from nexus.call import Answers, Call, VendorIds
+from nexus.call import Answers, Call
 from nexus.errors import Cancelled, InvalidRequest, NexusError, NotFound, Overloaded, ProtocolError, VendorError
 from nexus.errors.unforeseen import stand_in
 from nexus.gateway.admission import Admission
 from nexus.gateway.attempts import Attempts
-from nexus.gateway.booking import book
+from nexus.gateway.booking import IdsOf, book
 from nexus.gateway.candidates import Router
 from nexus.gateway.held_calls import HeldCalls
 from nexus.gateway.holders import named, only, strangers_files
@@ -61,7 +61,6 @@ class ServerLoop(limits.Loop, Protocol):
 
 
 AnswersOf = Callable[[Call], Answers | None]
-IdsOf = Callable[[Call], VendorIds | None]
 
 
 class Gateway:
