@@ -19,9 +19,6 @@ from nexus.dataclasses import dataclass
 
 log = logging.getLogger("nexus.processes")
 
-INTERVAL = 1.0
-"""Seconds between two ticks."""
-
 BUSY, IDLE = 0.25, 0.05
 """Shares of a core: a process that uses more than BUSY is kept on one, one that uses less than IDLE is idle."""
 
@@ -86,7 +83,7 @@ class Cores:
 
 
 class Affinity:
-    """``tick`` decides, once every INTERVAL. ``core`` is the one on which the process is kept, None if it is free."""
+    """``tick``, called every second, decides. ``core`` is the one on which the process is kept, None if it is free."""
 
     def __init__(self, cores: Cores) -> None:
         """Raises what ``cores`` raises."""

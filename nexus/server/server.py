@@ -91,21 +91,23 @@ class Server:
         self.kept.holdings.open(books.held)
         self.consumers += (books,)
 
-    def sample(self, late: float | None = None) -> None:
-        """Samples the gauges; ``late`` is by how many seconds the loop's timer was late."""
-        if late is not None:
-            self.meters.late(late)
+    def sample(self) -> None:
+        """Samples the gauges, if there are metrics."""
+        if not self.meters.enabled:
+            return
         self.meters.set(catalog.UP, self.lifecycle.phase >= ServerPhase.SERVING)
         self.meters.set(catalog.BUSY, self.workers.busy)
         self.meters.set(catalog.THREADS, self.workers.limit)
-        store = self.kept.limits.store
-        self.meters.set(catalog.WITHOUT_REDIS, store.is_cut_off)
-        if store.is_cut_off:
-            # Without calls, nothing else would notice that Redis is back.
-            with suppress(Overloaded):
-                self.workers.start(store.ping)
+        self.meters.set(catalog.WITHOUT_REDIS, self.kept.limits.store.is_cut_off)
         if self.books is not None and self.books.ledger is not None:
             self.meters.lost(self.books.ledger.lost)
+
+    def probe_redis(self) -> None:
+        """Notices that the Redis of limits is back, also if no calls come."""
+        store = self.kept.limits.store
+        if store.is_cut_off:
+            with suppress(Overloaded):
+                self.workers.start(store.ping)
 
     def flight_limit(self, settings: ServerSettings) -> int:
         """This process's part of the limit for bytes of all request bodies."""

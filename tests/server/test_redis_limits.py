@@ -189,7 +189,7 @@ class TestRedisDown:
             openai_config(openai_upstream.base_url, requests(PLENTY)),
             anthropic_config(anthropic_upstream.base_url),
         )
-        nexus = serve(toml(redis, *vendors, on_failure="deny"))
+        nexus = serve("[server.metrics]\nenabled = false\n" + toml(redis, *vendors, on_failure="deny"))
         redis.kill()
         assert nexus.chat(CHAT, ALICE).status == 503
         assert nexus.messages(MESSAGES, ALICE).status == 200

@@ -17,7 +17,7 @@ from nexus.accounting.calendar import spent_in
 from nexus.accounting.database import DatabaseError
 from nexus.accounting.state import prepared
 from nexus.errors import Draining, Overloaded
-from nexus.processes.cpu_affinity import INTERVAL, open_affinity
+from nexus.processes.cpu_affinity import open_affinity
 from nexus.response_store.store import ANSWERS, IDS, bounds_of
 from nexus.server import memory
 from nexus.server.app import make_app, make_health_app, make_metrics_app
@@ -42,7 +42,7 @@ TELLING, RECORDING = 0.3, 0.3
 """Seconds for the errors and the usage of calls in flight if the process is to end at once."""
 
 BEAT = 1.0
-"""Seconds between samples of the gauges."""
+"""Seconds between two beats of the process."""
 
 
 def start(settings: Settings, listeners: Listeners, store: str | None = None) -> Running:
@@ -109,9 +109,8 @@ class Running:
         self._separate_http = [HttpServer(current, server.lifecycle, plain=True) for _, current in self._separate]
         server.show(enabled=runtime.settings.server.shows_dashboard)
         self._reaper = PeriodicCallback(self._reap, REAP * 1000)
-        self._pulse = Pulse(server.sample)
+        self._pulse = Pulse(self._beat)
         self._affinity = open_affinity()
-        self._pinner = PeriodicCallback(self._pin_to_core, INTERVAL * 1000)
         runtime.start()
 
     def listen(self, listeners: Listeners) -> None:
@@ -120,8 +119,7 @@ class Running:
         for http, sockets in zip(self._separate_http, (listeners.health, listeners.metrics), strict=True):
             http.add_sockets(sockets)
         self._reaper.start()
-        if self._affinity is not None:
-            self._pinner.start()
+        self._pulse.start()
         self._count()
         self.runtime.warm()
 
@@ -158,7 +156,6 @@ class Running:
             http.stop()
             await http.close_all_connections()
         self._reaper.stop()
-        self._pinner.stop()
         self._pulse.stop()
         if (exporting := self.server.exporting) is not None:
             # Not on a worker, because all of them may hang.
@@ -206,11 +203,14 @@ class Running:
         settings, meters = self.runtime.settings.server, self.server.meters
         meters.enabled = settings.metrics.enabled
         meters.groups = frozenset(listed_groups(settings))
-        if meters.enabled:
-            self._pulse.start()
-            self.server.sample()
-        else:
-            self._pulse.stop()
+        self.server.sample()
+
+    def _beat(self, late: float) -> None:
+        """Runs every second; ``late`` is by how many seconds the loop's timer was late."""
+        self.server.meters.late(late)
+        self.server.sample()
+        self.server.probe_redis()
+        self._pin_to_core()
 
     def _pin_to_core(self) -> None:
         if self._affinity is None:
@@ -222,7 +222,7 @@ class Running:
                 self._affinity.release()
         except (OSError, ValueError) as error:
             log.warning("this process cannot be kept on one core", extra={"fields": {"why": str(error)}})
-            self._pinner.stop()
+            self._affinity = None
 
     def _reap(self) -> None:
         self.runtime.reap()
@@ -251,20 +251,14 @@ class Pulse:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """May be called more than once."""
-        if self._timer is None:
-            self._schedule()
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _schedule(self) -> None:
         loop = asyncio.get_running_loop()
         self._due = loop.time() + BEAT
         self._timer = loop.call_at(self._due, self._late)
 
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
     def _late(self) -> None:
         self._beat(asyncio.get_running_loop().time() - self._due)
-        self._schedule()
+        self.start()

@@ -140,7 +140,8 @@ class Meters:
 
     def late(self, seconds: float) -> None:
         """A timer of the loop was late by ``seconds``."""
-        _observe(self._families[catalog.LAG][()], SHORT, seconds)
+        if self.enabled:
+            _observe(self._families[catalog.LAG][()], SHORT, seconds)
 
     def add(self, record: CallRecord) -> None:
         """Counts a finished call, or a request that did not become one."""
