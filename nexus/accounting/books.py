@@ -34,7 +34,7 @@ class Books:
     """``ledger`` is None if usage is not recorded."""
 
     def __init__(self, store: str, *, lasts: bool = True) -> None:
-        """Opens the store. ``lasts``: not a temporary one in memory, which must stay small. Raises NoDriver."""
+        """Opens the store. ``lasts``: not a temporary one in memory, which must stay small. Raises CannotServe."""
         database = open_store(store)
         retention = Retention(most=None if lasts and store != MEMORY else MOST_IN_MEMORY)
         self.ledger = Ledger(database, retention) if database is not None else None

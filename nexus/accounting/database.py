@@ -31,10 +31,6 @@ class NewerTables(DatabaseError):
     """A newer Nexus created the tables: this one could misread or damage them."""
 
 
-class NoDriver(DatabaseError):
-    """The database driver's package is missing."""
-
-
 class Transaction(Protocol):
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
         """Runs a statement; returns how many rows it changed."""

@@ -12,18 +12,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from nexus.accounting.database import Database, DatabaseError, NewerTables, NoDriver, migrate
+from nexus.accounting.database import Database, DatabaseError, NewerTables, migrate
 from nexus.accounting.tables import VERSION
 from nexus.settings import Settings
+from nexus.settings.problems import CannotServe
 from nexus.settings.types import needs
 from nexus.settings.usage import MEMORY, NONE, SQLITE
 
 log = logging.getLogger("nexus.usage")
 
+STORE = ("usage", "store")
+
 
 def open_store(store: str, patience: float = 60.0) -> Database | None:
     """Opens a store; None if usage is not recorded. ``patience`` is how long a statement may take, in seconds. Raises
-    NoDriver."""
+    CannotServe."""
     if store == NONE:
         return None
     if store == MEMORY or (file := file_of(store)) is not None:
@@ -33,7 +36,7 @@ def open_store(store: str, patience: float = 60.0) -> Database | None:
     try:
         from nexus.accounting.postgres import PostgresDatabase
     except ImportError:
-        raise NoDriver(needs("psycopg", "postgres")) from None
+        raise CannotServe(STORE, needs("psycopg", "postgres")) from None
     return PostgresDatabase(store, patience)
 
 
@@ -45,7 +48,7 @@ def file_of(store: str) -> Path | None:
 @contextmanager
 def usable_store(settings: Settings, processes: int) -> Iterator[str]:
     """The store to use, with its tables created. Several processes share a temporary file if nothing is to outlive
-    them. Raises NewerTables and NoDriver.
+    them. Raises CannotServe.
     """
     store = prepared(settings)
     if store != MEMORY or processes == 1:
@@ -62,7 +65,7 @@ _MEMORY = "/dev/shm"
 
 def prepared(settings: Settings) -> str:
     """The store to use: memory if the default store does not work. With any other, the ledger reports the error and
-    keeps retrying."""
+    keeps retrying. Raises CannotServe."""
     store, is_default = settings.origin.store, settings.usage.store is None
     if is_default and store == MEMORY and settings.origin.files:
         _warn_memory("neither XDG_STATE_HOME nor HOME names a folder")
@@ -71,8 +74,8 @@ def prepared(settings: Settings) -> str:
         return store
     try:
         migrate(database)
-    except NewerTables:
-        raise
+    except NewerTables as error:
+        raise CannotServe(STORE, str(error)) from error
     except DatabaseError as error:
         if is_default:
             _warn_memory(str(error))
@@ -86,22 +89,20 @@ def _warn_memory(why: str) -> None:
     log.warning("usage is kept in memory only; set [usage] store to keep it", extra={"fields": {"why": why}})
 
 
-def problem_of(settings: Settings) -> str | None:
-    """A problem of the store that only other settings or another Nexus version can fix, or None. Changes nothing."""
-    try:
-        open_store(settings.origin.store)
-    except NoDriver as error:
-        return str(error)
+def check_store(settings: Settings) -> None:
+    """Raises CannotServe for a problem of the store that only other settings or another Nexus version can fix. Changes
+    nothing."""
+    open_store(settings.origin.store)
     file = file_of(settings.origin.store)
     if file is None:
-        return None
+        return
     from nexus.accounting.sqlite import version_in
 
     if (version := version_in(file)) > VERSION:
-        return f"{file} was written by a newer Nexus: its tables have version {version}, this one supports {VERSION}"
+        text = f"{file} was written by a newer Nexus: its tables have version {version}, this one supports {VERSION}"
+        raise CannotServe(STORE, text)
     if settings.usage.store is not None and not _is_writable(file):
-        return f"{file} cannot be written"
-    return None
+        raise CannotServe(STORE, f"{file} cannot be written")
 
 
 def _is_writable(file: Path) -> bool:

@@ -74,7 +74,7 @@ class Authenticator:
         """An authenticator as configured. It fetches token signing keys at once, or shares those of another one with
         the same source.
 
-        Raises MissingPyJwt. The caller closes it.
+        Raises CannotServe. The caller closes it.
         """
         if oauth is None:
             return cls(identification, keys, None, claims=claims)

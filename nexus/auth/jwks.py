@@ -11,8 +11,10 @@ import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
-from nexus import DISTRIBUTION, wire
+from nexus import wire
 from nexus.dataclasses import dataclass, field
+from nexus.settings.problems import CannotServe
+from nexus.settings.types import needs
 from nexus.wire import Json
 
 MOST_KEYS = 64
@@ -35,17 +37,11 @@ KNOWN = frozenset(name for names in ALGORITHMS.values() for name in names)
 _PUBLIC = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
 
 
-class MissingPyJwt(Exception):
-    """[server.oauth] is configured, but PyJWT or cryptography is not installed."""
-
-    def __init__(self) -> None:
-        super().__init__(f"[server.oauth] needs PyJWT with cryptography: pip install '{DISTRIBUTION}[oauth]'")
-
-
 def require_pyjwt() -> None:
-    """Raises MissingPyJwt. Called at start, so that the problem is not found by the first caller."""
-    if any(importlib.util.find_spec(name) is None for name in ("jwt", "cryptography")):
-        raise MissingPyJwt
+    """Raises CannotServe. Called at start, so that the problem is not found by the first caller."""
+    for module, package in ("jwt", "PyJWT"), ("cryptography", "cryptography"):
+        if importlib.util.find_spec(module) is None:
+            raise CannotServe(("server", "oauth"), needs(package, "oauth"))
 
 
 @dataclass(frozen=True, slots=True)

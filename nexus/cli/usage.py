@@ -17,6 +17,7 @@ from nexus.cli.output import put
 from nexus.headers.tags import TAG, is_tag
 from nexus.server.process.source import Source
 from nexus.settings import Settings, secrets
+from nexus.settings.problems import CannotServe
 from nexus.settings.usage import MEMORY, NONE
 from nexus.telemetry.logs import redactor
 
@@ -29,7 +30,7 @@ def usage(options: Options, settings: Settings, source: Source) -> int:
             text = WRITERS[options.written](
                 report_of(database, by=options.by, since=since_of(options.since, now), now=now)
             )
-    except DatabaseError as error:
+    except (DatabaseError, CannotServe) as error:
         raise CommandError(redactor(secrets(settings))(str(error))) from None
     if is_tag(options.by) and (tag := options.by.removeprefix(TAG)) not in settings.usage.tags:
         sys.stderr.write(f"nexus usage: usage.tags does not list {tag}, so new calls cannot have it\n")
@@ -38,7 +39,7 @@ def usage(options: Options, settings: Settings, source: Source) -> int:
 
 
 def _opened(store: str) -> Database:
-    """Opens the usage store. Raises DatabaseError, also if there is nothing to read."""
+    """Opens the usage store. Raises DatabaseError, also if there is nothing to read, and CannotServe."""
     if store == NONE:
         raise DatabaseError('these settings keep no usage: [usage] store is "none"')
     if store == MEMORY:

@@ -17,18 +17,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 from nexus.dataclasses import dataclass
 from nexus.settings.limits import NO_REDIS, RedisStorage
+from nexus.settings.problems import CannotServe
 
 PORT = 6379
 
 TEST_AFTER = 1.0
 """Seconds of idleness after which a connection is tested before the next command, because servers close idle ones."""
-
-
-class MissingRedis(Exception):
-    """Redis storage is configured, but redis-py cannot be imported."""
-
-    def __init__(self) -> None:
-        super().__init__(f'server.rate_limits.storage: type = "redis" {NO_REDIS}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +45,7 @@ class Connections:
     """
 
     def __init__(self, settings: RedisStorage, node: str | None = None) -> None:
-        """Connects at the first command, to ``node`` (HOST:PORT) if given, else to the url. Raises MissingRedis."""
+        """Connects at the first command, to ``node`` (HOST:PORT) if given, else to the url. Raises CannotServe."""
         self._new = _connector(settings, node)
         self._lost = errors().lost
         self._seconds = settings.response_timeout
@@ -101,13 +95,13 @@ class Connections:
 
 
 def _connector(settings: RedisStorage, node: str | None) -> partial[Any]:
-    """Creates connections. Raises MissingRedis."""
+    """Creates connections. Raises CannotServe."""
     try:
         import redis
         from redis.backoff import NoBackoff
         from redis.retry import Retry
     except ImportError:
-        raise MissingRedis from None
+        raise CannotServe(("server", "rate_limits", "storage", "type"), NO_REDIS) from None
     pool = redis.ConnectionPool.from_url(
         settings.url if node is None else _moved_to(settings.url, node),
         socket_timeout=settings.response_timeout,

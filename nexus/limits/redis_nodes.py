@@ -32,7 +32,7 @@ class Nodes:
     """The configured node, and those that it redirected to."""
 
     def __init__(self, settings: RedisStorage) -> None:
-        """Raises MissingRedis."""
+        """Raises CannotServe."""
         self._settings = settings
         self._first = redis_address(settings)
         self._nodes = {self._first: Connections(settings)}
@@ -107,7 +107,7 @@ class Redis(Nodes):
         back: Callable[[], None],
         breaker: Breaker | None = None,
     ) -> None:
-        """Raises MissingRedis."""
+        """Raises CannotServe."""
         super().__init__(settings)
         self._log = log
         self._instead = instead

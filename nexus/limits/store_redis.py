@@ -51,7 +51,7 @@ class RedisStore:
         breaker: Breaker | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``clock`` replaces the server's time, for tests. Raises MissingRedis."""
+        """``clock`` replaces the server's time, for tests. Raises CannotServe."""
         self._splits = False
         self._prefix = settings.key_prefix
         self._denies = settings.on_failure == "deny"

@@ -26,7 +26,7 @@ class RedisResponseStore:
     ) -> None:
         """``name`` distinguishes the stores; ``clock`` returns milliseconds in place of the server's time, for tests.
 
-        Raises MissingRedis.
+        Raises CannotServe.
         """
         self.bounds = bounds
         self._clock = clock

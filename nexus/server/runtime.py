@@ -61,7 +61,7 @@ class Kept:
 
     @classmethod
     def of(cls, own: ServerSettings, member: Member | None = None) -> Self:
-        """``member`` is given in a worker process. Raises MissingRedis."""
+        """``member`` is given in a worker process. Raises CannotServe."""
         router = Router()
         if member is not None:
             router.cooldowns.share(member.board)
@@ -77,7 +77,7 @@ class Kept:
 
 
 def stores_of(own: ServerSettings, member: Member | None = None) -> tuple[Store, dict[str, ResponseStore]]:
-    """Returns the store of limits, and the response stores by name, all in the same storage. Raises MissingRedis."""
+    """Returns the store of limits, and the response stores by name, all in the same storage. Raises CannotServe."""
     storage = own.rate_limits.storage
     bounds = {name: bounds_of(own.response_store, name) for name in (ANSWERS, IDS)}
     if isinstance(storage, RedisStorage):
@@ -159,7 +159,7 @@ class Runtime:
 
 
 def build(settings: Settings, kept: Kept) -> Runtime:
-    """Builds a runtime, on any thread. Raises MissingPyJwt and TlsError, after closing all that it opened."""
+    """Builds a runtime, on any thread. Raises CannotServe, after closing all that it opened."""
     own = settings.server
     with ExitStack() as stack:
         # Until the runtime is closed, because late log lines of its calls may still hold its secrets.
@@ -193,7 +193,7 @@ def build(settings: Settings, kept: Kept) -> Runtime:
 def _tls(own: ServerSettings, holder: Holder) -> ssl.SSLContext | None:
     """Returns the TLS context, reused while the certificate is unchanged, so that clients can resume sessions.
 
-    Raises TlsError.
+    Raises CannotServe.
     """
     tls = own.tls
     if tls is None:

@@ -58,7 +58,7 @@ class Server:
     """``consumers`` are called with every finished call; ``kept`` is the state that survives a reload."""
 
     def __init__(self, settings: ServerSettings, member: Member | None = None) -> None:
-        """``member`` is given if several processes serve. Raises MissingRedis."""
+        """``member`` is given if several processes serve. Raises CannotServe."""
         self.kept = Kept.of(settings, member)
         self.processes = 1 if member is None else member.count
         self.workers = Workers(settings.worker_threads, BUSY)

@@ -83,6 +83,15 @@ class SettingsError(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+class CannotServe(Exception):
+    """Valid settings cannot be served on this machine, because of the setting at ``path``: a package is missing, for
+    example, or a port is in use. No secret is in the message."""
+
+    def __init__(self, path: KeyPath, message: str) -> None:
+        self.path, self.message = path, message
+        super().__init__(f"{dotted(path)}: {message}")
+
+
 def dotted(path: KeyPath) -> str:
     """A path as TOML would write it, array positions in brackets."""
     text = ""

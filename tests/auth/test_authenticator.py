@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from nexus.auth.authenticator import Authenticator
 from nexus.auth.identity import Identity, Unidentified, may_use
-from nexus.auth.jwks import MissingPyJwt, read_key_set
+from nexus.auth.jwks import read_key_set
 from nexus.auth.tokens import Pending, Tokens
 from nexus.errors import ClientError, InvalidRequest, NexusError, Overloaded
 from nexus.settings.keys import digest_of
+from nexus.settings.problems import CannotServe
 from nexus.settings.server import ServerSettings
 from tests.auth.kit import (
     ALICE,
@@ -312,5 +313,5 @@ def test_an_authenticator_without_oauth_works() -> None:
 
 def test_a_missing_pyjwt_is_reported_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingPyJwt, match="pip install"):
+    with pytest.raises(CannotServe, match="pip install"):
         opened(tables(**ONLY_TOKENS))

@@ -15,8 +15,9 @@ from nexus.errors import NexusError
 from nexus.gateway.stages import identify
 from nexus.server.guards import Guards, header_lines
 from nexus.server.server import Server
-from nexus.server.sockets.listening import TlsError, tls_context
+from nexus.server.sockets.listening import tls_context
 from nexus.settings.guards import TlsSettings
+from nexus.settings.problems import CannotServe
 from tests.auth.kit import ALICE, HARD_LIMIT, IdentityProvider, ec_key, lines, stall, tables, token
 from tests.conftest import Serve
 from tests.peers import write_certificate
@@ -159,8 +160,8 @@ def test_unusable_tls_settings_are_reported(own_tls: TlsSettings) -> None:
         (b"", "one of the files is not PEM, or the key is encrypted"),
     ):
         own_tls.key.write_bytes(content)
-        with pytest.raises(TlsError, match=message):
+        with pytest.raises(CannotServe, match=message):
             tls_context(own_tls)
     own_tls.key.unlink()
-    with pytest.raises(TlsError, match="no such file"):
+    with pytest.raises(CannotServe, match="no such file"):
         tls_context(own_tls)

@@ -21,8 +21,9 @@ import pytest
 
 from nexus.server.sockets import accepting
 from nexus.server.sockets.descriptors import raise_limit, shortage
-from nexus.server.sockets.listening import BACKLOG, CannotListen, base_url, bind_all, files_of, remove_files
+from nexus.server.sockets.listening import BACKLOG, base_url, bind_all, files_of, remove_files
 from nexus.settings.listen import read_addresses
+from nexus.settings.problems import CannotServe
 from tests.conftest import Serve
 from tests.server.test_process import CHAT_PATH, Start, finish, start
 from tests.serving import CHAT, Nexus, openai_config, wait_until
@@ -104,14 +105,14 @@ def test_a_stale_unix_socket_is_replaced(place: Path) -> None:
 
 def test_a_unix_socket_in_use_is_kept(place: Path) -> None:
     with bound(f"unix:{place}"):
-        with pytest.raises(CannotListen, match=r"cannot listen on unix:nexus\.sock: another process listens there"):
+        with pytest.raises(CannotServe, match=r"cannot listen on unix:nexus\.sock: another process listens there"):
             bind_all(read_addresses(f"unix:{place}"))
         assert takes(socket.AF_UNIX, str(place))
 
 
 def test_a_file_that_is_not_a_socket_is_kept(place: Path) -> None:
     place.write_text("mine")
-    with pytest.raises(CannotListen, match="a file that is not a socket exists there"):
+    with pytest.raises(CannotServe, match="a file that is not a socket exists there"):
         bind_all(read_addresses(f"unix:{place}"))
     assert place.read_text() == "mine"
 
@@ -127,7 +128,7 @@ def test_a_path_that_was_replaced_in_the_meantime_is_not_removed(place: Path) ->
 
 
 def test_all_addresses_are_bound_or_none(place: Path) -> None:
-    with bound("unix:taken"), pytest.raises(CannotListen, match="unix:taken: another process listens there"):
+    with bound("unix:taken"), pytest.raises(CannotServe, match="unix:taken: another process listens there"):
         bind_all(read_addresses(f"unix:{place},127.0.0.1:0,unix:taken"))
     assert not place.exists()
 

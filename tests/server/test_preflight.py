@@ -81,7 +81,7 @@ def test_a_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert preflight.problems(settings) == []
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "jwt" else find(name))
-    text = "needs PyJWT with cryptography: pip install 'nexus-llm-router[oauth]'"
+    text = "needs the Python package PyJWT, which is not installed; pip install 'nexus-llm-router[oauth]'"
     assert preflight.problems(settings) == [(("server", "oauth"), text)]
 
 

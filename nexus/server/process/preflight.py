@@ -8,16 +8,18 @@ from __future__ import annotations
 import http.client
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from nexus.accounting.state import problem_of
-from nexus.auth.jwks import MissingPyJwt, require_pyjwt
+from nexus.accounting.state import check_store
+from nexus.auth.jwks import require_pyjwt
 from nexus.server.clients import missing_key
 from nexus.server.sockets.listeners import listen
-from nexus.server.sockets.listening import CannotListen, TlsError, tls_context
+from nexus.server.sockets.listening import tls_context
 from nexus.settings import Settings
 from nexus.settings.leaves import named_files
 from nexus.settings.listen import ListenAddress, url_of
+from nexus.settings.problems import CannotServe
 from nexus.settings.types import Location
 
 _PROBE = 2.0
@@ -26,8 +28,7 @@ _PROBE = 2.0
 
 def problems(settings: Settings, *, running: bool = False) -> list[Location]:
     """Returns all problems that must be fixed first. ``running``: a Nexus already runs, so ports need not be free."""
-    ports = () if running else _ports(settings)
-    return [*_packages(settings), *_files(settings), *_certificate(settings), *_usage(settings), *ports]
+    return [*_files(settings), *(one for check in _checks(settings, running=running) for one in _problem(check))]
 
 
 def served_at(settings: Settings, path: str = "") -> str | None:
@@ -37,39 +38,30 @@ def served_at(settings: Settings, path: str = "") -> str | None:
     return None if found is None else url_of(found, settings.server.scheme)
 
 
-def _packages(settings: Settings) -> Iterator[Location]:
-    if settings.server.oauth is not None:
-        try:
-            require_pyjwt()
-        except MissingPyJwt as error:
-            yield ("server", "oauth"), str(error).removeprefix("[server.oauth] ")
+def _checks(settings: Settings, *, running: bool) -> Iterator[Callable[[], object]]:
+    """Functions that raise CannotServe."""
+    own = settings.server
+    if own.oauth is not None:
+        yield require_pyjwt
+    if own.tls is not None:
+        yield partial(tls_context, own.tls)
+    yield partial(check_store, settings)
+    if not running:
+        # Binds the addresses as serving would, and releases them at once.
+        yield lambda: listen(own).close()
+
+
+def _problem(check: Callable[[], object]) -> Iterator[Location]:
+    try:
+        check()
+    except CannotServe as error:
+        yield error.path, error.message
 
 
 def _files(settings: Settings) -> Iterator[Location]:
     for path, file in named_files(settings):
         if not os.access(file, os.R_OK):
             yield path, "names a file that this user cannot read"
-
-
-def _certificate(settings: Settings) -> Iterator[Location]:
-    if settings.server.tls is not None:
-        try:
-            tls_context(settings.server.tls)
-        except TlsError as error:
-            yield ("server", "tls", "certificate"), str(error)
-
-
-def _usage(settings: Settings) -> Iterator[Location]:
-    if (problem := problem_of(settings)) is not None:
-        yield ("usage", "store"), problem
-
-
-def _ports(settings: Settings) -> Iterator[Location]:
-    """Binds the addresses as serving would, and releases them at once."""
-    try:
-        listen(settings.server).close()
-    except CannotListen as error:
-        yield error.path, str(error)
 
 
 def answers_as_nexus(settings: Settings, address: ListenAddress, path: str = "") -> bool:

@@ -8,15 +8,14 @@ import logging
 from contextlib import suppress
 from functools import partial
 
-from nexus.auth.jwks import MissingPyJwt
 from nexus.server.process.running import Running, restore
 from nexus.server.process.source import Accepted, Rejected, Source, log_adopted, log_rejected
 from nexus.server.runtime import Runtime, build
-from nexus.server.sockets.listening import TlsError
 from nexus.server.sockets.service import Notifier
 from nexus.server.threads import Workers
 from nexus.settings import Settings
 from nexus.settings.files import EVERY, Watch
+from nexus.settings.problems import CannotServe
 
 log = logging.getLogger("nexus")
 
@@ -49,7 +48,7 @@ class Adopter:
     def _build(self, settings: Settings) -> Runtime | Rejected:
         try:
             built = build(settings, self.running.server.kept)
-        except (MissingPyJwt, TlsError) as error:
+        except CannotServe as error:
             return Rejected([str(error)], settings.origin.files)
         self.running.restored = restore(self.running.server, built) and self.running.restored
         return built

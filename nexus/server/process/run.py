@@ -12,10 +12,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from nexus.accounting.database import NewerTables, NoDriver
 from nexus.accounting.state import usable_store
-from nexus.auth.jwks import MissingPyJwt
-from nexus.limits.redis_client import MissingRedis
 from nexus.processes.cores import worker_count
 from nexus.protocols.loader import preload
 from nexus.server import memory
@@ -29,9 +26,9 @@ from nexus.server.process.source import Source
 from nexus.server.process.supervisor import Orders, Supervisor
 from nexus.server.sockets.descriptors import raise_limit, shortage
 from nexus.server.sockets.listeners import Listeners, listen
-from nexus.server.sockets.listening import CannotListen, TlsError
 from nexus.server.sockets.service import Notifier, Service
 from nexus.settings import Settings, registry
+from nexus.settings.problems import CannotServe
 from nexus.telemetry import logs
 
 log = logging.getLogger("nexus")
@@ -44,8 +41,8 @@ def serve(settings: Settings, source: Source, service: Service) -> int:
     limit = raise_limit()
     try:
         listeners = listen(settings.server, service)
-    except CannotListen as error:
-        sys.stderr.write(f"{error}\n")
+    except CannotServe as error:
+        sys.stderr.write(f"{error.message}\n")
         return 1
     urls = Urls.of(settings, listeners)
 
@@ -60,11 +57,8 @@ def serve(settings: Settings, source: Source, service: Service) -> int:
             if count > 1:
                 return _supervise(Rereading(source, settings), listeners, service.notifier, count, up, store)
             return asyncio.run(_serve(settings, source, listeners, service.notifier, up, store))
-    except (MissingPyJwt, MissingRedis, TlsError) as error:
+    except CannotServe as error:
         sys.stderr.write(f"{error}\n")
-        return 1
-    except (NewerTables, NoDriver) as error:
-        sys.stderr.write(f"usage.store: {error}\n")
         return 1
     finally:
         listeners.remove_files()

@@ -46,9 +46,8 @@ BEAT = 1.0
 
 
 def start(settings: Settings, listeners: Listeners, store: str | None = None) -> Running:
-    """Starts serving; call it on the loop. ``store`` is the URL of the usage store. Raises MissingPyJwt, MissingRedis,
-    TlsError, NewerTables and NoDriver.
-    """
+    """Starts serving; call it on the loop. ``store`` is the URL of the usage store. Raises
+    CannotServe."""
     running = prepare(Server(settings.server), settings, prepared(settings) if store is None else store)
     # With several workers, the supervisor reads the configuration and counts this instead.
     running.server.meters.started()
@@ -57,7 +56,7 @@ def start(settings: Settings, listeners: Listeners, store: str | None = None) ->
 
 
 def prepare(server: Server, settings: Settings, store: str) -> Running:
-    """Does all but listen; ``store`` is the URL of the usage store. Raises MissingPyJwt, TlsError and NoDriver."""
+    """Does all but listen; ``store`` is the URL of the usage store. Raises CannotServe."""
     running = Running(server, build(settings, server.kept))
     server.keep(Books(store, lasts=store == settings.origin.store))
     server.export(open_exporting(settings.telemetry))

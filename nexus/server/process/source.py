@@ -14,7 +14,8 @@ from typing import Any
 
 from nexus.dataclasses import dataclass, field
 from nexus.server.process import preflight
-from nexus.server.sockets.listeners import LISTEN, LISTEN_HEALTH, LISTEN_METRICS
+from nexus.server.sockets.listeners import LISTEN_HEALTH, LISTEN_METRICS
+from nexus.server.sockets.listening import LISTEN
 from nexus.settings import Problem, Settings, SettingsError, demo_settings, load, located
 from nexus.settings.files import Stamp, stamps
 from nexus.settings.listen import AnyAddress

@@ -18,9 +18,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
-from nexus.accounting.database import NoDriver
-from nexus.auth.jwks import MissingPyJwt
-from nexus.limits.redis_client import MissingRedis
 from nexus.processes.frames import BadFrame, Frames
 from nexus.processes.peer import Control
 from nexus.server import memory
@@ -31,8 +28,8 @@ from nexus.server.process.source import log_rejected
 from nexus.server.server import Server
 from nexus.server.shared_state import ADOPTED, BUILT, END, FACT, LISTEN, READY, RELOAD, Member
 from nexus.server.sockets.listeners import Listeners
-from nexus.server.sockets.listening import TlsError
 from nexus.settings import Settings
+from nexus.settings.problems import CannotServe
 from nexus.telemetry import logs
 
 log = logging.getLogger("nexus")
@@ -45,7 +42,7 @@ def run(listeners: Listeners, store: str, settings: Settings, member: Member) ->
     """Runs a worker to its end; returns the exit code. ``store`` is the URL of the usage store."""
     try:
         return asyncio.run(_serve(settings, listeners, store, member))
-    except (MissingPyJwt, MissingRedis, TlsError, NoDriver, OSError) as error:
+    except (CannotServe, OSError) as error:
         log.error(f"a worker cannot serve: {error}")
         return 1
 

@@ -6,12 +6,12 @@ import socket
 from collections.abc import Sequence
 
 from nexus.dataclasses import dataclass, field
-from nexus.server.sockets.listening import CannotListen, SocketFile, bind_all, files_of, remove_files
+from nexus.server.sockets.listening import LISTEN, SocketFile, bind_all, files_of, remove_files
 from nexus.server.sockets.service import Service
 from nexus.settings.listen import AnyAddress
+from nexus.settings.problems import CannotServe
 from nexus.settings.server import ServerSettings
 
-LISTEN = ("server", "listen_address")
 LISTEN_HEALTH = ("server", "health", "listen")
 LISTEN_METRICS = ("server", "metrics", "listen_address")
 
@@ -45,7 +45,7 @@ class Listeners:
 def listen(settings: ServerSettings, service: Service | None = None) -> Listeners:
     """Listens at all addresses, or at none if one fails. Sockets from a service manager replace configured addresses.
 
-    Raises CannotListen.
+    Raises CannotServe.
     """
     given, bound = service or Service(), Listeners([])
     wanted: list[tuple[tuple[str, ...], list[socket.socket], Sequence[socket.socket], Sequence[AnyAddress]]] = [
@@ -57,9 +57,8 @@ def listen(settings: ServerSettings, service: Service | None = None) -> Listener
         if handed_over:
             continue
         try:
-            sockets += bind_all(addresses, settings.socket_mode)
-        except CannotListen as error:
-            error.path = path
+            sockets += bind_all(addresses, settings.socket_mode, path)
+        except CannotServe:
             bound.files.extend(files_of([*bound.calls, *bound.health]))
             bound.close()
             raise

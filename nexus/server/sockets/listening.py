@@ -14,6 +14,8 @@ from collections.abc import Sequence
 
 from nexus.settings.guards import TlsSettings
 from nexus.settings.listen import AnyAddress, ListenAddress, UnixAddress, url_of
+from nexus.settings.problems import CannotServe
+from nexus.settings.types import KeyPath
 
 BACKLOG = 4096
 """Maximum connections that wait to be accepted; the system may allow fewer."""
@@ -22,14 +24,11 @@ SocketFile = tuple[str, tuple[int, int]]
 """The path of a Unix socket, and its file's identity, which a later file at this path does not share."""
 
 
-class CannotListen(Exception):
-    """The message says where and why; ``path`` is the setting with the address."""
-
-    path: tuple[str, ...] = ("server", "listen_address")
+LISTEN = ("server", "listen_address")
 
 
-def bind_all(addresses: Sequence[AnyAddress], mode: str = "0600") -> list[socket.socket]:
-    """Listens at every address, or at none if one fails. Raises CannotListen."""
+def bind_all(addresses: Sequence[AnyAddress], mode: str = "0600", setting: KeyPath = LISTEN) -> list[socket.socket]:
+    """Listens at every address of a setting, or at none if one fails. Raises CannotServe."""
     sockets: list[socket.socket] = []
     for address in addresses:
         try:
@@ -38,7 +37,7 @@ def bind_all(addresses: Sequence[AnyAddress], mode: str = "0600") -> list[socket
             remove_files(files_of(sockets))
             for sock in sockets:
                 sock.close()
-            raise CannotListen(f"cannot listen on {address}: {_reason(error, address)}") from error
+            raise CannotServe(setting, f"cannot listen on {address}: {_reason(error, address)}") from error
     return sockets
 
 
@@ -177,12 +176,8 @@ def _reason(error: OSError, address: AnyAddress) -> str:
             return (error.strerror or str(error)).lower()
 
 
-class TlsError(Exception):
-    """The certificate or its key is unusable; the message contains no secret."""
-
-
 def tls_context(tls: TlsSettings) -> ssl.SSLContext:
-    """Returns the TLS context for serving HTTPS. Raises TlsError."""
+    """Returns the TLS context for serving HTTPS. Raises CannotServe."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -190,7 +185,8 @@ def tls_context(tls: TlsSettings) -> ssl.SSLContext:
         # An empty password keeps OpenSSL from asking for one on the terminal.
         context.load_cert_chain(tls.certificate, tls.key, password="")
     except (ssl.SSLError, OSError, ValueError) as error:
-        raise TlsError(f"the TLS certificate and key cannot be used: {_tls_reason(error)}") from error
+        text = f"the TLS certificate and key cannot be used: {_tls_reason(error)}"
+        raise CannotServe(("server", "tls", "certificate"), text) from error
     return context
 
 
