@@ -49,7 +49,9 @@ class ChatServer:
     no_user: bool = _fact("user, which Claude Code always names, is refused (Mistral)")
     no_seed: bool = _fact("seed is refused (Mistral)")
     no_strict: bool = _fact("strict on tools is refused, or refused on only some of them (Cohere, Cerebras)")
-    typed_schemas: bool = _fact("every part of a schema must have one type, without references (Kimi)")
+    typed_schemas: bool = _fact(
+        "every part of a schema must have one type, without references, and a tool's name begin with a letter (Kimi)"
+    )
     no_json_schema: bool = _fact("response_format does not support json_schema")
     cache_control: bool = _fact("Anthropic's cache_control is understood on content parts and tools")
     cache_breakpoint: bool = _fact("OpenAI's prompt_cache_breakpoint is understood on content parts")

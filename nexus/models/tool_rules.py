@@ -38,7 +38,7 @@ class NameRule:
         digest = wire.digest(f"{name}{salt}", _DIGITS)
         readable = re.sub(f"[^{self.letters}]+", "_", name)[: self.longest - _DIGITS - 2].strip("_")
         form = f"{readable}_{digest}"
-        return form if self.fits(form) else f"_{form}"
+        return form if self.fits(form) else f"x{form}"
 
 
 @functools.cache

@@ -2,9 +2,8 @@
 
 Nothing that the client requires is weakened silently: a tool that cannot be strict is reported. Sources: OpenAI's 400s
 (``object schema missing properties``, ``array schema missing items``, ``schema must have type 'object' and not have
-'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``, ``regex lookaround is not supported``, which Zod 4 writes for
-an email: smartbear-mcp #491, vercel/ai #21037, ``'propertyNames' is not permitted``, which it writes for a record:
-vercel/ai #20621, signetai #449) and its guide to structured outputs.
+'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``, ``'propertyNames' is not permitted``, which Zod 4 writes for a
+record: vercel/ai #20621, signetai #449) and its guide to structured outputs.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ from collections.abc import Callable
 
 from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
 from nexus.dataclasses import replace
-from nexus.late import pattern
 from nexus.models.gpt import TOOL_NAMES
 from nexus.protocols.json_schema.refs import references
 from nexus.protocols.json_schema.remembered import remembered
-from nexus.protocols.json_schema.roots import ObjectRoot, describe, keywords_in_words, object_root
+from nexus.protocols.json_schema.roots import ObjectRoot, describe, is_refused, move_to_description, object_root
 from nexus.protocols.json_schema.typed import typed_root
 from nexus.protocols.json_schema.walk import Schema, inner, rebuilt, required_of, types_of
 from nexus.protocols.renaming import Renaming, rename
@@ -27,16 +25,18 @@ _NOT_AT_ROOT = ("enum", "not")
 _NOT_STRICT = frozenset(
     {"allOf", "dependentRequired", "dependentSchemas", "else", "if", "not", "oneOf", "patternProperties", "then"}
 )
-_LOOKAROUND = pattern(r"\(\?<?[=!]")
+_LETTER_FIRST = replace(TOOL_NAMES, first="a-zA-Z")
+"""Kimi's 400: ``function name is invalid, must start with a letter`` (openclaw #79179, kimi-cli #1773 and #2531)."""
+
 _ANY_NAME: tuple[Json, ...] = (True, {}, {"type": "string"})
 _FORMATS = frozenset({"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"})
 """Formats that ``strict`` has (cyanheads/git-mcp-server #47, oh-my-pi #206: 'uri' is not a valid format)."""
 
 
 def fit_schemas(request: Request, *, typed: bool = False) -> tuple[Request, Renaming, tuple[str, ...]]:
-    """The request with accepted names and schemas, the reverse mapping, and what was lost. ``typed``: the server wants
-    one type everywhere. Raises ClientError."""
-    request, renaming = rename(request, TOOL_NAMES)
+    """The request with accepted names and schemas, the reverse mapping, and what was lost. ``typed``: the server has
+    Kimi's rules. Raises ClientError."""
+    request, renaming = rename(request, _LETTER_FIRST if typed else TOOL_NAMES)
     if not request.tools and request.output_format is None:
         return request, renaming, ()
     lost: list[str] = []
@@ -111,7 +111,7 @@ def complete(schema: Json, path: str, lost: list[str]) -> Json:
     if not isinstance(schema, dict):
         return schema
     copy = rebuilt(schema, lambda one, below: complete(one, f"{path}.{below}", lost))
-    if "pattern" in copy and _LOOKAROUND.search(text(copy["pattern"])):
+    if "pattern" in copy and is_refused(copy["pattern"]):
         _move_to_description(copy, "pattern", path, lost)
     if copy.get("propertyNames", {}) not in _ANY_NAME:
         _move_to_description(copy, "propertyNames", path, lost)
@@ -125,10 +125,8 @@ def complete(schema: Json, path: str, lost: list[str]) -> Json:
 
 
 def _move_to_description(schema: dict[str, Json], keyword: str, path: str, lost: list[str]) -> None:
-    """Moves a keyword to the description."""
     lost.append(f"{path}.{keyword}")
-    words = keywords_in_words({keyword: schema.pop(keyword)})
-    schema["description"] = describe(text(schema.get("description")), words)
+    move_to_description(schema, keyword)
 
 
 def takes_strict(schema: Json) -> bool:

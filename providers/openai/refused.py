@@ -116,7 +116,7 @@ _ROWS = (
         r"tools with (mixed values for \W?strict|strict=true)|parameter \W?strict\W is not a valid",
         b'"strict":',
     ),
-    _row("typed_schemas", r"not a valid moonshot flavored json schema"),
+    _row("typed_schemas", r"valid moonshot flavored json schema|name is invalid, must start with a letter"),
     _row("no_json_schema", r"response_format type is unavailable|json_schema\W.{0,40}not support", b'"json_schema"'),
 )
 

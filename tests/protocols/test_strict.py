@@ -39,7 +39,10 @@ def test_strict_is_kept_only_if_the_schema_follows_its_rules(schema: dict[str, A
     [
         ("pattern", r"^(?!\.)[a-z]+$", False, False),
         ("pattern", "a(?<=b)", True, False),
-        ("pattern", "^(?:a|b)(?P<c>d)$", True, True),
+        ("pattern", r"^[^\p{Cc}]{1,200}$", False, False),
+        ("pattern", r"^[^\0]*$", False, False),
+        ("pattern", r"^\\(?<c>a)\k<c>$", False, False),
+        ("pattern", r"^(?:a|b)(?P<c>d)\\p\u0041\d$", True, True),
         ("propertyNames", {"pattern": "^a"}, False, False),
         ("format", "uri", True, False),
         ("format", "uri", False, True),

@@ -78,6 +78,11 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
         "Invalid request: tools.function.parameters is not a valid moonshot flavored json schema, details: <At path "
         "'properties.source': type is not defined>",
     ),
+    "names, Kimi": (
+        "typed_schemas",
+        400,
+        "function name is invalid, must start with a letter and can contain letters, numbers, underscores, and dashes",
+    ),
     "parts, serde": (PARTS, 422, "messages[0].content: invalid type: sequence, expected a string at line 1 column 29"),
     "parts, Groq": (PARTS, 400, "'messages.0' : [('messages.0.content' : value must be a string)]"),
     "parts, Azure": (PARTS, 400, "Invalid type for 'messages[0].content': expected a string, but got an array."),

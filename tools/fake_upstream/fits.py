@@ -37,10 +37,20 @@ def _openai_schema(schema: dict[str, Any], *, root: bool = False) -> Iterator[st
         yield "array schema missing items"
     if re.search(r"\(\?<?[=!]", str(schema.get("pattern", ""))):
         yield "regex lookaround is not supported"
+    if not _is_python(str(schema.get("pattern", ""))):
+        yield f"{schema['pattern']!r} is not a 'regex'."
     if "propertyNames" in schema:
         yield "'propertyNames' is not permitted"
     for inner in _inside(schema):
         yield from _openai_schema(inner)
+
+
+def _is_python(regex: str) -> bool:
+    try:
+        re.compile(regex)
+    except re.error:
+        return False
+    return True
 
 
 def claude_problems(tools: list[Any]) -> Iterator[str]:

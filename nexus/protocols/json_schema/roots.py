@@ -3,7 +3,9 @@
 What the client allows stays allowed: a merged root has the properties of all alternatives and requires what all of them
 require. Lost restrictions become text for the description. Sources: the 400s of Anthropic (``input_schema does not
 support oneOf, allOf, or anyOf at the top level``) and OpenAI (``schema must have type 'object' and not have
-'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``).
+'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``). Those of patterns: OpenAI (``is not a 'regex'``, which means
+Python's: claude-code #92969, clodex #195, and ``regex lookaround is not supported``: smartbear-mcp #491, vercel/ai
+#21037), DeepSeek (xLyra #71), Muse Spark (fleet-harness #1140) and Command Code (relay-ai #75). November 2026.
 """
 
 from __future__ import annotations
@@ -12,17 +14,22 @@ from collections.abc import Iterable, Sequence
 
 from nexus.dataclasses import dataclass
 from nexus.errors import UnsupportedFeature
+from nexus.late import pattern
 from nexus.protocols.checks import wrong
 from nexus.protocols.json_schema.refs import definition, hoisted, inlined
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.walk import ANNOTATIONS, Schema, rebuilt, required_of, types_of
-from nexus.wire import Json, encode, mapping, sequence
+from nexus.wire import Json, encode, mapping, sequence, text
 
 _EITHER = ("anyOf", "oneOf")
 _UNIONS = (*_EITHER, "allOf")
 _CHANGED = frozenset({"exclusiveMinimum", "exclusiveMaximum", "items", "required"})
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 _NO_OBJECT = "this vendor accepts only a schema whose root is an object"
+
+_NOT_EVERYWHERE = pattern(r"\(\?[=!<]|(?<!\\)(?:\\\\)*\\(?:[ckpP\d]|u\{)")
+"""What regular expressions have in JavaScript, but not at every vendor: lookaround, named groups, Unicode properties,
+control characters, octal numbers and backreferences."""
 
 _MOST_CHARACTERS = 4000
 """Maximum number of characters of alternatives in a description."""
@@ -110,6 +117,16 @@ def describe(description: str | None, in_words: str) -> str | None:
 def keywords_in_words(keywords: Schema) -> str:
     """Keywords as text for a description, in the form of Anthropic's SDK."""
     return f"{{{', '.join(f'{name}: {value}' for name, value in keywords.items())}}}" if keywords else ""
+
+
+def is_refused(regex: Json) -> bool:
+    """Whether some vendor cannot compile this ``pattern``."""
+    return _NOT_EVERYWHERE.search(text(regex)) is not None
+
+
+def move_to_description(schema: dict[str, Json], keyword: str) -> None:
+    words = keywords_in_words({keyword: schema.pop(keyword)})
+    schema["description"] = describe(text(schema.get("description")), words)
 
 
 def _typed(schema: Schema, path: str) -> dict[str, Json]:

@@ -4,15 +4,15 @@ Its 400s: ``tools.function.parameters`` or ``response_format.json_schema is not 
 details: <At path ...: type is not defined>``, ``when using anyOf, type should be defined in anyOf items instead of the
 parent schema``, ``references must start with #/$defs``, ``conflicting keywords found after $ref expansion``, ``items
 must be an object``; ``required must be an array`` (pi #4138 and #5822, kimi-cli #2061 and #2531, command-code #594,
-recordings of vercel/ai; hermes-agent #68154, as tested there: no null among alternatives or values). What is less than
-the client allowed is reported.
+recordings of vercel/ai; hermes-agent #68154, as tested there: no null among alternatives or values; patterns: bifrost
+#7430). What is less than the client allowed is reported.
 """
 
 from __future__ import annotations
 
 from nexus.protocols.json_schema.refs import Conflict, Copies, inlined, without_all_of
 from nexus.protocols.json_schema.remembered import remembered
-from nexus.protocols.json_schema.roots import ObjectRoot, modern_root
+from nexus.protocols.json_schema.roots import ObjectRoot, is_refused, modern_root, move_to_description
 from nexus.protocols.json_schema.walk import Schema, rebuilt, required_of, types_of
 from nexus.wire import Json, mapping, sequence
 
@@ -44,6 +44,9 @@ class _Typing:
         if not isinstance(node, dict):
             return node
         schema = self._merged(node)
+        if "pattern" in schema and is_refused(schema["pattern"]):
+            self.lost.append("pattern")
+            move_to_description(schema, "pattern")
         union = next((keyword for keyword in _EITHER if keyword in schema), None)
         if union is not None and "type" in schema:
             own = schema.pop("type")

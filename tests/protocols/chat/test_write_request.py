@@ -161,14 +161,14 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         ("output_format.schema.type",),
     ),
     "typed_schemas": (
-        Request((HI,), tools=(Tool("f", parameters={"type": "object", "properties": {"a": {}}}),)),
+        Request((HI,), tools=(Tool("1st", parameters={"type": "object", "properties": {"a": {}}}),)),
         ("typed_schemas",),
         "tools",
         [
             {
                 "type": "function",
                 "function": {
-                    "name": "f",
+                    "name": "x1st_e01ddf65",
                     "parameters": {"type": "object", "properties": {"a": {"type": "string"}}, "required": []},
                 },
             }

@@ -29,6 +29,7 @@ PLACES: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
     "logic": ({**CLOSED, "if": {"required": ["a"]}, "then": {}}, CLOSED, ("if", "then")),
     "an object without a list": ({"type": "object"}, {"type": "object", "properties": {}, "required": []}, ()),
     "a name that is no property": ({**CLOSED, "required": ["a", "z"]}, CLOSED, ("required",)),
+    "a pattern of JavaScript": (A | {"pattern": r"\p{L}"}, A | {"description": r"{pattern: \p{L}}"}, ("pattern",)),
     "items": ({"items": {"properties": {"a": A}}}, {"type": "array", "items": {**CLOSED, "required": []}}, ()),
 }
 
