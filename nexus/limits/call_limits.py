@@ -11,7 +11,7 @@ import ipaddress
 
 from nexus.auth.identity import Identity, joined
 from nexus.limits.limiter import Limits, tell_decision
-from nexus.limits.quota import Demand, Loop, Quota, Refused
+from nexus.limits.quota import Demand, Granted, Loop, Quota, Refused, Store
 from nexus.limits.refusal import LimitExceeded
 from nexus.limits.rules import microseconds
 from nexus.limits.store_keys import calls_key, encode_id
@@ -32,8 +32,8 @@ class CallLimits:
         demands = self._demands(address) if self._same_for_all is None else self._same_for_all
         if not demands:
             return
-        store = self._limits.store
-        decision = await loop.work(lambda: store.reserve(demands)) if store.blocks else store.reserve(demands)
+        count = functools.partial(_count, self._limits.store, demands)
+        decision = await loop.work(count) if self._limits.store.blocks else count()
         tell_decision(self._limits.decided, decision)
         if isinstance(decision, Refused):
             raise LimitExceeded(decision)
@@ -50,6 +50,13 @@ class CallLimits:
                 quota = Quota(calls_key(tag, whose, interval), "requests", rate.limit, interval, rule)
                 demands.append(Demand(quota, 1))
         return demands
+
+
+def _count(store: Store, demands: list[Demand]) -> Granted | Refused:
+    decision = store.reserve(demands)
+    if isinstance(decision, Granted):
+        store.settle(decision, [demand.amount for demand in demands])
+    return decision
 
 
 def caller_account(identity: Identity, address: str) -> str:

@@ -74,14 +74,15 @@ Change = tuple[Demand, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """How a store finds a grant's amounts again: the bucket of each demand.
+    """How a store finds a grant's amounts again: in memory by the bucket of each demand, in Redis by the ``name`` and
+    the time of the reservation.
 
-    ``generations`` distinguish a key from its successor after Redis lost it. ``local`` is the copy in this process, the
-    only one that counts if there are no buckets. ``parts`` are the grants that this one was split into.
+    ``local`` is the copy in this process. ``parts`` are the grants that this one was split into.
     """
 
-    buckets: tuple[int, ...]
-    generations: tuple[bytes, ...] = ()
+    buckets: tuple[int, ...] = ()
+    name: str = ""
+    at: float = 0.0
     local: Granted | None = None
     parts: tuple[Granted, ...] = ()
 

@@ -1,9 +1,10 @@
 """The sliding window of ``window`` as two Lua scripts for Redis.
 
 The arithmetic is the same to the microsecond; one conformance suite tests both. One quota is one hash: a field for each
-bucket holds "last:sum", and ``g`` (its generation) distinguishes it from one that Redis lost. A script is one atomic
-step over all keys of a decision; it uses the server's time, unless a test gives one. Numbers are formatted with
-``%.0f``, because Lua writes large ones as 1.8e+15.
+bucket holds "last:sum", and ``g`` (its generation) distinguishes it from one that Redis lost. A reservation is a key of
+its own, with the bucket and the generation of each quota. Its settlement deletes that key, so a settlement that arrives
+twice counts once. A script is one atomic step over all its keys; it uses the server's time, unless a test gives one.
+Numbers are formatted with ``%.0f``, because Lua writes large ones as 1.8e+15.
 """
 
 from __future__ import annotations
@@ -53,16 +54,21 @@ local function write(key, state, interval, width, amount, generation, at)
   redis.call('HSET', key, bucket, string.format('%.0f:%.0f', last, sum))
   -- As long as a local copy of the window can count anything, and a little more.
   redis.call('PEXPIRE', key, string.format('%.0f', math.ceil((interval + width) / 1000) + 1000))
+  return bucket
 end
 """
 
 RESERVE = (
     _COMMON
     + """
--- ARGV: now or '', a fresh generation; then for each key: limit, interval, width, amount, the least that must be left,
--- how long ago it counts as taken.
--- Reply: 1 if all demands are met, now; then for each key: generation, used, newest, wait (-1 for never).
-local states, reply, granted = {}, {1, now}, true
+-- KEYS: those of the quotas, and that of the reservation.
+-- ARGV: now or '', a fresh generation; then for each quota: limit, interval, width, amount, the least that must be
+-- left, how long ago it counts as taken.
+-- Reply: 1 if all demands are met, now; then for each quota: generation, used, newest, wait (-1 for never).
+local count = (#ARGV - 2) / 6
+-- After which a reservation may be forgotten, in milliseconds: no call takes so long.
+local DAY = 86400000
+local states, reply, granted, reserved = {}, {1, now}, true, {}
 
 local function wait(state, limit, interval, amount)
   if amount > limit then return -1 end
@@ -76,20 +82,21 @@ local function wait(state, limit, interval, amount)
   return -1
 end
 
-for i, key in ipairs(KEYS) do
+for i = 1, count do
   local at = 2 + (i - 1) * 6
   local limit, interval, needed = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 5])
-  local state = read(key, interval)
+  local state = read(KEYS[i], interval)
   state.wait = wait(state, limit, interval, needed)
   granted = granted and state.wait == 0
   states[i] = state
 end
 if not granted then reply[1] = 0 end
-for i, key in ipairs(KEYS) do
+for i = 1, count do
   local at, state = 2 + (i - 1) * 6, states[i]
   if granted then
     local amount, taken = tonumber(ARGV[at + 4]), now - tonumber(ARGV[at + 6])
-    write(key, state, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), amount, ARGV[2], taken)
+    local bucket = write(KEYS[i], state, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]), amount, ARGV[2], taken)
+    reserved[i] = bucket .. ' ' .. state.generation
     state.total, state.newest = state.total + amount, taken
   end
   reply[#reply + 1] = state.generation or ''
@@ -97,6 +104,7 @@ for i, key in ipairs(KEYS) do
   reply[#reply + 1] = state.newest
   reply[#reply + 1] = state.wait
 end
+if granted and count > 0 then redis.call('SET', KEYS[count + 1], table.concat(reserved, ' '), 'PX', DAY) end
 return reply
 """
 ).strip()
@@ -104,18 +112,35 @@ return reply
 SETTLE = (
     _COMMON
     + """
--- ARGV: now or '', a fresh generation; then for each key: interval, width, bucket, delta, its generation.
-for i, key in ipairs(KEYS) do
-  local at = 2 + (i - 1) * 5
-  local interval, width = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  local bucket, delta, generation = ARGV[at + 3], tonumber(ARGV[at + 4]), ARGV[at + 5]
-  local state = read(key, interval)
-  local there = state.sums[bucket]
-  if there and state.generation == generation then
-    redis.call('HSET', key, bucket, string.format('%.0f:%.0f', there[1], math.max(0, there[2] + delta)))
-  elseif delta > 0 then
-    write(key, state, interval, width, delta, ARGV[2], now)
+-- KEYS: for each settlement, those of its quotas, then that of the reservation.
+-- ARGV: now or '', a fresh generation; then for each settlement: 1 if it may have arrived before or else 0, the number
+-- of quotas; then for each of these: interval, width, amount reserved, true amount, how long ago it was reserved.
+local key, at = 1, 2
+while key <= #KEYS do
+  local repeated, count = ARGV[at + 1] == '1', tonumber(ARGV[at + 2])
+  local reserved = redis.call('GET', KEYS[key + count])
+  if reserved then redis.call('DEL', KEYS[key + count]) end
+  local words = string.gmatch(reserved or '', '%S+')
+  at = at + 2
+  for i = key, key + count - 1 do
+    local interval, width, before = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+    local amount, ago = tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
+    local bucket, generation = words(), words()
+    if reserved and amount ~= before then
+      local state = read(KEYS[i], interval)
+      local there = state.sums[bucket]
+      if there and state.generation == generation then
+        local sum = math.max(0, there[2] + amount - before)
+        redis.call('HSET', KEYS[i], bucket, string.format('%.0f:%.0f', there[1], sum))
+      elseif amount > before then
+        write(KEYS[i], state, interval, width, amount - before, ARGV[2], now)
+      end
+    elseif not reserved and not repeated and amount > 0 then
+      write(KEYS[i], read(KEYS[i], interval), interval, width, amount, ARGV[2], now - ago)
+    end
+    at = at + 5
   end
+  key = key + 1 + count
 end
 return 1
 """

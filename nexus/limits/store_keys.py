@@ -38,3 +38,8 @@ def scope_of(model: str | None, dimension: str, interval: int) -> str:
 def calls_key(tag: str, who: str, interval: int) -> str:
     """The key that counts requests. ``tag`` is shared by all quotas that are decided together."""
     return f"{{r:{tag}}}:{who}:{interval}"
+
+
+def tag_of(key: str) -> str:
+    """The part of a key that determines its slot in a cluster."""
+    return key.partition("{")[2].partition("}")[0]

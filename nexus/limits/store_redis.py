@@ -2,9 +2,8 @@
 
 Worker threads only, because every call may wait for the network. One script per decision, so that it is atomic. A
 cluster runs no script over keys of several slots: there the slots are reserved one after the other, and released if a
-later one refuses. redis-py is imported when a store is created. A command is never sent twice: one whose answer was
-lost may have counted, and stays counted until its interval is over. Settlements that were never sent, because Redis was
-known to be unavailable, are sent when it returns.
+later one refuses. redis-py is imported when a store is created. A reservation is never sent twice: if its answer was
+lost, its settlement corrects it (``settlements``).
 
 Every demand is booked in a local window too. While Redis is unavailable, that window decides alone ("allow") or all
 limited calls get a 503 ("deny"), and one call per second probes Redis. After Redis returns, or turns out to have lost
@@ -18,25 +17,24 @@ import logging
 import secrets
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, groupby, islice
 from typing import Any
 
+from nexus.dataclasses import replace
 from nexus.errors import Overloaded
 from nexus.limits.breaker import Breaker
 from nexus.limits.quota import SECOND, Demand, Granted, Receipt, Refused, Standing
 from nexus.limits.redis_nodes import PAUSE, Redis
-from nexus.limits.script import RESERVE, SETTLE
+from nexus.limits.script import RESERVE
+from nexus.limits.settlements import Settlements, keys_of
+from nexus.limits.store_keys import tag_of
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.window import longer, width_of
 from nexus.limits.window_table import PLACES
 from nexus.settings.limits import RedisStorage
 
 log = logging.getLogger("nexus.limits")
-
-MOST_UNSENT = 10_000
-"""Maximum number of settlements kept while Redis is unavailable; the oldest are dropped."""
 
 
 class RedisStore:
@@ -60,7 +58,6 @@ class RedisStore:
         self._monotonic = monotonic
         self._lost_at: float | None = None
         self._losses = 0
-        self._unsent: deque[tuple[Sequence[Demand], Sequence[Sequence[object]]]] = deque(maxlen=MOST_UNSENT)
         self._known: dict[str, tuple[bytes, float]] = {}
         """Per quota key: the generation of its hash, and when it was seen."""
         self._lock = threading.Lock()
@@ -68,6 +65,7 @@ class RedisStore:
         """Number of decisions made without Redis since the start."""
         instead = "limited calls are refused" if self._denies else "limits are counted in this process only"
         self.redis = Redis(settings, log, instead=instead, back=self._returned, breaker=breaker)
+        self._settlements = Settlements(self.redis, self._run, self._prefix, monotonic)
 
     @property
     def is_cut_off(self) -> bool:
@@ -75,7 +73,7 @@ class RedisStore:
 
     def ping(self) -> None:
         # A decision without demands: it needs the same permissions as any other.
-        if self._run(RESERVE, (), "", ()) is not None:
+        if self._run(RESERVE, (), ()) is not None:
             log.info("limits are counted in Redis", extra={"fields": {"redis": self.redis.address}})
 
     def reserve(self, demands: Sequence[Demand]) -> Granted | Refused:
@@ -97,7 +95,7 @@ class RedisStore:
                 granted.append(decision)
             demands = tuple(chain.from_iterable(parts))
             standings = tuple(chain.from_iterable(one.standings for one in granted))
-            whole = Granted(demands, Receipt((), parts=tuple(granted)), standings)
+            whole = Granted(demands, Receipt(parts=tuple(granted)), standings)
             granted = []
             return whole
         finally:
@@ -108,9 +106,9 @@ class RedisStore:
         while True:
             losses = self._losses
             decision = self._decide(demands)
-            if not (isinstance(decision, Granted) and decision.receipt.buckets) or self._losses == losses:
+            if isinstance(decision, Refused) or self._losses == losses:
                 return decision
-            # Redis lost data during this decision: what it granted may have been spent before.
+            # Redis lost data or returned during this decision: what was granted may have been spent before.
             self.settle(decision, [0] * len(demands))
 
     def restore(self, spent: Sequence[Demand]) -> None:
@@ -122,33 +120,15 @@ class RedisStore:
             self.settle(part, list(islice(left, len(part.demands))))
         if receipt.local is not None:
             self._local.settle(receipt.local, amounts)
-        deltas = [amount - demand.amount for demand, amount in zip(granted.demands, amounts, strict=True)]
-        if not receipt.buckets or not any(deltas):
-            return
-        rows = [
-            (demand.quota.interval, width_of(demand.quota.interval), bucket, delta, generation)
-            for demand, bucket, delta, generation in zip(
-                granted.demands, receipt.buckets, deltas, receipt.generations, strict=True
-            )
-        ]
-        self._unsent.append((granted.demands, rows))
-        self._send_settlements()
-
-    def _send_settlements(self) -> None:
-        """Sends what is queued. If a settlement fails, the reserved amount stays counted for its interval, because
-        Redis may have received it."""
-        while not self.redis.is_lost:
-            try:
-                demands, rows = self._unsent.popleft()
-            except IndexError:
-                return
-            self._run(SETTLE, demands, secrets.token_hex(4), rows)
+        if receipt.name:
+            self._settlements.settle(granted, amounts)
 
     def _returned(self) -> None:
         self._forgot("Redis is back")
-        self._send_settlements()
+        self._settlements.send()
 
     def close(self) -> None:
+        self._settlements.send()
         self.redis.close()
 
     def _decide(self, demands: Sequence[Demand]) -> Granted | Refused:
@@ -156,27 +136,27 @@ class RedisStore:
         copy = self._copy(demands, checked=self._recently_lost(demands))
         if isinstance(copy, Refused) and copy.wait is not None:
             return copy
-        nonce = secrets.token_hex(4)
+        booked, failures = copy if isinstance(copy, Granted) else None, self.redis.failures
+        receipt = Receipt(name=secrets.token_hex(8), at=self._monotonic(), local=booked)
         try:
-            reply = self._run(RESERVE, demands, nonce, [_demand_arguments(demand) for demand in demands])
+            arguments = chain.from_iterable(_demand_arguments(demand) for demand in demands)
+            reply = self._run(RESERVE, keys_of(self._prefix, demands, receipt.name), arguments)
         except self.redis.cross_slot:
             self._undo(copy)
             raise
         if isinstance(copy, Refused):
             # It never fits, so Redis took nothing either; but it may know of more that was used.
-            there = copy if reply is None else _read(demands, reply)
+            there = copy if reply is None else _read(demands, reply, receipt)
             return there if isinstance(there, Refused) and there.standing.used > copy.standing.used else copy
         if reply is None:
             self._undo(copy)
-            return self._without_redis(demands)
-        decision = _read(demands, reply)
+            return self._without_redis(demands, receipt, maybe_reserved=self.redis.failures != failures)
+        decision = _read(demands, reply, receipt)
         if isinstance(decision, Refused):
             self._undo(copy)
-            return decision
-        receipt = Receipt(decision.receipt.buckets, decision.receipt.generations, copy)
-        if copy is not None and self._has_forgotten(receipt.generations, copy):
+        elif copy is not None and self._has_forgotten(reply[2::4], copy):
             self._forgot(None if self._recently_lost(demands) else "Redis lost the counts of limits")
-        return Granted(decision.demands, receipt, decision.standings)
+        return decision
 
     def _copy(self, demands: Sequence[Demand], checked: bool) -> Granted | Refused | None:
         """Books the demands in the local window; None if that is full, in which case only Redis decides."""
@@ -189,16 +169,21 @@ class RedisStore:
         if isinstance(copy, Granted):
             self._local.settle(copy, [0] * len(copy.demands))
 
-    def _without_redis(self, demands: Sequence[Demand]) -> Granted | Refused:
+    def _without_redis(self, demands: Sequence[Demand], receipt: Receipt, maybe_reserved: bool) -> Granted | Refused:
         """Decides with the local window. Raises Overloaded if the settings deny that, or if the window is full."""
-        if self._denies:
-            raise Overloaded("limits are temporarily unavailable; retry in a moment", retry_after=PAUSE)
-        with self._lock:
-            self.local_decisions += 1
-        decision = self._local.reserve(demands)
+        decision: Granted | Refused | None = None
+        try:
+            if self._denies:
+                raise Overloaded("limits are temporarily unavailable; retry in a moment", retry_after=PAUSE)
+            with self._lock:
+                self.local_decisions += 1
+            decision = self._local.reserve(demands)
+        finally:
+            if maybe_reserved and not isinstance(decision, Granted):
+                self._settlements.settle(Granted(tuple(demands), receipt, ()), [0] * len(demands))
         if isinstance(decision, Refused):
             return decision
-        return Granted(decision.demands, Receipt((), (), decision), decision.standings)
+        return replace(decision, receipt=replace(receipt, local=decision))
 
     def _recently_lost(self, demands: Sequence[Demand]) -> bool:
         """Whether Redis may have lost, or never received, something that still counts."""
@@ -228,16 +213,14 @@ class RedisStore:
         if message is not None:
             log.warning(message, extra={"fields": {"local_decisions": self.local_decisions}})
 
-    def _run(self, script: str, demands: Sequence[Demand], nonce: str, rows: Sequence[Sequence[object]]) -> Any:
-        """The script's reply, or None if Redis does not answer; one row of arguments per demand."""
-        keys = [self._prefix + demand.quota.key for demand in demands]
+    def _run(self, script: str, keys: Sequence[str], arguments: Iterable[object]) -> Any:
+        """The script's reply, or None if Redis does not answer."""
         now = "" if self._clock is None else self._clock()
-        return self.redis.run(script, keys, [now, nonce, *chain.from_iterable(rows)])
+        return self.redis.run(script, keys, [now, secrets.token_hex(4), *arguments])
 
 
 def _tag(demand: Demand) -> str:
-    """The part of the key that determines its slot in a cluster."""
-    return demand.quota.key.partition("{")[2].partition("}")[0]
+    return tag_of(demand.quota.key)
 
 
 def _demand_arguments(demand: Demand) -> tuple[int, ...]:
@@ -245,16 +228,15 @@ def _demand_arguments(demand: Demand) -> tuple[int, ...]:
     return (demand.quota.limit, interval, width_of(interval), demand.amount, demand.needed, demand.ago)
 
 
-def _read(demands: Sequence[Demand], reply: Sequence[Any]) -> Granted | Refused:
+def _read(demands: Sequence[Demand], reply: Sequence[Any], receipt: Receipt) -> Granted | Refused:
     now = int(reply[1])
     rows = [reply[at : at + 4] for at in range(2, len(reply), 4)]
     if reply[0]:
-        buckets = tuple((now - demand.ago) // width_of(demand.quota.interval) for demand in demands)
         standings = tuple(
             Standing(demand.quota, int(used), demand.quota.interval - demand.ago)
             for demand, (_, used, *_) in zip(demands, rows, strict=True)
         )
-        return Granted(tuple(demands), Receipt(buckets, tuple(row[0] for row in rows)), standings)
+        return Granted(tuple(demands), receipt, standings)
     refused: Refused | None = None
     for demand, (_, used, newest, waits) in zip(demands, rows, strict=True):
         wait = None if waits < 0 else int(waits)
