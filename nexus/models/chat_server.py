@@ -57,7 +57,7 @@ class ChatServer:
     cache_breakpoint: bool = _fact("OpenAI's prompt_cache_breakpoint is understood on content parts")
     prompt_cache_key: bool = _fact("prompt_cache_key is understood (Mistral, Fireworks), which cached input depends on")
     reasoning_with_calls: bool = _fact(
-        "an answer with tool calls must have reasoning_content in history (DeepSeek, Kimi)"
+        "in a history with tools each answer must have reasoning_content (DeepSeek, Kimi)"
     )
     output_images: bool = _fact(
         "images of models are accepted in assistant messages (OpenRouter); otherwise a text replaces them"

@@ -30,7 +30,8 @@ ERROR_MARK = "[tool error] "
 
 _MEDIA_MARK = "[what this result holds beside text follows in the next user message]"
 _NO_REASONING = " "
-"""Placeholder for reasoning that another model did, or that the client did not keep; "" counts as missing."""
+"""Placeholder for reasoning that another model did, or that the client did not keep; "" counts as missing. Answers
+without calls need it, too (kimi-cli #2141, openclaw #73417); in a conversation without tools it is ignored."""
 
 _BETWEEN = "OK."
 """The answer between results and the next message, if a server requires one."""
@@ -72,8 +73,6 @@ class MessagesWriter:
             content = _with_thought(content, thought)
         for text in (part for part in message.parts if isinstance(part, Text)):
             fields |= self._history(vendor_extra(text.signature))
-        if calls and self._server.reasoning_with_calls:
-            fields["reasoning_content"] = fields.get("reasoning_content") or fields.pop(NAMED.value, _NO_REASONING)
         besides = only(
             {
                 "refusal": "".join(refusals) if refusals else None,
@@ -83,6 +82,9 @@ class MessagesWriter:
             }
         )
         if content or besides:
+            if self._server.reasoning_with_calls:
+                named = besides.pop(NAMED.value, _NO_REASONING)
+                besides["reasoning_content"] = besides.get("reasoning_content") or named
             # Without calls, servers such as Ollama reject null.
             nothing = None if calls or refusals else ""
             written = self._content(content) if content else nothing

@@ -297,9 +297,10 @@ def test_every_quirk_has_a_case() -> None:
 CALLED = (HI, Message("assistant", (ToolCall("c", "f", "{}"),)), Message("user", (ToolResult("c"), Text("go on"))))
 
 
-def test_calls_get_reasoning_content_with_that_quirk() -> None:
-    messages = write(Request(CALLED), "reasoning_with_calls").body["messages"]
-    assert [message.get("reasoning_content") for message in messages] == [None, " ", None, None]
+def test_answers_get_reasoning_content_with_that_quirk() -> None:
+    history = (*CALLED, Message("assistant", (Text("done"),)), HI, Message("assistant", ()), HI)
+    messages = write(Request(history), "reasoning_with_calls").body["messages"]
+    assert [message.get("reasoning_content") for message in messages] == [None, " ", None, None, " ", None, None]
 
 
 def test_an_answer_separates_results_from_the_user_with_that_quirk() -> None:
