@@ -156,7 +156,7 @@ class Call:
     @property
     def is_repeatable(self) -> bool:
         """Whether sending the call twice has no effect beyond the cost of a second answer."""
-        return self.operation.relay not in ("held", "raw") or self.method in _SAFE_TWICE
+        return self.operation.relay not in ("files", "raw") or self.method in _SAFE_TWICE
 
     def forgotten(self) -> Call:
         """The same call with only the boolean fields of its document."""

@@ -26,7 +26,7 @@ _SERVED = (
         "embeddings",
         "endpoints",
     ),
-    *("gemini_format", "gemini_governed", "held", "openai_models", "raw", "response_store", "stored"),
+    *("gemini_format", "gemini_governed", "files", "openai_models", "raw", "response_store", "stored"),
     *("unforced_claude", "virtual_models", "web_search"),
 )
 TESTS = (*(f"tests/{name}" for name in _PURE), *(f"tests/server/test_{name}.py" for name in _SERVED))

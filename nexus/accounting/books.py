@@ -40,7 +40,7 @@ class Books:
         self.ledger = Ledger(database, retention) if database is not None else None
         # A store in memory exists only in its one connection.
         self._reader: Database | None = database if store == MEMORY else open_store(store, PATIENCE)
-        self.held: Database | None = database if store == MEMORY else open_store(store, BUSY_SECONDS)
+        self.owners: Database | None = database if store == MEMORY else open_store(store, BUSY_SECONDS)
         """For the owners of files and batches; calls wait for it."""
         self._reading = threading.BoundedSemaphore(MOST_READERS)
         self._strangers = _Minute()
@@ -78,7 +78,7 @@ class Books:
         """Writes what is left, within a short timeout, and closes the databases."""
         if self.ledger is not None:
             self.ledger.close()
-            for other in (self._reader, self.held):
+            for other in (self._reader, self.owners):
                 if other is not None and other is not self.ledger.database:
                     other.close()
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from nexus.accounting.holdings import Holdings
+from nexus.accounting.file_owners import FileOwners
 from nexus.call import Call
 from nexus.dataclasses import dataclass, field, replace
 from nexus.errors import InvalidRequest
-from nexus.gateway.holders import not_uploaded, only, wanted
+from nexus.gateway.file_access import not_uploaded, only, wanted
 from nexus.gateway.routing import Routes
 from nexus.protocols.checks import check_stored_names
-from nexus.protocols.held import BatchRequest, request_at
+from nexus.protocols.files import BatchRequest, request_at
 from nexus.protocols.loader import DIALECTS, FORMS
 from nexus.protocols.raw_json import Span
 from nexus.provider import Provider
 from nexus.provider.route import Route
-from nexus.relay.held import LONGEST_LINE
+from nexus.relay.files import LONGEST_LINE
 from nexus.upstream.upload import Upload
 from nexus.wire import decode, encode
 
@@ -80,11 +80,11 @@ class VendorBatch:
 class BatchWriter:
     """Reads the requests of one batch and rewrites their model names to the vendor's."""
 
-    def __init__(self, call: Call, providers: Mapping[str, Provider], seen: Routes, holdings: Holdings) -> None:
+    def __init__(self, call: Call, providers: Mapping[str, Provider], seen: Routes, owners: FileOwners) -> None:
         self._call = call
         self._providers = providers
         self._seen = seen
-        self._holdings = holdings
+        self._owners = owners
         self._routes: dict[str, Route] = {}
         self._files: dict[str, str] = {}
 
@@ -138,7 +138,7 @@ class BatchWriter:
             return None
         mine = {
             one.id: one.keeper
-            for one in self._holdings.find(list(self._files))
+            for one in self._owners.find(list(self._files))
             if one.provider == provider.name and one.owner == self._call.identity.owner
         }
         for id, where in self._files.items():

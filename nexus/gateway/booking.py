@@ -16,7 +16,7 @@ from nexus.gateway.admission import Admission
 from nexus.provider.route import Route
 from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.candidate import Candidate
-from nexus.relay.held_state import Booked, HeldState, Used
+from nexus.relay.file_call import Booked, FileCall, Used
 from nexus.settings.model import ModelSettings
 from nexus.wire import decode_object, encode, text
 
@@ -28,16 +28,16 @@ IdsOf = Callable[[Call], VendorIds | None]
 def book(state: CallState, admission: Admission, ids_of: IdsOf) -> None:
     """Adds the usage to the call's record, for the ledger and metrics, and to limits and budgets. Call it after the
     call was settled."""
-    last, held = state.last, state.held
+    last, file_call = state.last, state.file_call
     if last is None:
         return
     try:
-        if held is not None:
-            _book_batch(state, held, last, admission)
+        if file_call is not None:
+            _book_batch(state, file_call, last, admission)
         elif last.tap.answer_id:
             _book_answer(state, last, admission, ids_of)
     except ClientError as error:
-        object = last.tap.answer_id if held is None or held.held is None else held.held.id
+        object = last.tap.answer_id if file_call is None or file_call.object is None else file_call.object.id
         fields = {"id": state.call.id, "object": object, "why": error.message}
         log.error("could not record usage that was reported later", extra={"fields": fields})
 
@@ -63,15 +63,15 @@ def _book_answer(state: CallState, last: Attempt, admission: Admission, ids_of: 
         admission.book_rest(state, made_by, usage, cost, before)
 
 
-def _book_batch(state: CallState, held: HeldState, last: Attempt, admission: Admission) -> None:
-    if held.results is None or not held.lines:
+def _book_batch(state: CallState, file_call: FileCall, last: Attempt, admission: Admission) -> None:
+    if file_call.results is None or not file_call.lines:
         return
-    booked = held.holdings.claim(held.results, len(held.lines))
+    booked = file_call.owners.claim(file_call.results, len(file_call.lines))
     by_model: dict[tuple[str | None, str], list[Used]] = {}
-    for used in held.lines[booked:]:
+    for used in file_call.lines[booked:]:
         if used is not None:
             by_model.setdefault((used.alias, used.model), []).append(used)
-    held.lines.clear()
+    file_call.lines.clear()
     state.booked = tuple(_booked(state, last.candidate, *of, lines, admission) for of, lines in by_model.items())
 
 

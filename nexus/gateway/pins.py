@@ -13,7 +13,7 @@ from nexus.call import Call, VendorIds
 from nexus.errors import InvalidRequest, NexusError
 from nexus.gateway.affinity import session_of
 from nexus.gateway.candidates import candidates_of
-from nexus.gateway.holders import has_owner, holds_files, unknown
+from nexus.gateway.file_access import has_owner, stores_files, unknown
 from nexus.gateway.routing import Model
 from nexus.protocols.checks import check_stored_names
 from nexus.protocols.loader import DIALECTS
@@ -95,7 +95,7 @@ def _without_files(call: Call, candidates: Sequence[Candidate], passing: Sequenc
     uploaded = DIALECTS[call.dialect].uploaded_ids(call.document)
     if not uploaded:
         return {}
-    judged = [one for one in passing if holds_files(one.route)] if all(map(has_owner, uploaded)) else []
+    judged = [one for one in passing if stores_files(one.route)] if all(map(has_owner, uploaded)) else []
     if not judged:
         # The accounts are tried one after the other.
         return {}

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
-from nexus.accounting.holdings import Holdings
+from nexus.accounting.file_owners import FileOwners
 from nexus.auth.authenticator import Authenticator
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
@@ -25,8 +25,8 @@ from nexus.gateway.admission import Admission
 from nexus.gateway.attempts import Attempts
 from nexus.gateway.booking import IdsOf, book
 from nexus.gateway.candidates import Router
-from nexus.gateway.held_calls import HeldCalls
-from nexus.gateway.holders import named, only, strangers_files
+from nexus.gateway.file_access import named, only, strangers_files
+from nexus.gateway.file_calls import FileCalls
 from nexus.gateway.pins import maker, pin
 from nexus.gateway.routing import Model, Routes
 from nexus.headers.own import STORED_PROVIDER
@@ -72,11 +72,11 @@ class Gateway:
         admission: Admission,
         answers: AnswersOf,
         ids: IdsOf,
-        holdings: Holdings,
+        owners: FileOwners,
         readers: Sequence[str] = (),
     ) -> None:
         """``answers`` gives the stored answers that a call may use, ``ids`` the owners of what vendors store,
-        ``holdings`` the owners of files and batches; ``readers`` are the groups that see everyone's."""
+        ``owners`` the owners of files and batches; ``readers`` are the groups that see everyone's."""
         self.routes = routes
         self.router = router
         self.admission = admission
@@ -84,8 +84,8 @@ class Gateway:
         self._authenticator = authenticator
         self._answers = answers
         self._ids = ids
-        self._held = HeldCalls(routes, router, admission, holdings, readers)
-        self._holdings = holdings
+        self._files = FileCalls(routes, router, admission, owners, readers)
+        self._owners = owners
 
     async def enter(self, lines: HeaderLines, address: str, loop: ServerLoop, *, is_vital: bool = False) -> Identity:
         """Counts a request of any kind, then identifies its sender. Raises ClientError; not if the store cannot count a
@@ -218,15 +218,15 @@ class Gateway:
             count(piece)
 
     def _open(self, state: CallState, sink: Sink) -> OpenedReply:
-        if state.call.operation.relay == "held":
-            self._attempts.take_early(state, self._held.plan(state))
+        if state.call.operation.relay == "files":
+            self._attempts.take_early(state, self._files.plan(state))
             return self._attempts.open(state, sink)
         if state.plan is None:
             # Nexus did not store it, so a vendor may have it.
             self._plan_stored(state, may_wait=True)
         if (plan := state.plan) is not None:
             self._attempts.refuse(state, plan, pin(state, plan, self._ids(state.call)))
-            self._attempts.refuse(state, plan, strangers_files(state.call, plan, self._holdings))
+            self._attempts.refuse(state, plan, strangers_files(state.call, plan, self._owners))
         return self._attempts.open(state, sink)
 
 

@@ -19,8 +19,8 @@ from nexus.protocols.answer_relay import Tap
 from nexus.protocols.codec import Target
 from nexus.protocols.edit import replace_member
 from nexus.protocols.embeddings import EmbeddingsCodec
+from nexus.protocols.files import FilesCodec
 from nexus.protocols.framing import SSE, Framing
-from nexus.protocols.held import HeldCodec
 from nexus.protocols.operation import Operation
 from nexus.protocols.protocol import Protocol
 from nexus.protocols.rewrite import Edited
@@ -209,7 +209,7 @@ class Dialect(ABC):
         translation would express differently."""
         return False
 
-    held: ClassVar[HeldCodec | None] = None
+    files: ClassVar[FilesCodec | None] = None
     """Its files and batches, if any."""
 
     embeddings: ClassVar[EmbeddingsCodec | None] = None

@@ -31,7 +31,7 @@ Action = Literal[
 """An answer, a token count, a compacted conversation, an object stored at a vendor, or one of the passthrough
 endpoints: for logs and vendors' own paths; files and batches at a vendor; and any other path."""
 
-Relay = Literal["answer", "count", "stored", "passed", "held", "raw"]
+Relay = Literal["answer", "count", "stored", "passed", "files", "raw"]
 """How a reply is produced: from a vendor's answer, from its count or an estimate, from objects stored there or here,
 from forwarded bytes, from files and batches at a vendor, or from bytes that are not read."""
 
@@ -120,12 +120,12 @@ ENDPOINTS = tuple(operation.endpoint for operation in PASSED)
 """Endpoints of providers besides generation and counting, by path below ``/v1/``."""
 
 
-_HELD = replace(_OBJECTS, relay="held", promises=False, counted=False)
-FILES = replace(_HELD, action="files", path=r"/files(?:/[^/]+(?:/content)?)?", endpoint="files", forms=True)
-BATCHES = replace(_HELD, action="batches", path=r"/batches(?:/[^/]+(?:/cancel)?)?", endpoint="batches")
+_OWNED = replace(_OBJECTS, relay="files", promises=False, counted=False)
+FILES = replace(_OWNED, action="files", path=r"/files(?:/[^/]+(?:/content)?)?", endpoint="files", forms=True)
+BATCHES = replace(_OWNED, action="batches", path=r"/batches(?:/[^/]+(?:/cancel)?)?", endpoint="batches")
 MESSAGE_BATCHES = replace(BATCHES, path=r"/messages/batches(?:/[^/]+(?:/cancel|/results)?)?")
 
-HELD = ("files", "batches")
+FILES_AND_BATCHES = ("files", "batches")
 """What a provider may have if its settings say so: it stores them for callers, and only Nexus knows which
 caller owns what."""
 

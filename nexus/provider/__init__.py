@@ -145,9 +145,9 @@ class Provider(ABC):
         """The vendor's own format for the model's embeddings; None if it has none, or uses OpenAI's."""
         return None
 
-    def holds(self, kind: str, dialect: str) -> bool:
+    def stores_kind(self, kind: str, dialect: str) -> bool:
         """Whether it stores files or batches (``kind``) for callers who speak a dialect."""
-        return kind in self.settings.held and dialect in self.dialects
+        return kind in self.settings.files_and_batches and dialect in self.dialects
 
     def stores(self, dialect: str) -> bool:
         """Whether ``prepare`` supports the actions ``stored`` and ``compact`` in a dialect that it speaks."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nexus.protocols.codec import ReadRequest
     from nexus.provider.route import Route
     from nexus.relay.candidate import Candidate, Plan
-    from nexus.relay.held_state import Booked, HeldState
+    from nexus.relay.file_call import Booked, FileCall
 
 Phase = Literal["prepared", "sent", "answered", "content"]
 """How far an attempt got: nothing sent, request sent, head received, content passed on."""
@@ -150,8 +150,8 @@ class CallState:
     ones that it may refer to, None if none are stored; ``vendor_ids`` is None if ownership is not checked,
     ``resolves`` says that the request refers only to answers that the gateway stores, which no vendor can look up,
     ``remembered`` are the ids that were stored. ``reservation`` is for the attempts from ``held_from`` on, ``charges``
-    are what budgets were charged so far. ``held`` is the state of a call about files and batches, ``booked`` the usage
-    of batch requests. ``skipped`` are targets that were not tried, each with the number of attempts before it.
+    are what budgets were charged so far. ``file_call`` is the state of a call about files or batches, ``booked`` the
+    usage of batch requests. ``skipped`` are targets that were not tried, each with the number of attempts before it.
     ``status`` and ``error`` are what the client got.
 
     Times are monotonic seconds: ``taken`` is when a worker took the call, ``first_byte`` when the client got its
@@ -168,7 +168,7 @@ class CallState:
     plan: Plan | None = field(default=None, repr=False)
     reservation: Reservation | None = None
     charges: list[Charge] = field(default_factory=list)
-    held: HeldState | None = field(default=None, repr=False)
+    file_call: FileCall | None = field(default=None, repr=False)
     booked: tuple[Booked, ...] = ()
     held_from: int = 0
     attempts: list[Attempt] = field(default_factory=list)
@@ -192,8 +192,8 @@ class CallState:
             self.call = self.call.sent()
             return
         self.call, self.reading = self.call.forgotten(), None
-        if self.held is not None:
-            self.held.forget()
+        if self.file_call is not None:
+            self.file_call.forget()
         self.call.free_body()
 
     def part(self) -> None:

@@ -23,7 +23,7 @@ from nexus.relay.counting import cannot_count, choose_count, estimated
 from nexus.relay.embeddings import Collected
 from nexus.relay.empty_answer import EmptyAnswer
 from nexus.relay.failures import log_attempt
-from nexus.relay.held import candidate_of, changed, choose_held, choose_listed, state_of, write_list
+from nexus.relay.files import candidate_of, changed, choose_file, choose_listed, file_call_of, write_list
 from nexus.relay.lanes import ASKED_AGAIN, Lane, choose, choose_passed, choose_raw, choose_stored
 from nexus.relay.stream import drain
 from nexus.upstream.request import UpstreamRequest
@@ -42,8 +42,8 @@ def open_answer(attempt: Attempt) -> OpenedReply:
             return _count(attempt)
         case "stored":
             return _open_lane(attempt, choose_stored)
-        case "held":
-            return _held(attempt)
+        case "files":
+            return _files(attempt)
         case "raw":
             return _open_lane(attempt, choose_raw)
         case "passed":
@@ -95,12 +95,12 @@ def _pass(attempt: Attempt) -> OpenedReply:
     return collected.reply(attempt)
 
 
-def _held(attempt: Attempt) -> OpenedReply:
-    held, state = state_of(attempt), attempt.state
-    if held.ask.verb != "list":
-        return _open_lane(attempt, choose_held)
-    for row in changed(held, time.time()):
-        candidate = candidate_of(held, row)
+def _files(attempt: Attempt) -> OpenedReply:
+    file_call, state = file_call_of(attempt), attempt.state
+    if file_call.request.verb != "list":
+        return _open_lane(attempt, choose_file)
+    for row in changed(file_call, time.time()):
+        candidate = candidate_of(file_call, row)
         if candidate is None:
             continue
         if attempt.phase != "prepared" or candidate.keeper != attempt.candidate.keeper:
@@ -112,10 +112,10 @@ def _held(attempt: Attempt) -> OpenedReply:
             if error.status != 404:
                 raise
             # It expired, or was deleted outside Nexus.
-            held.holdings.forget(row)
-            held.rows.remove(row)
+            file_call.owners.forget(row)
+            file_call.rows.remove(row)
         attempt = state.attempts[-1]
-    return write_list(held, attempt.route.provider.name)
+    return write_list(file_call, attempt.route.provider.name)
 
 
 def _count(attempt: Attempt) -> OpenedReply:

@@ -11,7 +11,7 @@ from nexus.dataclasses import replace
 from nexus.errors import UNSENT, ClientError, Draining, ErrorAnswer, UpstreamError
 from nexus.headers.tracing import new_span_id
 from nexus.relay.call_state import Attempt, CallState
-from nexus.relay.held_state import Booked
+from nexus.relay.file_call import Booked
 
 MOST_DROPPED = 2000
 """Maximum total length of the names of a call's dropped fields."""

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, suppress
 from functools import partial
 from typing import Self
 
-from nexus.accounting.holdings import Holdings
+from nexus.accounting.file_owners import FileOwners
 from nexus.accounting.price_book import PriceBook, priced
 from nexus.auth.authenticator import Authenticator
 from nexus.daemon import start_daemon
@@ -56,7 +56,7 @@ class Kept:
     limits: Limits
     answers: ResponseStore
     ids: ResponseStore
-    holdings: Holdings
+    owners: FileOwners
     shared: Shared
 
     @classmethod
@@ -68,7 +68,7 @@ class Kept:
             router.moves.share(member.board)
             router.rooms.share(member.rows, member.part)
         counted, kept = stores_of(own, member)
-        return cls(router, Limits(counted), kept[ANSWERS], kept[IDS], Holdings(), Shared())
+        return cls(router, Limits(counted), kept[ANSWERS], kept[IDS], FileOwners(), Shared())
 
     def close(self) -> None:
         self.router.alarms.close()
@@ -184,7 +184,7 @@ def build(settings: Settings, kept: Kept) -> Runtime:
             Admission(own.rate_limits, kept.limits, budgets, prices),
             partial(answers_of, store=answers, most=own.max_body_size),
             partial(vendor_ids_of, store=kept.ids, settings=own.response_store),
-            kept.holdings,
+            kept.owners,
             settings.usage.readers,
         )
         return Runtime(settings, gateway, prices, Guards.of(own), tuple(providers), tls, Uses(stack.pop_all()))

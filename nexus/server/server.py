@@ -88,7 +88,7 @@ class Server:
     def keep(self, books: Books) -> None:
         """Records usage in ``books`` from now on."""
         self.books, self.calendar = books, Calendar(books)
-        self.kept.holdings.open(books.held)
+        self.kept.owners.open(books.owners)
         self.consumers += (books,)
 
     def sample(self) -> None:

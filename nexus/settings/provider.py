@@ -189,7 +189,7 @@ class ProviderSettings(Tagged):
         return self.forward_token
 
     @property
-    def held(self) -> tuple[str, ...]:
+    def files_and_batches(self) -> tuple[str, ...]:
         """Which of "files" and "batches" the provider stores for callers."""
         return ()
 

@@ -91,7 +91,7 @@ class Settings(Table):
         yield from pattern_problems(keys, llm)
         yield from budget_problems(self.budgets, llm, tags, keys=bool(keys), groups=groups)
         yield from source_problems(self.attributions, tags, keys=bool(keys), groups=groups, tokens=tokens)
-        holding = [name for name, provider in llm.providers.items() if provider.held]
+        holding = [name for name, provider in llm.providers.items() if provider.files_and_batches]
         if self.usage.store == NONE and holding:
             text = f'cannot be "none": files and batches of {holding[0]} (endpoints) need a record of their owners'
             yield ("usage", "store"), text

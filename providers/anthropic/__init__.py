@@ -54,7 +54,7 @@ class AnthropicSettings(VendorLoginSettings):
     """
 
     @property
-    def held(self) -> tuple[str, ...]:
+    def files_and_batches(self) -> tuple[str, ...]:
         return self.endpoints
 
 

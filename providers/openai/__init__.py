@@ -22,7 +22,7 @@ from nexus.late import pattern
 from nexus.models import claude, gpt
 from nexus.models.chat_server import FACTS, ChatServer
 from nexus.protocols.codec import Target
-from nexus.protocols.operation import ENDPOINTS, HELD, Action
+from nexus.protocols.operation import ENDPOINTS, FILES_AND_BATCHES, Action
 from nexus.provider import USER_AGENT, Listing, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.learned import LearnedQuirks
@@ -80,7 +80,7 @@ class OpenAISettings(VendorLoginSettings):
     summaries to verified organizations only; after a rejection Nexus stops requesting them. Default: "auto".
     """
 
-    endpoints: tuple[Annotated[str, one_of((*ENDPOINTS, *HELD))], ...] | None = None
+    endpoints: tuple[Annotated[str, one_of((*ENDPOINTS, *FILES_AND_BATCHES))], ...] | None = None
     """Endpoints of the server in addition to generation and token counting, as paths below /v1/, such as "embeddings"
     or "audio/transcriptions". Default: those of a known host; "embeddings" and "completions" for other servers.
     """
@@ -89,8 +89,8 @@ class OpenAISettings(VendorLoginSettings):
     """Facts about a compatible server that translations need, such as "cache_control" or "system_first"."""
 
     @property
-    def held(self) -> tuple[str, ...]:
-        return tuple(name for name in self.endpoints or () if name in HELD)
+    def files_and_batches(self) -> tuple[str, ...]:
+        return tuple(name for name in self.endpoints or () if name in FILES_AND_BATCHES)
 
 
 class OpenAIProvider(Provider):
@@ -120,8 +120,8 @@ class OpenAIProvider(Provider):
             self.base_url, self._lacks_version = self._root + VERSION, False
         named = self.settings.endpoints
         # A list with only files and batches says nothing about the others.
-        only_held = named is None or (named and set(named) <= set(HELD))
-        self._endpoints = endpoints_of(self.base_url) if only_held or named is None else named
+        only_files = named is None or (named and set(named) <= set(FILES_AND_BATCHES))
+        self._endpoints = endpoints_of(self.base_url) if only_files or named is None else named
 
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
         if self._takes_logins:

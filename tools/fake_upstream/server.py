@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from tools.fake_upstream.behaviour import Behaviour
-from tools.fake_upstream.holding import Holding, with_memory
+from tools.fake_upstream.file_store import FileStore, with_memory
 from tools.fake_upstream.reply import send_reply
 from tools.fake_upstream.request import BadRequest, SeenRequest, read_request
 from tools.fake_upstream.vendors import Answer, Refusal, Rules, load
@@ -131,9 +131,9 @@ class FakeUpstream(Watch):
             self.bytes_sent = 0
 
     @property
-    def holding(self) -> Holding:
+    def files(self) -> FileStore:
         """The vendor's files and batches; only for a vendor that has them."""
-        assert isinstance(self._vendor, Holding)
+        assert isinstance(self._vendor, FileStore)
         return self._vendor
 
     def answer_to(self, request: SeenRequest, behaviour: Behaviour | None = None) -> bytes:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from nexus.models import gpt
-from nexus.protocols.chat.held import HELD
+from nexus.protocols.chat.files import FILES_CODEC
 from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Asked
 from nexus.protocols.embeddings import OPENAI, EmbeddingsCodec, read_asked, write_answer
-from nexus.protocols.held import HeldCodec
+from nexus.protocols.files import FilesCodec
 from nexus.protocols.openai_protocol import OpenAIDialect
 from nexus.protocols.operation import BATCHES, FILES, GENERATE, PASSED, Operation
 from nexus.wire import Json
@@ -24,7 +24,7 @@ from nexus.wire import Json
 class Chat(OpenAIDialect):
     name: ClassVar[str] = "chat"
     operations: ClassVar[tuple[Operation, ...]] = (GENERATE.at("/chat/completions"), *PASSED, FILES, BATCHES)
-    held: ClassVar[HeldCodec | None] = HELD
+    files: ClassVar[FilesCodec | None] = FILES_CODEC
     id_prefix: ClassVar[str] = "chatcmpl-"
 
     def open(self, operation: Operation, path: str, asked: Asked) -> Asked:

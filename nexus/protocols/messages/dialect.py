@@ -17,8 +17,8 @@ from nexus.models import claude
 from nexus.protocols.checks import require, wrong
 from nexus.protocols.codec import Target
 from nexus.protocols.dialect import Dialect, ModelCard, RateLimit, tightest
-from nexus.protocols.held import HeldCodec, page_size
-from nexus.protocols.messages.held import HELD
+from nexus.protocols.files import FilesCodec, page_size
+from nexus.protocols.messages.files import FILES_CODEC
 from nexus.protocols.operation import COUNT_TOKENS, FILES, GENERATE, MESSAGE_BATCHES, Operation
 from nexus.protocols.protocol import Protocol
 from nexus.wire import Json, only
@@ -37,7 +37,7 @@ class Messages(Dialect):
         MESSAGE_BATCHES,
         FILES,
     )
-    held: ClassVar[HeldCodec | None] = HELD
+    files: ClassVar[FilesCodec | None] = FILES_CODEC
     ping: ClassVar[bytes] = b': nexus\nevent: ping\ndata: {"type":"ping"}\n\n'
     id_prefix: ClassVar[str] = "msg_"
     id_header: ClassVar[str] = "request-id"

@@ -142,7 +142,7 @@ class OperationHandler(BaseHandler):
             hold=self.load.hold,
             request_id=self.request_id,
             context=self.context,
-            base=self.base() if self.operation.relay == "held" else "",
+            base=self.base() if self.operation.relay == "files" else "",
         )
 
     def base(self) -> str:

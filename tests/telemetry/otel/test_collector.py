@@ -10,7 +10,7 @@ import pytest
 from nexus.telemetry.otel.exporting import LOST
 from tests.conftest import Serve
 from tests.scraped import Scraped
-from tests.server import test_held as held
+from tests.server import test_files as files
 from tests.server.vendors import LANES, Lane
 from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
 from tests.telemetry.otel.collector import HttpCollector, grpc_collector
@@ -170,16 +170,16 @@ def test_metrics_of_a_failed_and_a_successful_call(
 def test_the_usage_of_a_batch_is_a_span_of_its_own_and_counts_in_every_metric(
     serve: Serve, anthropic_upstream: FakeUpstream, collector: HttpCollector
 ) -> None:
-    nexus = serve(held.config(None, anthropic_upstream) + telemetry(collector.url))
-    with held.claude(nexus) as client:
-        id = client.messages.batches.create(requests=[held.entry(0, "sonnet")]).id
-        anthropic_upstream.holding.run(id)
+    nexus = serve(files.config(None, anthropic_upstream) + telemetry(collector.url))
+    with files.claude(nexus) as client:
+        id = client.messages.batches.create(requests=[files.entry(0, "sonnet")]).id
+        anthropic_upstream.files.run(id)
         assert len(list(client.messages.batches.results(id))) == 1
     wait_until(lambda: len(collector.client()) >= 4)
     *_, download, batch = collector.client()
     assert (download.attributes["nexus.outcome"], batch.attributes["gen_ai.usage.input_tokens"]) == ("ok", 11)
     assert len({span.span_id for span in collector.client()}) == len(collector.client())
-    scraped = Scraped.of(nexus, {"Authorization": f"Bearer {held.READER}"})
+    scraped = Scraped.of(nexus, {"Authorization": f"Bearer {files.READER}"})
     assert scraped.by("route", "usage_reports_total", known="yes") == {"claude/sonnet": 1}
     found = points(metrics(nexus, collector), "gen_ai.client.inference.usage.input_tokens")
     assert found == {("claude-sonnet-4-5", "unknown", None): 11}

@@ -7,20 +7,20 @@ from typing import ClassVar
 
 from nexus.protocols.checks import wrong
 from nexus.protocols.edit import replace_member
-from nexus.protocols.held import HeldCodec, HeldKind, Page, page_size
+from nexus.protocols.files import FilesCodec, FilesKind, Page, page_size
 from nexus.wire import Json, count, text
 
 _OVER = frozenset({"failed", "completed", "expired", "cancelled"})
-_MOST: Mapping[HeldKind, tuple[int, int]] = {"files": (10_000, 10_000), "batches": (20, 100)}
+_MOST: Mapping[FilesKind, tuple[int, int]] = {"files": (10_000, 10_000), "batches": (20, 100)}
 """Default and maximum length of a list."""
 
 
-class OpenAIHeld(HeldCodec):
-    roots: ClassVar[Mapping[HeldKind, str]] = {"files": "/files", "batches": "/batches"}
+class OpenAIFiles(FilesCodec):
+    roots: ClassVar[Mapping[FilesKind, str]] = {"files": "/files", "batches": "/batches"}
     answer_path: ClassVar[tuple[str, ...]] = ("response", "body")
     request_path: ClassVar[tuple[str, ...]] = ("body",)
 
-    def page(self, kind: HeldKind, query: Mapping[str, Sequence[str]]) -> Page:
+    def page(self, kind: FilesKind, query: Mapping[str, Sequence[str]]) -> Page:
         default, most = _MOST[kind]
         order = query.get("order", ("desc",))[0]
         if order not in ("asc", "desc"):
@@ -29,11 +29,11 @@ class OpenAIHeld(HeldCodec):
         limit = page_size(query.get("limit", ("",))[0], default, most)
         return Page(limit, after, ascending=order == "asc", purpose=purpose)
 
-    def write_list(self, kind: HeldKind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]:
+    def write_list(self, kind: FilesKind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]:
         ids: list[str | None] = [text(one.get("id")) for one in objects] or [None]
         return {"object": "list", "data": list(objects), "first_id": ids[0], "last_id": ids[-1], "has_more": more}
 
-    def is_final(self, kind: HeldKind, document: Mapping[str, Json], now: float) -> bool:
+    def is_final(self, kind: FilesKind, document: Mapping[str, Json], now: float) -> bool:
         if kind == "batches":
             return document.get("status") in _OVER
         ends = count(document.get("expires_at"))
@@ -54,4 +54,4 @@ class OpenAIHeld(HeldCodec):
         return {"response": "responses", "chat.completion": "chat"}.get(text(answer.get("object")), "")
 
 
-HELD = OpenAIHeld()
+FILES_CODEC = OpenAIFiles()

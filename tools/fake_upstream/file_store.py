@@ -40,16 +40,16 @@ class Form(Protocol):
     def route(self, request: SeenRequest) -> tuple[str, str, str] | None:
         """Kind, id and the rest of the path; None for any other path."""
 
-    def problems(self, store: Holding, request: SeenRequest, kind: str) -> tuple[str, ...]: ...
+    def problems(self, store: FileStore, request: SeenRequest, kind: str) -> tuple[str, ...]: ...
 
-    def create(self, store: Holding, request: SeenRequest, kind: str) -> Thing: ...
+    def create(self, store: FileStore, request: SeenRequest, kind: str) -> Thing: ...
 
     def deleted(self, kind: str, id: str) -> dict[str, Any]: ...
 
-    def finish(self, store: Holding, batch: Thing, answers: Iterator[tuple[str, int, Any]]) -> None: ...
+    def finish(self, store: FileStore, batch: Thing, answers: Iterator[tuple[str, int, Any]]) -> None: ...
 
 
-class Holding:
+class FileStore:
     """A vendor that also stores files and batches; everything else is the wrapped vendor's."""
 
     def __init__(self, vendor: Vendor, form: Form) -> None:
@@ -144,7 +144,7 @@ def request_of(form: Form, batch: Thing, body: dict[str, Any]) -> SeenRequest:
     return SeenRequest("POST", path, headers, compact(body), body, 0.0, 0)
 
 
-def batch_problems(store: Holding, batch: Thing) -> Iterator[str]:
+def batch_problems(store: FileStore, batch: Thing) -> Iterator[str]:
     """Problems of a batch's requests, checked one by one; the vendor has no model whose name contains a slash."""
     for name, body in batch.requests:
         request = request_of(store.form, batch, body)
@@ -158,7 +158,7 @@ class OpenAIForm:
     def route(self, request: SeenRequest) -> tuple[str, str, str] | None:
         return _route(request, {"/v1/files": "files", "/v1/batches": "batches"})
 
-    def problems(self, store: Holding, request: SeenRequest, kind: str) -> tuple[str, ...]:
+    def problems(self, store: FileStore, request: SeenRequest, kind: str) -> tuple[str, ...]:
         if kind == "files":
             missing = {"file", "purpose"} - set(form_of(request))
             return tuple(f"{name}: missing" for name in sorted(missing))
@@ -174,7 +174,7 @@ class OpenAIForm:
             return (f"endpoint: {body.get('endpoint')} is not {urls}",)
         return tuple(batch_problems(store, batch))
 
-    def create(self, store: Holding, request: SeenRequest, kind: str) -> Thing:
+    def create(self, store: FileStore, request: SeenRequest, kind: str) -> Thing:
         key = key_of(request)
         if kind == "files":
             form = form_of(request)
@@ -198,7 +198,7 @@ class OpenAIForm:
     def deleted(self, kind: str, id: str) -> dict[str, Any]:
         return {"id": id, "object": "file", "deleted": True}
 
-    def finish(self, store: Holding, batch: Thing, answers: Iterator[tuple[str, int, Any]]) -> None:
+    def finish(self, store: FileStore, batch: Thing, answers: Iterator[tuple[str, int, Any]]) -> None:
         good: list[bytes] = []
         bad: list[bytes] = []
         for number, (name, status, body) in enumerate(answers):
@@ -214,7 +214,7 @@ class OpenAIForm:
                 batch.public[field_name] = made.public["id"]
 
 
-def store_file(store: Holding, key: str, content: bytes, purpose: str) -> Thing:
+def store_file(store: FileStore, key: str, content: bytes, purpose: str) -> Thing:
     public = {
         "id": store.next_id("file-"),
         "object": "file",
@@ -231,7 +231,7 @@ class AnthropicForm:
     def route(self, request: SeenRequest) -> tuple[str, str, str] | None:
         return _route(request, {"/v1/files": "files", "/v1/messages/batches": "batches"})
 
-    def problems(self, store: Holding, request: SeenRequest, kind: str) -> tuple[str, ...]:
+    def problems(self, store: FileStore, request: SeenRequest, kind: str) -> tuple[str, ...]:
         if request.header("anthropic-version") is None:
             return ("anthropic-version: header is required",)
         if kind == "files":
@@ -243,7 +243,7 @@ class AnthropicForm:
             return ("requests: Field required",)
         return tuple(batch_problems(store, Thing(key_of(request), {}, requests=_params(requests))))
 
-    def create(self, store: Holding, request: SeenRequest, kind: str) -> Thing:
+    def create(self, store: FileStore, request: SeenRequest, kind: str) -> Thing:
         key = key_of(request)
         if kind == "files":
             content = form_of(request)["file"]
@@ -267,7 +267,7 @@ class AnthropicForm:
     def deleted(self, kind: str, id: str) -> dict[str, Any]:
         return {"id": id, "type": "file_deleted" if kind == "files" else "message_batch_deleted"}
 
-    def finish(self, store: Holding, batch: Thing, answers: Iterator[tuple[str, int, Any]]) -> None:
+    def finish(self, store: FileStore, batch: Thing, answers: Iterator[tuple[str, int, Any]]) -> None:
         lines = []
         for name, status, body in answers:
             if status < 400:
@@ -302,5 +302,5 @@ FORMS: dict[str, type[OpenAIForm] | type[AnthropicForm]] = {"openai": OpenAIForm
 
 
 def with_memory(name: str, vendor: Vendor) -> Vendor:
-    """The vendor, wrapped in ``Holding`` if it has files and batches."""
-    return Holding(vendor, FORMS[name]()) if name in FORMS else vendor
+    """The vendor, wrapped in ``FileStore`` if it has files and batches."""
+    return FileStore(vendor, FORMS[name]()) if name in FORMS else vendor

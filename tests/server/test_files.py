@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from nexus.accounting.record import AttemptRecord, CallRecord
-from nexus.relay import held
+from nexus.relay import files
 from tests.conftest import Serve
 from tests.serving import KEY, Nexus, Reply, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -29,17 +29,17 @@ key = "{READER}"
 group = "finance"
 """
 USAGE = '[usage]\nstore = "sqlite:///usage.sqlite3"\nreaders = ["finance"]\n'
-HELD = 'endpoints = ["files", "batches"]\n'
+FILES = 'endpoints = ["files", "batches"]\n'
 
 
 def config(openai_upstream: FakeUpstream | None, anthropic_upstream: FakeUpstream | None, more: str = "") -> str:
     text = KEYS + USAGE
     if openai_upstream is not None:
         text += f'[llm.providers.oai]\ntype = "openai"\napi_key = "{KEY}"\nbase_url = "{openai_upstream.base_url}"\n'
-        text += HELD + more + '[llm.providers.oai.models]\n"gpt-4" = {}\nsmart = { rename = "gpt-4o" }\n'
+        text += FILES + more + '[llm.providers.oai.models]\n"gpt-4" = {}\nsmart = { rename = "gpt-4o" }\n'
     if anthropic_upstream is not None:
         url = anthropic_upstream.base_url
-        text += f'[llm.providers.claude]\ntype = "anthropic"\napi_key = "{KEY}"\nbase_url = "{url}"\n{HELD}{more}'
+        text += f'[llm.providers.claude]\ntype = "anthropic"\napi_key = "{KEY}"\nbase_url = "{url}"\n{FILES}{more}'
         text += '[llm.providers.claude.models.sonnet]\nrename = "claude-sonnet-4-5"\n'
         text += "price = { input = 2, output = 10 }\n"
     return text
@@ -115,7 +115,7 @@ class TestOpenAI:
             )
             assert made.model == "oai/smart"
             assert client.batches.retrieve(made.id).status == "validating"
-            openai_upstream.holding.run(made.id, Behaviour(), Behaviour(), Behaviour(status=400))
+            openai_upstream.files.run(made.id, Behaviour(), Behaviour(), Behaviour(status=400))
             over = client.batches.retrieve(made.id)
             assert over.output_file_id and over.error_file_id
             results = [json.loads(line) for line in client.files.content(over.output_file_id).text.splitlines()]
@@ -130,7 +130,7 @@ class TestOpenAI:
             assert client.files.delete(file.id).deleted
             with pytest.raises(openai.NotFoundError):
                 client.files.retrieve(file.id)
-        sent = openai_upstream.holding.things
+        sent = openai_upstream.files.things
         assert all(one.key == KEY for one in sent.values())
         assert openai_upstream.violations == []
 
@@ -138,7 +138,7 @@ class TestOpenAI:
         content = os.urandom(3 << 20)
         with oai(nexus) as client:
             file = client.files.create(file=io.BytesIO(content), purpose="user_data")
-            assert openai_upstream.holding.things[file.id].content == content
+            assert openai_upstream.files.things[file.id].content == content
             assert client.files.content(file.id).read() == content
         wait_until(lambda: nexus.server.disk.used == 0 and nexus.server.flight.used == 0)
 
@@ -157,7 +157,7 @@ class TestOpenAI:
                 client.batches.create(input_file_id=id, endpoint="/v1/chat/completions", completion_window="24h").id
                 for id in made
             ]
-            del openai_upstream.holding.things[batches[0]]
+            del openai_upstream.files.things[batches[0]]
             assert [one.id for one in client.batches.list()] == [batches[1]]
             assert client.batches.list().data[0].model == "smart"
 
@@ -167,7 +167,7 @@ class TestAnthropic:
         with claude(nexus) as client:
             made = client.messages.batches.create(requests=[entry(0, "claude/sonnet"), entry(1, "sonnet")])
             assert made.processing_status == "in_progress"
-            anthropic_upstream.holding.run(made.id, Behaviour(), Behaviour(status=400))
+            anthropic_upstream.files.run(made.id, Behaviour(), Behaviour(status=400))
             over = client.messages.batches.retrieve(made.id)
             assert over.results_url == f"{nexus.anthropic}/v1/messages/batches/{made.id}/results"
             results = list(client.messages.batches.results(made.id))
@@ -177,7 +177,7 @@ class TestAnthropic:
             assert client.messages.batches.cancel(made.id).id == made.id
             assert client.messages.batches.delete(made.id).id == made.id
             assert client.messages.batches.list().data == []
-        assert [one.key for one in anthropic_upstream.holding.things.values()] == []
+        assert [one.key for one in anthropic_upstream.files.things.values()] == []
         assert anthropic_upstream.violations == []
 
     def test_files(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
@@ -231,7 +231,7 @@ class TestOwners:
             made = client.batches.create(
                 input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
             )
-            openai_upstream.holding.run(made.id)
+            openai_upstream.files.run(made.id)
             output = client.batches.retrieve(made.id).output_file_id
         assert ask(nexus, "GET", f"/llm/openai/v1/files/{output}/content", BOB).status == 404
         reply = ask(
@@ -397,12 +397,12 @@ class TestRequests:
         with oai(nexus) as client:
             file = client.files.create(file=line + b"\r\n\r\n" + line, purpose="batch")
         wanted = line.replace(b'"smart"', b'"gpt-4o"')
-        assert openai_upstream.holding.things[file.id].content == wanted + b"\r\n\r\n" + wanted
+        assert openai_upstream.files.things[file.id].content == wanted + b"\r\n\r\n" + wanted
 
 
 class TestProviders:
     def two(self, serve: Serve, one: FakeUpstream) -> Nexus:
-        second = f'[llm.providers.two]\ntype = "openai"\napi_key = "{KEY}"\nbase_url = "{one.base_url}"\n{HELD}'
+        second = f'[llm.providers.two]\ntype = "openai"\napi_key = "{KEY}"\nbase_url = "{one.base_url}"\n{FILES}'
         return serve(config(one, None) + second + 'models = ["gpt-3.5"]\n')
 
     def test_with_several_providers_the_request_must_name_one(
@@ -444,7 +444,7 @@ class TestProviders:
             )
 
     def test_off_by_default(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
-        nexus = serve(config(openai_upstream, None).replace(HELD, ""))
+        nexus = serve(config(openai_upstream, None).replace(FILES, ""))
         reply = ask(nexus, "GET", "/llm/openai/v1/files")
         assert (reply.status, reply.json["error"]["message"]) == (
             404,
@@ -480,7 +480,7 @@ class TestCost:
     def batch(self, nexus: Nexus, upstream: FakeUpstream, count: int = 3) -> str:
         with claude(nexus) as client:
             id = client.messages.batches.create(requests=[entry(n, "sonnet") for n in range(count)]).id
-        upstream.holding.run(id)
+        upstream.files.run(id)
         return id
 
     def read(self, nexus: Nexus, id: str) -> Reply:
@@ -500,22 +500,22 @@ class TestCost:
     def test_results_already_charged_are_not_charged_again(
         self, nexus: Nexus, anthropic_upstream: FakeUpstream
     ) -> None:
-        held = nexus.server.kept.holdings
+        owners = nexus.server.kept.owners
         id = self.batch(nexus, anthropic_upstream)
-        (row,) = held.find([id])
-        assert held.claim(row, 2) == 0
+        (row,) = owners.find([id])
+        assert owners.claim(row, 2) == 0
         records = nexus.records()
         assert self.read(nexus, id).status == 200
         wait_until(lambda: bool(booked(records)))
         usage = booked(records)[0].usage
         assert usage is not None and (usage.input, usage.output) == (11, 6)
-        assert held.claim(row, 3) == 3
+        assert owners.claim(row, 3) == 3
 
     def test_endless_results_are_not_remembered(
         self, nexus: Nexus, anthropic_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """No batch has more requests; what follows passes unread."""
-        monkeypatch.setattr(held, "MOST_LINES", 2)
+        monkeypatch.setattr(files, "MOST_LINES", 2)
         records = nexus.records()
         reply = self.read(nexus, self.batch(nexus, anthropic_upstream))
         assert (reply.status, reply.body.count(b'"model":"sonnet"') + reply.body.count(b'"model": "sonnet"')) == (

@@ -1,4 +1,4 @@
-"""Files and batches that a vendor holds: edits its answers about them for the client, and reads usage from results.
+"""Files and batches that a vendor stores: edits its answers about them for the client, and reads usage from results.
 
 Long answers pass line by line. Every line of results is read, because whoever downloads it is charged for it.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nexus.accounting.holdings import Held
+from nexus.accounting.file_owners import Owned
 from nexus.conversation.usage import Usage, parts_of
 from nexus.dataclasses import dataclass, replace
 from nexus.errors import VendorError
@@ -18,7 +18,7 @@ from nexus.protocols.loader import DIALECTS
 from nexus.relay.answer import OpenedReply, own_answer
 from nexus.relay.call_state import Attempt
 from nexus.relay.candidate import Candidate
-from nexus.relay.held_state import BatchCost, HeldState, Used, model_name_of
+from nexus.relay.file_call import BatchCost, FileCall, Used, model_name_of
 from nexus.relay.lanes import Lane, request_for
 from nexus.wire import Json, decode, decode_object, encode, mapping, text
 
@@ -29,50 +29,51 @@ LONGEST_LINE = 32 * 1024 * 1024
 """Maximum size in bytes of a line to read: longer results pass unread, longer requests are rejected."""
 
 
-def choose_held(attempt: Attempt) -> Lane:
+def choose_file(attempt: Attempt) -> Lane:
     """The lane of one object or its content."""
-    held = state_of(attempt)
-    held.lines.clear()
-    request = request_for(attempt, held.body)
-    return Lane(replace(request, path=held.ask.path, upload=held.upload), _relay(attempt, held), translates=False)
+    file_call = file_call_of(attempt)
+    file_call.lines.clear()
+    request = request_for(attempt, file_call.body)
+    request = replace(request, path=file_call.request.path, upload=file_call.upload)
+    return Lane(request, _relay(attempt, file_call), translates=False)
 
 
-def _relay(attempt: Attempt, held: HeldState) -> AnswerRelay:
-    if held.ask.verb != "content":
-        return Object(attempt, held, held.held)
-    if held.results is not None:
-        return Lines(attempt.tap, held, _Results(held))
-    if held.held is not None and held.held.models and held.codec.request_path:
-        return Lines(attempt.tap, held, _Requests(held))
+def _relay(attempt: Attempt, file_call: FileCall) -> AnswerRelay:
+    if file_call.request.verb != "content":
+        return Object(attempt, file_call, file_call.object)
+    if file_call.results is not None:
+        return Lines(attempt.tap, _Results(file_call))
+    if file_call.object is not None and file_call.object.models and file_call.codec.request_path:
+        return Lines(attempt.tap, _Requests(file_call))
     return Opaque(attempt.tap)
 
 
-def state_of(attempt: Attempt) -> HeldState:
-    held = attempt.state.held
-    if held is None:
+def file_call_of(attempt: Attempt) -> FileCall:
+    file_call = attempt.state.file_call
+    if file_call is None:
         raise RuntimeError("the call is not about files or batches")
-    return held
+    return file_call
 
 
 class Object(AnswerRelay):
     """A vendor's answer about an object: recorded, with its links and names corrected."""
 
-    def __init__(self, attempt: Attempt, state: HeldState, held: Held | None) -> None:
+    def __init__(self, attempt: Attempt, file_call: FileCall, owned: Owned | None) -> None:
         super().__init__(attempt.tap)
         self._keeper = attempt.candidate.keeper
         self._provider = attempt.route.provider.name
-        self._state = state
-        self._held = held
+        self._file_call = file_call
+        self._owned = owned
 
     def body(self, raw: bytes) -> bytes:
         document = mapping(decode(raw))
         self.complete = True
-        if self._state.ask.verb == "delete" and self._held is not None:
-            self._state.holdings.forget(self._held)
+        if self._file_call.request.verb == "delete" and self._owned is not None:
+            self._file_call.owners.forget(self._owned)
             return raw
-        self._state.learn(self._keeper, self._provider, document, self._held)
-        models = self._state.models if self._held is None else self._held.models
-        return self._state.shown(raw, document, models)
+        self._file_call.learn(self._keeper, self._provider, document, self._owned)
+        models = self._file_call.models if self._owned is None else self._owned.models
+        return self._file_call.shown(raw, document, models)
 
 
 class Lines(AnswerRelay):
@@ -81,7 +82,7 @@ class Lines(AnswerRelay):
     piecewise = True
     opaque = True
 
-    def __init__(self, tap: Tap, state: HeldState, edit: Callable[[bytes, Mapping[str, Json]], bytes]) -> None:
+    def __init__(self, tap: Tap, edit: Callable[[bytes, Mapping[str, Json]], bytes]) -> None:
         super().__init__(tap)
         self._edit = edit
         self._rest: list[bytes] = []
@@ -121,31 +122,31 @@ MOST_LINES = 100_000
 class _Results:
     """Restores the client's model names, and reads the usage of each answer."""
 
-    state: HeldState
+    file_call: FileCall
 
     def __call__(self, line: bytes, document: Mapping[str, Json]) -> bytes:
-        state, path = self.state, self.state.codec.answer_path
+        file_call, path = self.file_call, self.file_call.codec.answer_path
         answer: Json = document
         for name in path:
             answer = mapping(answer).get(name)
-        held = state.results
-        spans = find(line, path) if mapping(answer) and held is not None else []
-        if not spans or held is None or len(state.lines) >= MOST_LINES:
-            if len(state.lines) < MOST_LINES:
-                state.lines.append(None)
+        owned = file_call.results
+        spans = find(line, path) if mapping(answer) and owned is not None else []
+        if not spans or owned is None or len(file_call.lines) >= MOST_LINES:
+            if len(file_call.lines) < MOST_LINES:
+                file_call.lines.append(None)
             return line
         (start, end), tap = spans[-1], Tap()
         model = text(answer.get("model"))
-        known = model_name_of(held.models, model)
+        known = model_name_of(owned.models, model)
         try:
             edited = self._relay(answer, model if known is None else known[0], tap).body(line[start:end])
         except (VendorError, ValueError):
             edited = line[start:end]
-        state.lines.append(_used(tap.usage, model, None if known is None else known[1], state.cost))
+        file_call.lines.append(_used(tap.usage, model, None if known is None else known[1], file_call.cost))
         return line[:start] + edited + line[end:]
 
     def _relay(self, answer: Mapping[str, Json], name: str, tap: Tap) -> AnswerRelay:
-        dialect = self.state.codec.dialect_of(answer)
+        dialect = self.file_call.codec.dialect_of(answer)
         passing = DIALECTS[dialect or "chat"].passing
         return passing.passthrough({}, name, tap) if dialect else passing.passed({}, tap)
 
@@ -163,58 +164,58 @@ def _used(usage: Usage | None, model: str, alias: str | None, cost: BatchCost) -
 class _Requests:
     """Restores the client's model names in a file that it uploaded."""
 
-    state: HeldState
+    file_call: FileCall
 
     def __call__(self, line: bytes, document: Mapping[str, Json]) -> bytes:
-        held, path = self.state.held, self.state.codec.request_path
+        owned, path = self.file_call.object, self.file_call.codec.request_path
         body: Json = document
         for name in path:
             body = mapping(body).get(name)
-        known = None if held is None else held.models.get(text(mapping(body).get("model")))
+        known = None if owned is None else owned.models.get(text(mapping(body).get("model")))
         return line if known is None else replace_string(line, (*path, "model"), known[0])
 
 
 # Lists are written from our own records; objects that may have changed are fetched from the vendor.
 
 
-def changed(held: HeldState, now: float) -> list[Held]:
+def changed(file_call: FileCall, now: float) -> list[Owned]:
     """The objects of a page whose state may have changed at the vendor. Shortens the page if there are too many."""
-    found: list[Held] = []
-    for index, row in enumerate(held.rows):
-        if held.codec.is_final(held.ask.kind, row.state, now):
+    found: list[Owned] = []
+    for index, row in enumerate(file_call.rows):
+        if file_call.codec.is_final(file_call.request.kind, row.state, now):
             continue
         if len(found) == MOST_ASKED:
-            held.rows, held.more = held.rows[:index], True
+            file_call.rows, file_call.more = file_call.rows[:index], True
             break
         found.append(row)
     return found
 
 
-def candidate_of(held: HeldState, row: Held) -> Candidate | None:
+def candidate_of(file_call: FileCall, row: Owned) -> Candidate | None:
     """The candidate that has an object of a list; None if its key is no longer configured."""
-    return next((one for one in held.candidates if one.keeper == row.keeper), None)
+    return next((one for one in file_call.candidates if one.keeper == row.keeper), None)
 
 
-def choose_listed(row: Held, attempt: Attempt) -> Lane:
-    held = state_of(attempt)
-    path = f"{held.codec.roots[held.ask.kind]}/{row.id}"
+def choose_listed(row: Owned, attempt: Attempt) -> Lane:
+    file_call = file_call_of(attempt)
+    path = f"{file_call.codec.roots[file_call.request.kind]}/{row.id}"
     # The query is about the list.
     request = replace(request_for(attempt, b""), path=path, query="")
-    return Lane(request, Listed(attempt, held, row), translates=False)
+    return Lane(request, Listed(attempt, file_call, row), translates=False)
 
 
 class Listed(Object):
     def body(self, raw: bytes) -> bytes:
         document = mapping(decode(raw))
-        assert self._held is not None
-        self._state.learn(self._keeper, self._provider, document, self._held)
-        rows = self._state.rows
-        rows[rows.index(self._held)] = replace(self._held, state=document)
+        assert self._owned is not None
+        self._file_call.learn(self._keeper, self._provider, document, self._owned)
+        rows = self._file_call.rows
+        rows[rows.index(self._owned)] = replace(self._owned, state=document)
         self.complete = True
         return b""
 
 
-def write_list(held: HeldState, provider: str) -> OpenedReply:
-    shown = [decode(held.shown(encode(row.state), row.state, row.models)) for row in held.rows if row.state]
-    body = encode(held.codec.write_list(held.ask.kind, shown, more=held.more))
+def write_list(file_call: FileCall, provider: str) -> OpenedReply:
+    shown = [decode(file_call.shown(encode(row.state), row.state, row.models)) for row in file_call.rows if row.state]
+    body = encode(file_call.codec.write_list(file_call.request.kind, shown, more=file_call.more))
     return own_answer(provider, body)

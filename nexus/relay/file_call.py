@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from nexus.accounting.holdings import Held, Holdings
+from nexus.accounting.file_owners import FileOwners, Owned
 from nexus.conversation.usage import Usage
-from nexus.dataclasses import dataclass, field, replace
-from nexus.protocols.held import HeldAsk, HeldCodec
+from nexus.dataclasses import dataclass, field
+from nexus.protocols.files import FilesCodec, FilesRequest
 from nexus.relay.candidate import Candidate
 from nexus.upstream.upload import Upload
 from nexus.wire import Json, text
@@ -44,18 +44,18 @@ class Booked:
 
 
 @dataclass(slots=True)
-class HeldState:
-    """A call about what a vendor holds. ``held`` is the object it is about, ``rows`` are those of a list; ``base`` is
+class FileCall:
+    """A call about files or batches. ``object`` is the one it is about, ``rows`` are those of a list; ``base`` is
     the URL at which its client reaches the protocol. A created object has ``models`` and a ``purpose``; ``body`` and
     ``upload`` are sent, with the vendor's model names. ``lines`` are the result lines that passed."""
 
-    ask: HeldAsk
-    codec: HeldCodec
-    holdings: Holdings = field(repr=False)
+    request: FilesRequest
+    codec: FilesCodec
+    owners: FileOwners = field(repr=False)
     owner: str
     base: str = ""
-    held: Held | None = None
-    rows: list[Held] = field(default_factory=list)
+    object: Owned | None = None
+    rows: list[Owned] = field(default_factory=list)
     more: bool = False
     candidates: Sequence[Candidate] = ()
     models: FieldNames = field(default_factory=dict)
@@ -70,27 +70,28 @@ class HeldState:
         self.body, self.upload = b"", None
 
     @property
-    def results(self) -> Held | None:
+    def results(self) -> Owned | None:
         """The object whose results are requested, or None."""
-        if self.ask.verb != "content" or self.held is None:
+        if self.request.verb != "content" or self.object is None:
             return None
-        return self.held if self.held.kind == "batches" or self.held.parent else None
+        return self.object if self.object.kind == "batches" or self.object.parent else None
 
-    def learn(self, keeper: str, provider: str, document: Mapping[str, Json], held: Held | None) -> None:
+    def learn(self, keeper: str, provider: str, document: Mapping[str, Json], owned: Owned | None) -> None:
         """Records a vendor's object and its children. Raises ValueError for an object without an id, Overloaded if it
         cannot be stored."""
-        if held is None:
+        if owned is None:
             id = text(document.get("id"))
             if not id:
                 raise ValueError("an object without an id")
-            held = Held(provider, id, self.ask.kind, self.owner, keeper, self.purpose, state=document)
-            held = replace(held, models=self.models)
-            self.holdings.add(held)
+            owned = Owned(
+                provider, id, self.request.kind, self.owner, keeper, self.purpose, state=document, models=self.models
+            )
+            self.owners.add(owned)
         else:
-            held = self.holdings.note(held, document)
-        for child in self.codec.children(document) if held.kind == "batches" else ():
-            output = Held(provider, child, "files", held.owner, keeper, "batch_output", held.id, models=held.models)
-            self.holdings.add(output)
+            owned = self.owners.note(owned, document)
+        for child in self.codec.children(document) if owned.kind == "batches" else ():
+            output = Owned(provider, child, "files", owned.owner, keeper, "batch_output", owned.id, models=owned.models)
+            self.owners.add(output)
 
     def shown(self, raw: bytes, document: Mapping[str, Json], models: FieldNames) -> bytes:
         """A vendor's object as the client sees it."""

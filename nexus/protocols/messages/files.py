@@ -12,24 +12,24 @@ from typing import ClassVar
 
 from nexus.protocols.checks import wrong
 from nexus.protocols.edit import find, replace_member
-from nexus.protocols.held import BatchRequest, HeldCodec, HeldKind, Page, Verb, item_starts, page_size, request_at
+from nexus.protocols.files import BatchRequest, FilesCodec, FilesKind, Page, Verb, item_starts, page_size, request_at
 from nexus.wire import Json, sequence, text
 
 _PAGE = "page_"
 MOST_IDS = 100
 
 
-class AnthropicHeld(HeldCodec):
-    roots: ClassVar[Mapping[HeldKind, str]] = {"files": "/files", "batches": "/messages/batches"}
-    verbs: ClassVar[Mapping[tuple[HeldKind, str, str], Verb]] = {
-        **HeldCodec.verbs,
+class AnthropicFiles(FilesCodec):
+    roots: ClassVar[Mapping[FilesKind, str]] = {"files": "/files", "batches": "/messages/batches"}
+    verbs: ClassVar[Mapping[tuple[FilesKind, str, str], Verb]] = {
+        **FilesCodec.verbs,
         ("batches", "DELETE", ""): "delete",
         ("batches", "GET", "results"): "content",
     }
     answer_path: ClassVar[tuple[str, ...]] = ("result", "message")
     request_path: ClassVar[tuple[str, ...]] = ()
 
-    def page(self, kind: HeldKind, query: Mapping[str, Sequence[str]]) -> Page:
+    def page(self, kind: FilesKind, query: Mapping[str, Sequence[str]]) -> Page:
         ids = [*query.get("ids", ()), *query.get("ids[]", ())] if kind == "files" else []
         if len(ids) > MOST_IDS:
             raise wrong("ids", f"at most {MOST_IDS} ids")
@@ -39,14 +39,14 @@ class AnthropicHeld(HeldCodec):
         most = MOST_IDS if ids else page_size(query.get("limit", ("",))[0], 20, 1000)
         return Page(most, after, query.get("before_id", ("",))[0], ids=tuple(ids) if ids else None)
 
-    def write_list(self, kind: HeldKind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]:
+    def write_list(self, kind: FilesKind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]:
         ids: list[str | None] = [text(one.get("id")) for one in objects] or [None]
         pages: dict[str, Json] = {"first_id": ids[0], "last_id": ids[-1], "has_more": more}
         if kind == "files":
             pages["next_page"] = f"{_PAGE}{ids[-1]}" if more else None
         return {"data": list(objects), **pages}
 
-    def is_final(self, kind: HeldKind, document: Mapping[str, Json], now: float) -> bool:
+    def is_final(self, kind: FilesKind, document: Mapping[str, Json], now: float) -> bool:
         if kind == "batches":
             # Later its results have expired, which the vendor has to say.
             return document.get("processing_status") == "ended" and now < _moment(document.get("created_at")) + _LASTS
@@ -83,4 +83,4 @@ def _moment(date: Json) -> float:
         return 0.0
 
 
-HELD = AnthropicHeld()
+FILES_CODEC = AnthropicFiles()

@@ -1,6 +1,6 @@
-"""The providers that hold files or batches, which of them a call goes to, and whose files it may name.
+"""The providers that store files or batches, which of them a call goes to, and whose files it may name.
 
-At a provider that holds files, a request may name only its own caller's. Runs on a worker, because ownership is looked
+At a provider that stores files, a request may name only its own caller's. Runs on a worker, because ownership is looked
 up in a database. If files can reach the vendor without this gateway, ownership is not checked: only the vendor decides
 what exists.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from nexus.accounting.holdings import Holdings
+from nexus.accounting.file_owners import FileOwners
 from nexus.call import Call
 from nexus.errors import InvalidRequest, NexusError, NotFound
 from nexus.gateway.routing import Routes
@@ -25,9 +25,9 @@ from nexus.relay.lanes import passes
 P = TypeVar("P")
 
 
-def holders(seen: Routes, dialect: str, kind: str) -> dict[str, Provider]:
+def providers_with(seen: Routes, dialect: str, kind: str) -> dict[str, Provider]:
     """The providers whose files or batches a caller may use, in configuration order."""
-    return {route.provider.name: route.provider for route in seen if route.provider.holds(kind, dialect)}
+    return {route.provider.name: route.provider for route in seen if route.provider.stores_kind(kind, dialect)}
 
 
 def wanted(call: Call, providers: Mapping[str, Provider]) -> Provider | None:
@@ -62,8 +62,8 @@ _MARK = b"file_id"
 _ESCAPE = b"\\u00"
 
 
-def holds_files(route: Route) -> bool:
-    return "files" in route.provider.settings.held
+def stores_files(route: Route) -> bool:
+    return "files" in route.provider.settings.files_and_batches
 
 
 def has_owner(uploaded: tuple[str, str]) -> bool:
@@ -75,20 +75,20 @@ def not_uploaded(field: str, id: str) -> InvalidRequest:
     return InvalidRequest.about(field, f"{id[:100]} is not a file that you uploaded here")
 
 
-def strangers_files(call: Call, plan: Plan, holdings: Holdings) -> Mapping[str, NexusError]:
+def strangers_files(call: Call, plan: Plan, owners: FileOwners) -> Mapping[str, NexusError]:
     """The candidates to skip, because the caller did not upload a named file there. Raises Overloaded if the
     lookup fails, InvalidRequest if it is unclear what the request names."""
-    held = [one for one in plan.left if holds_files(one.route) and passes(call, one.route)]
-    if not held:
+    storing = [one for one in plan.left if stores_files(one.route) and passes(call, one.route)]
+    if not storing:
         return {}
     check_stored_names(call.body)
     if not (_MARK in call.body or _ESCAPE in call.body):
         return {}
     named = {id: where for where, id in filter(has_owner, DIALECTS[call.dialect].uploaded_ids(call.document))}
     owner = call.identity.owner
-    mine = {(one.provider, one.keeper, one.id) for one in holdings.find(list(named)) if one.owner == owner}
+    mine = {(one.provider, one.keeper, one.id) for one in owners.find(list(named)) if one.owner == owner}
     refused: dict[str, NexusError] = {}
-    for one in held:
+    for one in storing:
         for id, where in named.items():
             if (one.route.provider.name, one.keeper, id) not in mine:
                 refused[one.name] = not_uploaded(where, id)

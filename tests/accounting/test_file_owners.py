@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nexus.accounting.database import Database, DatabaseError, Transaction, migrate
-from nexus.accounting.holdings import LONGEST_STATE, Held, Holdings
+from nexus.accounting.file_owners import LONGEST_STATE, FileOwners, Owned
 from nexus.accounting.ledger import Ledger
 from nexus.accounting.retention import Cleanup, Retention
 from nexus.accounting.sqlite import SqliteDatabase
@@ -18,70 +18,70 @@ from nexus.accounting.tables import MIGRATIONS
 from nexus.errors import Overloaded
 from tests.peers import Job
 
-FILE = Held("openai", "file-1", "files", "key:alice", "openai", "batch", models={"gpt-4": ("smart", "gpt")})
+FILE = Owned("openai", "file-1", "files", "key:alice", "openai", "batch", models={"gpt-4": ("smart", "gpt")})
 
 
 @pytest.fixture
-def holdings(database: Database) -> Iterator[Holdings]:
+def owners(database: Database) -> Iterator[FileOwners]:
     with closing(database):
         ticks = iter(range(1, 10_000))
-        holdings = Holdings(lambda: float(next(ticks)))
-        holdings.open(database)
-        yield holdings
+        owners = FileOwners(lambda: float(next(ticks)))
+        owners.open(database)
+        yield owners
 
 
-def test_stored_objects_are_found_by_id(holdings: Holdings) -> None:
-    holdings.add(replace(FILE, state={"id": "file-1"}))
-    holdings.add(replace(FILE, owner="key:bob"))
-    holdings.add(replace(FILE, provider="other", owner="key:bob"))
-    found = holdings.find([FILE.id, "file-2", *(f"file-x{n}" for n in range(1200))])
+def test_stored_objects_are_found_by_id(owners: FileOwners) -> None:
+    owners.add(replace(FILE, state={"id": "file-1"}))
+    owners.add(replace(FILE, owner="key:bob"))
+    owners.add(replace(FILE, provider="other", owner="key:bob"))
+    found = owners.find([FILE.id, "file-2", *(f"file-x{n}" for n in range(1200))])
     assert {(one.provider, one.owner) for one in found} == {("openai", "key:alice"), ("other", "key:bob")}
     first = next(one for one in found if one.provider == "openai")
     assert (first.models, first.state) == ({"gpt-4": ("smart", "gpt")}, {"id": "file-1"})
-    assert holdings.note(first, {"id": "file-1", "status": "x" * LONGEST_STATE}).state["id"] == "file-1"
-    assert [one.state for one in holdings.find([FILE.id]) if one.provider == "openai"] == [{}]
-    holdings.forget(first)
-    assert [one.provider for one in holdings.find([FILE.id])] == ["other"]
+    assert owners.note(first, {"id": "file-1", "status": "x" * LONGEST_STATE}).state["id"] == "file-1"
+    assert [one.state for one in owners.find([FILE.id]) if one.provider == "openai"] == [{}]
+    owners.forget(first)
+    assert [one.provider for one in owners.find([FILE.id])] == ["other"]
 
 
-def test_pages_list_the_objects_of_one_owner_in_order(holdings: Holdings) -> None:
+def test_pages_list_the_objects_of_one_owner_in_order(owners: FileOwners) -> None:
     for number in range(6):
         owner = "key:bob" if number == 3 else "key:alice"
-        holdings.add(replace(FILE, id=f"file-{number}", owner=owner, purpose="batch" if number else ""))
+        owners.add(replace(FILE, id=f"file-{number}", owner=owner, purpose="batch" if number else ""))
 
-    def page(owner: str | None = "key:alice", behind: Held | None = None, **more: bool | str) -> list[str]:
-        found = holdings.page("openai", "files", owner, behind=behind, most=3, **more)  # type: ignore[arg-type]
+    def page(owner: str | None = "key:alice", behind: Owned | None = None, **more: bool | str) -> list[str]:
+        found = owners.page("openai", "files", owner, behind=behind, most=3, **more)  # type: ignore[arg-type]
         return [one.id for one in found]
 
     assert page() == ["file-5", "file-4", "file-2"]
-    (last,) = holdings.find(["file-2"])
+    (last,) = owners.find(["file-2"])
     assert page(behind=last) == ["file-1", "file-0"]
     assert page(behind=last, purpose="batch") == ["file-1"]
     assert page(behind=last, ascending=True) == ["file-4", "file-5"]
     assert page(None, ascending=True) == ["file-0", "file-1", "file-2"]
 
 
-def test_each_line_of_a_batch_is_charged_once(holdings: Holdings) -> None:
-    holdings.add(FILE)
-    assert [holdings.claim(FILE, lines) for lines in (2, 2, 5, 3)] == [0, 2, 2, 5]
-    assert holdings.claim(replace(FILE, id="file-gone"), 4) == 4, "a deleted file has no owner"
+def test_each_line_of_a_batch_is_charged_once(owners: FileOwners) -> None:
+    owners.add(FILE)
+    assert [owners.claim(FILE, lines) for lines in (2, 2, 5, 3)] == [0, 2, 2, 5]
+    assert owners.claim(replace(FILE, id="file-gone"), 4) == 4, "a deleted file has no owner"
 
 
 def test_without_a_usage_store_lookups_are_refused() -> None:
-    holdings = Holdings()
-    holdings.open(None)
+    owners = FileOwners()
+    owners.open(None)
     with pytest.raises(Overloaded, match=r"usage\.store is none"):
-        holdings.find(["file-1"])
+        owners.find(["file-1"])
 
 
 def test_older_databases_are_migrated() -> None:
     with closing(SqliteDatabase(None)) as database:
         with database.transaction() as transaction:
             _make_first_version(transaction)
-        holdings = Holdings()
-        holdings.open(database)
-        holdings.add(FILE)
-        assert holdings.find([FILE.id])
+        owners = FileOwners()
+        owners.open(database)
+        owners.add(FILE)
+        assert owners.find([FILE.id])
 
 
 def _make_first_version(transaction: Transaction) -> None:
@@ -94,12 +94,12 @@ def _make_first_version(transaction: Transaction) -> None:
 def test_objects_unused_for_a_long_time_are_deleted(database: Database) -> None:
     migrate(database)
     now = 500 * 86_400.0
-    holdings = Holdings(lambda: now - 401 * 86_400)
-    holdings.open(database)
-    holdings.add(FILE)
+    owners = FileOwners(lambda: now - 401 * 86_400)
+    owners.open(database)
+    owners.add(FILE)
     with closing(Ledger(database, clock=lambda: now)):
         Cleanup(database, Retention(), lambda: now).run()
-        assert holdings.find([FILE.id]) == []
+        assert owners.find([FILE.id]) == []
 
 
 def test_only_one_thread_waits_for_a_postgresql_that_hangs() -> None:

@@ -17,7 +17,7 @@ from nexus.protocols.edit import find
 from nexus.protocols.raw_json import CLOSE_ARRAY, OPEN_ARRAY, Span, next_item, past_space, value_end
 from nexus.wire import Json, mapping
 
-HeldKind = Literal["files", "batches"]
+FilesKind = Literal["files", "batches"]
 
 Verb = Literal["create", "list", "get", "content", "cancel", "delete"]
 """``content`` is the content of a file, or the results of a batch if they are not a file."""
@@ -41,10 +41,10 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldAsk:
+class FilesRequest:
     """One operation. ``path`` is the vendor's, after its version; ``id`` is "" for all of a kind."""
 
-    kind: HeldKind
+    kind: FilesKind
     verb: Verb
     path: str
     id: str = ""
@@ -61,11 +61,11 @@ class BatchRequest:
     body: Mapping[str, Json] = field(repr=False)
 
 
-class HeldCodec(ABC):
+class FilesCodec(ABC):
     """A dialect's files and batches. ``roots`` are the paths of the kinds."""
 
-    roots: ClassVar[Mapping[HeldKind, str]]
-    verbs: ClassVar[Mapping[tuple[HeldKind, str, str], Verb]] = {
+    roots: ClassVar[Mapping[FilesKind, str]]
+    verbs: ClassVar[Mapping[tuple[FilesKind, str, str], Verb]] = {
         ("files", "GET", ""): "get",
         ("files", "DELETE", ""): "delete",
         ("files", "GET", "content"): "content",
@@ -80,7 +80,7 @@ class HeldCodec(ABC):
     request_path: ClassVar[tuple[str, ...]]
     """Path of a request in a line of a batch's input; () if the input is not a file."""
 
-    def read(self, method: str, path: str) -> HeldAsk:
+    def read(self, method: str, path: str) -> FilesRequest:
         """Raises NotFound and MethodNotAllowed."""
         kind, root = next((kind, root) for kind, root in self.roots.items() if f"{path}/".startswith(f"{root}/"))
         id, _, suffix = path.removeprefix(root).removeprefix("/").partition("/")
@@ -92,22 +92,22 @@ class HeldCodec(ABC):
             verb = self.verbs.get((kind, method, suffix))
         if verb is None:
             raise MethodNotAllowed(f"{method} is not allowed here", allow=tuple(self._methods(kind, id, suffix)))
-        return HeldAsk(kind, verb, path, id)
+        return FilesRequest(kind, verb, path, id)
 
-    def _methods(self, kind: HeldKind, id: str, suffix: str) -> Iterator[str]:
+    def _methods(self, kind: FilesKind, id: str, suffix: str) -> Iterator[str]:
         if not id:
             yield from ("GET", "POST")
         yield from (method for of, method, after in self.verbs if id and (of, after) == (kind, suffix))
 
     @abstractmethod
-    def page(self, kind: HeldKind, query: Mapping[str, Sequence[str]]) -> Page:
+    def page(self, kind: FilesKind, query: Mapping[str, Sequence[str]]) -> Page:
         """Raises InvalidRequest."""
 
     @abstractmethod
-    def write_list(self, kind: HeldKind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]: ...
+    def write_list(self, kind: FilesKind, objects: Sequence[Mapping[str, Json]], *, more: bool) -> dict[str, Json]: ...
 
     @abstractmethod
-    def is_final(self, kind: HeldKind, document: Mapping[str, Json], now: float) -> bool:
+    def is_final(self, kind: FilesKind, document: Mapping[str, Json], now: float) -> bool:
         """Whether the object no longer changes; ``now`` in Unix seconds."""
 
     def children(self, document: Mapping[str, Json]) -> Iterator[str]:

@@ -28,7 +28,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Owned:
     """One file or batch. ``keeper`` is the account at the vendor, ``parent`` the batch that created a file. ``models``
     maps each vendor's model id in a batch to its owner's name for it and the alias."""
 
@@ -44,7 +44,7 @@ class Held:
     models: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
-class Holdings:
+class FileOwners:
     """``open`` must be called once, before anything else. Methods raise Overloaded if the database is unavailable."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -55,17 +55,17 @@ class Holdings:
     def open(self, database: Database | None) -> None:
         self._database = database
 
-    def add(self, held: Held) -> None:
+    def add(self, owned: Owned) -> None:
         now = self._clock()
-        row = (*_key(held), held.kind, held.owner, held.keeper, held.purpose, held.parent, held.made or now)
-        values: tuple[Value, ...] = (*row, _state(held.state), json.dumps(held.models), 0, now)
+        row = (*_key(owned), owned.kind, owned.owner, owned.keeper, owned.purpose, owned.parent, owned.made or now)
+        values: tuple[Value, ...] = (*row, _state(owned.state), json.dumps(owned.models), 0, now)
         with self._transaction() as transaction:
             transaction.run(
                 f"INSERT INTO holdings ({_COLUMNS}) VALUES ({', '.join('?' * len(values))}) ON CONFLICT DO NOTHING",
                 values,
             )
 
-    def find(self, ids: Sequence[str]) -> list[Held]:
+    def find(self, ids: Sequence[str]) -> list[Owned]:
         """All objects with these ids, of any owner: two providers may use the same id."""
         found: list[ResultRow] = []
         with self._transaction(write=False) as transaction:
@@ -81,11 +81,11 @@ class Holdings:
         kind: str,
         owner: str | None,
         *,
-        behind: Held | None,
+        behind: Owned | None,
         most: int,
         ascending: bool = False,
         purpose: str = "",
-    ) -> list[Held]:
+    ) -> list[Owned]:
         """Objects by creation time, newest first unless ``ascending``; ``owner`` None means anyone."""
         conditions = ["provider = ?", "kind = ?"]
         wanted: list[Value] = [provider, kind]
@@ -106,28 +106,28 @@ class Holdings:
             )
         return [_read(row) for row in rows]
 
-    def note(self, held: Held, state: Mapping[str, Json]) -> Held:
+    def note(self, owned: Owned, state: Mapping[str, Json]) -> Owned:
         """Stores what the vendor now reports of an object; returns the updated object."""
-        if state == held.state:
-            return held
+        if state == owned.state:
+            return owned
         with self._transaction() as transaction:
             transaction.run(
                 "UPDATE holdings SET state = ?, used_seconds = ? WHERE provider = ? AND object_id = ?",
-                (_state(state), self._clock(), *_key(held)),
+                (_state(state), self._clock(), *_key(owned)),
             )
-        return replace(held, state=state)
+        return replace(owned, state=state)
 
-    def forget(self, held: Held) -> None:
+    def forget(self, owned: Owned) -> None:
         with self._transaction() as transaction:
-            transaction.run("DELETE FROM holdings WHERE provider = ? AND object_id = ?", _key(held))
+            transaction.run("DELETE FROM holdings WHERE provider = ? AND object_id = ?", _key(owned))
 
-    def claim(self, held: Held, lines: int) -> int:
+    def claim(self, owned: Owned, lines: int) -> int:
         """Marks the first ``lines`` lines of its results as charged; returns how many already were. Of concurrent
         readers, each charges only lines that no other has charged."""
         while True:
             with self._transaction() as transaction:
                 rows = transaction.query(
-                    "SELECT booked_lines FROM holdings WHERE provider = ? AND object_id = ?", _key(held)
+                    "SELECT booked_lines FROM holdings WHERE provider = ? AND object_id = ?", _key(owned)
                 )
                 booked = int(rows[0][0]) if rows else lines
                 if booked >= lines:
@@ -135,7 +135,7 @@ class Holdings:
                 changed = transaction.run(
                     "UPDATE holdings SET booked_lines = ?, used_seconds = ? "
                     "WHERE provider = ? AND object_id = ? AND booked_lines = ?",
-                    (lines, self._clock(), *_key(held), booked),
+                    (lines, self._clock(), *_key(owned), booked),
                 )
             if changed:
                 return booked
@@ -159,8 +159,8 @@ class Holdings:
             ) from error
 
 
-def _key(held: Held) -> tuple[str, str]:
-    return held.provider, held.id
+def _key(owned: Owned) -> tuple[str, str]:
+    return owned.provider, owned.id
 
 
 def _state(state: Mapping[str, Json]) -> str:
@@ -168,7 +168,7 @@ def _state(state: Mapping[str, Json]) -> str:
     return text if len(text) <= LONGEST_STATE else "{}"
 
 
-def _read(row: ResultRow) -> Held:
+def _read(row: ResultRow) -> Owned:
     provider, id, kind, owner, keeper, purpose, parent, made, state, models, _, _ = row
     known = {model: (str(name), str(alias)) for model, (name, alias) in decode_object(models).items()}
-    return Held(provider, id, kind, owner, keeper, purpose, parent, float(made), decode_object(state), known)
+    return Owned(provider, id, kind, owner, keeper, purpose, parent, float(made), decode_object(state), known)
