@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nexus.accounting.database import BUSY_SECONDS, Database
+from nexus.accounting.file_owners import FileOwners
 from nexus.accounting.ledger import MOST_IN_MEMORY, Ledger
 from nexus.accounting.record import CallRecord
 from nexus.accounting.retention import Retention
@@ -31,7 +32,7 @@ NOT_CALLS = frozenset({"GET", "HEAD", "OPTIONS", ""})
 
 
 class Books:
-    """``ledger`` is None if usage is not recorded."""
+    """``ledger`` is None if usage is not recorded; ``owners`` are those of files and batches."""
 
     def __init__(self, store: str, *, lasts: bool = True) -> None:
         """Opens the store. ``lasts``: not a temporary one in memory, which must stay small. Raises CannotServe."""
@@ -40,13 +41,13 @@ class Books:
         self.ledger = Ledger(database, retention) if database is not None else None
         # A store in memory exists only in its one connection.
         self._reader: Database | None = database if store == MEMORY else open_store(store, PATIENCE)
-        self.owners: Database | None = database if store == MEMORY else open_store(store, BUSY_SECONDS)
-        """For the owners of files and batches; calls wait for it."""
+        self._for_calls: Database | None = database if store == MEMORY else open_store(store, BUSY_SECONDS)
+        self.owners = FileOwners(self._for_calls)
         self._reading = threading.BoundedSemaphore(MOST_READERS)
         self._strangers = _Minute()
 
     @property
-    def outlive(self) -> bool:
+    def outlives_process(self) -> bool:
         """Whether the records outlive this process and are shared with the others."""
         return self.ledger is not None and self._reader is not self.ledger.database
 
@@ -78,7 +79,7 @@ class Books:
         """Writes what is left, within a short timeout, and closes the databases."""
         if self.ledger is not None:
             self.ledger.close()
-            for other in (self._reader, self.owners):
+            for other in (self._reader, self._for_calls):
                 if other is not None and other is not self.ledger.database:
                     other.close()
 

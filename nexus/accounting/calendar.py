@@ -131,16 +131,6 @@ class Calendar:
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, tuple[float, object]] = OrderedDict()
 
-    @property
-    def is_kept(self) -> bool:
-        """Whether there is a ledger."""
-        return self._books.ledger is not None
-
-    @property
-    def outlives(self) -> bool:
-        """Whether the ledger knows more than this process does."""
-        return self._books.outlive
-
     def days(self, now: float, only: Filters) -> list[DayOfRoute] | None:
         """The last days, as the function ``days``; None without a ledger, or if it is temporarily unavailable and
         nothing is cached."""
@@ -154,7 +144,7 @@ class Calendar:
         """Completes a view of this process's activity from the ledger with what came before, in charts shorter than a
         month."""
         since = float(view["since"])
-        if not self.outlives or now - since > earlier.FURTHEST:
+        if not self._books.outlives_process or now - since > earlier.FURTHEST:
             return view
         before = {
             span: self._read((span, since, *only), now, partial(earlier.points, span=span, until=since, only=only), OLD)

@@ -45,15 +45,12 @@ class Owned:
 
 
 class FileOwners:
-    """``open`` must be called once, before anything else. Methods raise Overloaded if the database is unavailable."""
+    """Methods raise Overloaded if the database is unavailable, or None."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, database: Database | None, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._database: Database | None = None
-        self._is_ready = False
-
-    def open(self, database: Database | None) -> None:
         self._database = database
+        self._is_ready = False
 
     def add(self, owned: Owned) -> None:
         now = self._clock()

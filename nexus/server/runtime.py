@@ -60,7 +60,7 @@ class Kept:
     shared: Shared
 
     @classmethod
-    def of(cls, own: ServerSettings, member: Member | None = None) -> Self:
+    def of(cls, own: ServerSettings, owners: FileOwners, member: Member | None = None) -> Self:
         """``member`` is given in a worker process. Raises CannotServe."""
         router = Router()
         if member is not None:
@@ -68,7 +68,7 @@ class Kept:
             router.moves.share(member.board)
             router.rooms.share(member.rows, member.part)
         counted, kept = stores_of(own, member)
-        return cls(router, Limits(counted), kept[ANSWERS], kept[IDS], FileOwners(), Shared())
+        return cls(router, Limits(counted), kept[ANSWERS], kept[IDS], owners, Shared())
 
     def close(self) -> None:
         self.router.alarms.close()

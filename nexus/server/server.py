@@ -57,17 +57,16 @@ LONGEST_WAIT = 15.0
 class Server:
     """``consumers`` are called with every finished call; ``kept`` is the state that survives a reload."""
 
-    def __init__(self, settings: ServerSettings, member: Member | None = None) -> None:
-        """``member`` is given if several processes serve. Raises CannotServe."""
-        self.kept = Kept.of(settings, member)
+    def __init__(self, settings: ServerSettings, books: Books, member: Member | None = None) -> None:
+        """Records usage in ``books``. ``member`` is given if several processes serve. Raises CannotServe."""
+        self.kept = Kept.of(settings, books.owners, member)
         self.processes = 1 if member is None else member.count
         self.workers = Workers(settings.worker_threads, BUSY)
         self.work = self.workers.work
         self.flight = BytesInFlight(self.flight_limit(settings))
         self.disk = BytesInFlight(self.disk_limit(settings))
         self.lifecycle = Lifecycle(None if member is None else member.share)
-        self.books: Books | None = None
-        self.calendar: Calendar | None = None
+        self.books, self.calendar = books, Calendar(books)
         self.rows, part = (Rows(), None) if member is None else (member.rows, member.part)
         part = part or self.rows.parts[0]
         self.meters = Meters(part)
@@ -77,19 +76,13 @@ class Server:
         self.kept.limits.decided = self.meters.decided
         self.query_workers, self._flusher = Workers(QUERY_THREADS, MANY_QUERIES), Workers(1)
         self.recorder = Recorder(Activity() if member is None else RemoteActivity(member.link), self._flush_soon)
-        self.consumers: tuple[Consumer, ...] = (log_call, self.recorder.add, self.meters.add)
+        self.consumers: tuple[Consumer, ...] = (log_call, self.recorder.add, self.meters.add, books)
         self.exporting: Exporting | None = None
         self.calls: dict[str, CallState] = {}
 
     @cached_property
     def bell(self) -> Bell:
         return Bell(asyncio.get_running_loop())
-
-    def keep(self, books: Books) -> None:
-        """Records usage in ``books`` from now on."""
-        self.books, self.calendar = books, Calendar(books)
-        self.kept.owners.open(books.owners)
-        self.consumers += (books,)
 
     def sample(self) -> None:
         """Samples the gauges, if there are metrics."""
@@ -99,7 +92,7 @@ class Server:
         self.meters.set(catalog.BUSY, self.workers.busy)
         self.meters.set(catalog.THREADS, self.workers.limit)
         self.meters.set(catalog.WITHOUT_REDIS, self.kept.limits.store.is_cut_off)
-        if self.books is not None and self.books.ledger is not None:
+        if self.books.ledger is not None:
             self.meters.lost(self.books.ledger.lost)
 
     def probe_redis(self) -> None:

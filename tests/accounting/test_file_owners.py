@@ -25,8 +25,7 @@ FILE = Owned("openai", "file-1", "files", "key:alice", "openai", "batch", models
 def owners(database: Database) -> Iterator[FileOwners]:
     with closing(database):
         ticks = iter(range(1, 10_000))
-        owners = FileOwners(lambda: float(next(ticks)))
-        owners.open(database)
+        owners = FileOwners(database, lambda: float(next(ticks)))
         yield owners
 
 
@@ -68,8 +67,7 @@ def test_each_line_of_a_batch_is_charged_once(owners: FileOwners) -> None:
 
 
 def test_without_a_usage_store_lookups_are_refused() -> None:
-    owners = FileOwners()
-    owners.open(None)
+    owners = FileOwners(None)
     with pytest.raises(Overloaded, match=r"usage\.store is none"):
         owners.find(["file-1"])
 
@@ -78,8 +76,7 @@ def test_older_databases_are_migrated() -> None:
     with closing(SqliteDatabase(None)) as database:
         with database.transaction() as transaction:
             _make_first_version(transaction)
-        owners = FileOwners()
-        owners.open(database)
+        owners = FileOwners(database)
         owners.add(FILE)
         assert owners.find([FILE.id])
 
@@ -94,8 +91,7 @@ def _make_first_version(transaction: Transaction) -> None:
 def test_objects_unused_for_a_long_time_are_deleted(database: Database) -> None:
     migrate(database)
     now = 500 * 86_400.0
-    owners = FileOwners(lambda: now - 401 * 86_400)
-    owners.open(database)
+    owners = FileOwners(database, lambda: now - 401 * 86_400)
     owners.add(FILE)
     with closing(Ledger(database, clock=lambda: now)):
         Cleanup(database, Retention(), lambda: now).run()

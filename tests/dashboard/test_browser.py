@@ -125,7 +125,7 @@ def full(serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
     nexus = serve(BUSY.format(key=KEY, url=openai_upstream.base_url))
     activity: Any = nexus.server.recorder._activity
     busy(activity, time.time())
-    assert nexus.server.books is not None and nexus.server.books.ledger is not None
+    assert nexus.server.books.ledger is not None
     booked(nexus.server.books.ledger, time.time())
     nexus.server.kept.router.cooldowns.start(
         ("bedrock", "nova-pro", ""), 200, "5 failures in a row: bedrock answered 503"

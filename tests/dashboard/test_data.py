@@ -68,7 +68,7 @@ def flushed(nexus: Nexus) -> None:
     """Waits until every call so far is in the ledger."""
     wait_until(lambda: not nexus.server.calls)
     books = nexus.server.books
-    assert books is not None and books.ledger is not None and books.ledger.flush(60)
+    assert books.ledger is not None and books.ledger.flush(60)
 
 
 def added(chart: Any) -> dict[str, dict[str, float]]:

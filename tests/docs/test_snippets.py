@@ -229,7 +229,7 @@ CHECKS: dict[str, Callable[[Snippet, Bench], None]] = {
 
 CLIENT = 'client = openai.OpenAI(base_url="http://127.0.0.1:8000/llm/openai/v1", api_key="nx-...")'
 
-NOT_RUN = {f"files-and-batches: {CLIENT}": "batches that have run: tests/server/test_held.py has them"}
+NOT_RUN = {f"files-and-batches: {CLIENT}": "batches that have run: tests/server/test_files.py has them"}
 """Snippets that cannot stand alone, by page and first line."""
 
 

@@ -239,7 +239,7 @@ def test_the_budgets_charges_agree_with_the_ledger(world: World, ledger: list[Ro
     ledger.
     """
     books = world.nexus.server.books
-    assert books is not None and books.ledger is not None and books.ledger.flush(60)
+    assert books.ledger is not None and books.ledger.flush(60)
     with books.reading() as database, database.transaction(write=False) as transaction:
         ((charged,),) = transaction.query("SELECT SUM(spent_nano) FROM budgets")
     cost = sum(row["cost_nano"] or 0 for row in attempts(ledger))

@@ -227,7 +227,6 @@ def test_the_usage_of_an_answer_made_in_the_background_counts_once(
         ("stored", 2, "v/m", "yes", *used, sum(used) * 1_000_000),
     ]
     books = nexus.server.books
-    assert books is not None
     with books.reading() as database, database.transaction(write=False) as transaction:
         ((charged,),) = transaction.query("SELECT spent_nano FROM budgets")
     assert charged == spent

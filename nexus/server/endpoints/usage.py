@@ -17,7 +17,7 @@ from nexus.accounting.report import since_of, usage
 from nexus.accounting.report_options import FILTERS, Filters, check_by
 from nexus.accounting.tabulate import as_document
 from nexus.auth.identity import sight_of
-from nexus.errors import InvalidRequest, NotFound, Overloaded
+from nexus.errors import InvalidRequest, Overloaded
 from nexus.server.endpoints.base import BaseHandler
 from nexus.wire import Json, encode
 
@@ -64,11 +64,8 @@ class UsageHandler(BaseHandler):
 
     def _answer(self, question: Callable[[Database], dict[str, Json]]) -> dict[str, Json]:
         """Reads the database; not on the loop. Raises NotFound and Overloaded."""
-        books = self.server.books
-        if books is None:
-            raise NotFound("usage is not recorded here")
         try:
-            with books.reading() as database:
+            with self.server.books.reading() as database:
                 return question(database)
         except DatabaseError as error:
             raise Overloaded("usage is temporarily unavailable; retry in a moment", retry_after=5) from error

@@ -25,6 +25,7 @@ from nexus.server.http_server import CurrentApp, HttpServer
 from nexus.server.lifecycle import ServerPhase
 from nexus.server.runtime import Runtime, build
 from nexus.server.server import STOPPING, Server
+from nexus.server.shared_state import Member
 from nexus.server.sockets.listeners import Listeners
 from nexus.settings import Settings
 from nexus.settings.server import listed_groups
@@ -48,17 +49,18 @@ BEAT = 1.0
 def start(settings: Settings, listeners: Listeners, store: str | None = None) -> Running:
     """Starts serving; call it on the loop. ``store`` is the URL of the usage store. Raises
     CannotServe."""
-    running = prepare(Server(settings.server), settings, prepared(settings) if store is None else store)
+    running = prepare(settings, prepared(settings) if store is None else store)
     # With several workers, the supervisor reads the configuration and counts this instead.
     running.server.meters.started()
     running.listen(listeners)
     return running
 
 
-def prepare(server: Server, settings: Settings, store: str) -> Running:
-    """Does all but listen; ``store`` is the URL of the usage store. Raises CannotServe."""
+def prepare(settings: Settings, store: str, member: Member | None = None) -> Running:
+    """Does all but listen; ``store`` is the URL of the usage store, ``member`` is given in a worker process. Raises
+    CannotServe."""
+    server = Server(settings.server, Books(store, lasts=store == settings.origin.store), member)
     running = Running(server, build(settings, server.kept))
-    server.keep(Books(store, lasts=store == settings.origin.store))
     server.export(open_exporting(settings.telemetry))
     running.restored = restore(server, running.runtime)
     # Logs a wrong address or password now, not at the first call.
@@ -73,7 +75,7 @@ def restore(server: Server, runtime: Runtime, *, again: bool = False) -> bool:
     Blocks briefly.
     """
     budgets, books = runtime.gateway.admission.budgets, server.books
-    if budgets is None or books is None or books.ledger is None:
+    if budgets is None or books.ledger is None:
         return True
     if again and not books.ledger.fails:
         # So that what was spent meanwhile is read too.
@@ -162,8 +164,7 @@ class Running:
         self.server.stop_threads()
         self.runtime.uses.close()
         self.server.kept.close()
-        if self.server.books is not None:
-            self.server.books.close()
+        self.server.books.close()
 
     async def _drain(self) -> None:
         """Returns when every connection for calls is closed."""
@@ -194,7 +195,7 @@ class Running:
     async def end_at_once(self) -> None:
         """Ends all calls with an error and records them, for a process that ends then. Blocks for the second part."""
         await self.end_calls(TELLING)
-        if self.server.books is not None and self.server.books.ledger is not None:
+        if self.server.books.ledger is not None:
             self.server.books.ledger.flush(RECORDING)
 
     def _count(self) -> None:

@@ -25,7 +25,6 @@ from nexus.server.process.reload import Adopter
 from nexus.server.process.running import RECORDING, TELLING, Running, prepare
 from nexus.server.process.signals import end_now
 from nexus.server.process.source import log_rejected
-from nexus.server.server import Server
 from nexus.server.shared_state import ADOPTED, BUILT, END, FACT, LISTEN, READY, RELOAD, Member
 from nexus.server.sockets.listeners import Listeners
 from nexus.settings import Settings
@@ -51,7 +50,7 @@ async def _serve(settings: Settings, listeners: Listeners, store: str, member: M
     loop = asyncio.get_running_loop()
     stop, listen = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    running = prepare(Server(settings.server, member), settings, store)
+    running = prepare(settings, store, member)
     memory.settle()
     adopter, adopting = Adopter(running), set[asyncio.Task[None]]()
 

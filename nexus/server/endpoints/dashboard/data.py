@@ -73,7 +73,7 @@ def document(server: Server, runtime: Runtime, viewer: Viewer) -> dict[str, Json
     return {
         "now": now,
         "sees": only,
-        "ledger": server.calendar is not None and server.calendar.is_kept,
+        "ledger": server.books.ledger is not None,
         "state": _state(server, view),
         "recent": figures.recent(view),
         "spend": figures.spend(days, now),
@@ -88,7 +88,7 @@ def document(server: Server, runtime: Runtime, viewer: Viewer) -> dict[str, Json
 def _view(server: Server, only: Only | None, now: float) -> Mapping[str, Any]:
     """Returns the activity of everyone or of one caller: since the start, and from before if the ledger has it."""
     view = server.recorder.view(None if only is None else (only["user"], only["key"]))
-    return view if server.calendar is None else server.calendar.completed(view, now, tuple((only or {}).items()))
+    return server.calendar.completed(view, now, tuple((only or {}).items()))
 
 
 def _state(server: Server, view: Mapping[str, Any]) -> dict[str, Json]:
@@ -106,7 +106,7 @@ def _days(server: Server, view: Mapping[str, Any], viewer: Viewer, now: float) -
     has more, because the ledger lags by seconds and memory is lost with the process.
     """
     recorded, kept, today = None, of_points(view["chart"]["month"]), int(now // DAY)
-    if server.calendar is not None and server.calendar.outlives:
+    if server.books.outlives_process:
         recorded = server.calendar.days(now, tuple((viewer.only or {}).items()))
     if recorded is None:
         return kept
@@ -118,7 +118,7 @@ def _gauges(server: Server, runtime: Runtime, routes: Routes, viewer: Viewer, no
     """Yields the viewer's limits and budgets, and everyone's budgets if the viewer may see them."""
     budgets, store = runtime.gateway.admission.budgets, server.kept.limits.store
     own = list(budgets.accounts(viewer.identity, viewer.address)) if budgets is not None else []
-    if budgets is not None and viewer.only is None and server.calendar is not None:
+    if budgets is not None and viewer.only is None:
         spent = server.calendar.spent(now, budgets.periods) or []
         found = [(account, nano) for name, subject, nano in spent if (account := budgets.account(name, subject))]
         known = {(account.name, account.subject) for account, _ in found}
