@@ -17,7 +17,7 @@ from nexus.accounting.activity import Activity
 from nexus.accounting.finished import Finished, Who, finished_calls
 from nexus.accounting.record import CallRecord
 from nexus.processes.hub import Function
-from nexus.processes.link import Lost, SupervisorLink
+from nexus.processes.link import NoResult, SupervisorLink
 
 ROOM = 10_000
 """Maximum number of queued calls."""
@@ -33,7 +33,7 @@ _VIEW = "activity.view"
 
 
 class RemoteActivity:
-    """The Activity in the supervisor. Any thread but the loop's; methods raise Lost."""
+    """The Activity in the supervisor. Any thread but the loop's; methods raise NoResult."""
 
     def __init__(self, link: SupervisorLink) -> None:
         self._link = link
@@ -82,11 +82,11 @@ class Recorder:
         with self._lock:
             while batch := self._batch():
                 # Without the supervisor, the page has nothing to show.
-                with suppress(Lost):
+                with suppress(NoResult):
                     self._activity.add(batch)
 
     def view(self, who: Who | None) -> dict[str, Any]:
-        """The activity up to now or a moment ago. Any thread but the loop's; raises Lost."""
+        """The activity up to now or a moment ago. Any thread but the loop's; raises NoResult."""
         self.flush()
         with self._lock:
             now = time.monotonic()

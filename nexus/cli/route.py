@@ -17,7 +17,7 @@ from nexus.cli.output import put
 from nexus.errors import ClientError, InvalidRequest
 from nexus.gateway.explain import Explained, Step, explain
 from nexus.gateway.routing import Model, Routes
-from nexus.protocols.dialect import Asked, Dialect
+from nexus.protocols.dialect import ClientRequest, Dialect
 from nexus.protocols.loader import FORMS
 from nexus.protocols.operation import GENERATE
 from nexus.server.process.source import Source
@@ -42,9 +42,9 @@ def route(options: Options, settings: Settings, source: Source) -> int:
 def _report(settings: Settings, options: Options) -> tuple[list[str], bool]:
     document, raw = _read(options.request or Path("-"))
     dialect = _dialect_of(document, options.protocol)
-    asked = _opened(dialect, Asked(raw, document, {}, "", dialect.name), options.model)
-    dialect.check(asked.document, GENERATE)
-    call = _call(asked, _identity(settings, options.key))
+    request = _opened(dialect, ClientRequest(raw, document, {}, "", dialect.name), options.model)
+    dialect.check(request.document, GENERATE)
+    call = _call(request, _identity(settings, options.key))
     known = Routes(registry.load_all(settings.llm.served), settings.llm.models)
     model = known.seen_by(call.identity).find(call.model)
     found = explain(call, model)
@@ -81,12 +81,12 @@ _PATHS = {
 """Paths of requests whose body names no model, by the form of the request."""
 
 
-def _opened(dialect: Dialect, asked: Asked, model: str) -> Asked:
+def _opened(dialect: Dialect, request: ClientRequest, model: str) -> ClientRequest:
     """The request in the form of its dialect. Raises CommandError, InvalidRequest."""
     path = _PATHS.get(dialect.form, "")
     if path and not model:
         raise CommandError(f"--protocol {dialect.protocol.name} needs --model: the body does not name the model")
-    return dialect.open(GENERATE, path.format(model), asked)
+    return dialect.open(GENERATE, path.format(model), request)
 
 
 def _identity(settings: Settings, key: str) -> Identity:
@@ -109,21 +109,21 @@ def _identity(settings: Settings, key: str) -> Identity:
     )
 
 
-def _call(asked: Asked, identity: Identity) -> Call:
-    model = text(asked.document.get("model"))
+def _call(request: ClientRequest, identity: Identity) -> Call:
+    model = text(request.document.get("model"))
     if not model:
         raise InvalidRequest.about("model", "expected the name of a model")
     return Call(
         id="req_explained",
-        dialect=asked.dialect,
+        dialect=request.dialect,
         caller="127.0.0.1",
         identity=identity,
-        headers=asked.headers,
-        query=asked.query,
-        body=asked.body,
-        document=asked.document,
+        headers=request.headers,
+        query=request.query,
+        body=request.body,
+        document=request.document,
         model=model,
-        stream=asked.document.get("stream") is True,
+        stream=request.document.get("stream") is True,
     )
 
 

@@ -20,7 +20,7 @@ from nexus.gateway.budgets import Budgets
 from nexus.late import pattern
 from nexus.limits.accounts import BudgetAccount
 from nexus.limits.call_limits import CallLimits, caller_account
-from nexus.limits.demands import Ask, Spending, output_asked
+from nexus.limits.demands import LimitedCall, Spending, output_asked
 from nexus.limits.limiter import Limits
 from nexus.limits.quota import Demand
 from nexus.limits.rules import LimitKey
@@ -76,8 +76,10 @@ class Admission:
         if state.reservation is not None or not call.operation.spends:
             return
         most = output_asked(call.document) if call.operation.writes else 0
-        ask = Ask(_limit_key(call, candidate.route), lambda: expected(state), most, self._spending(call, candidate))
-        state.reservation = self.limits.reserve(ask)
+        limited = LimitedCall(
+            _limit_key(call, candidate.route), lambda: expected(state), most, self._spending(call, candidate)
+        )
+        state.reservation = self.limits.reserve(limited)
 
     def check_uncounted(self, call: Call, provider: Provider) -> None:
         """Raises PermissionDenied for a call whose usage cannot be counted, if the caller's tokens or money are

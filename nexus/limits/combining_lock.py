@@ -65,4 +65,4 @@ class CombiningLock(Generic[Change]):
             try:
                 self._make(self._changes.popleft())
             except Exception:
-                log.exception("a call could not be settled; what was reserved stays counted for its interval")
+                log.exception("a change of the limits failed; the others are made")

@@ -35,7 +35,7 @@ class Spending:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class LimitedCall:
     """A call as the limiter sees it.
 
     ``estimate`` estimates the input tokens, and is called only if input or money is limited. ``max_output`` is the
@@ -56,10 +56,10 @@ class Expectation:
     output: Expected
 
 
-def expected_of(ask: Ask, learned: Learned, estimate: Estimate) -> Expectation:
-    provider, model = ask.limit_key.provider, ask.limit_key.model
-    if ask.max_output is not None:
-        most = min(LARGEST, max(1, ask.max_output))
+def expected_of(call: LimitedCall, learned: Learned, estimate: Estimate) -> Expectation:
+    provider, model = call.limit_key.provider, call.limit_key.model
+    if call.max_output is not None:
+        most = min(LARGEST, max(1, call.max_output))
         output = Expected(most, most)
     else:
         # Any remainder admits the call, which may be short; what a long answer needs is reserved.

@@ -15,7 +15,7 @@ from nexus.conversation.estimate import Estimate
 from nexus.dataclasses import replace
 from nexus.errors import Overloaded
 from nexus.limits.combining_lock import CombiningLock
-from nexus.limits.demands import Ask, Expectation, cost_demand, demand_of, expected_of
+from nexus.limits.demands import LimitedCall, cost_demand, demand_of, expected_of
 from nexus.limits.learned import Learned
 from nexus.limits.quota import SECOND, Demand, Granted, Quota, Refused, Store
 from nexus.limits.refusal import refusal
@@ -45,14 +45,14 @@ class Limits:
         self._slack: dict[str, int] = {}
         """Per quota key: how much more is reserved for open calls of this process than they are expected to use."""
 
-    def reserve(self, ask: Ask) -> Reservation:
+    def reserve(self, call: LimitedCall) -> Reservation:
         """Raises LimitExceeded, or Overloaded if the store cannot decide."""
-        quotas, spending = self._rules.resolve(ask.limit_key), ask.spending
+        quotas, spending = self._rules.resolve(call.limit_key), call.spending
         if not quotas and spending is None:
-            return self._reservation(ask, None, None, None)
+            return Reservation(call, self._conclude, self.learned)
         counts_input = spending is not None or any(quota.dimension == "input_tokens" for quota in quotas)
-        estimate = ask.estimate() if counts_input else None
-        expectation = expected_of(ask, self.learned, estimate or Estimate(1))
+        estimate = call.estimate() if counts_input else None
+        expectation = expected_of(call, self.learned, estimate or Estimate(1))
         demands = [demand_of(quota, expectation, estimate or Estimate(1)) for quota in quotas]
         if spending is not None:
             demands += [cost_demand(account, expectation, spending) for account in spending.accounts]
@@ -63,7 +63,7 @@ class Limits:
                 raise refusal(self._sooner(decision))
             self.open += 1
             self._count_slack(decision.demands, 1)
-        return self._reservation(ask, estimate, decision, expectation)
+        return Reservation(call, self._conclude, self.learned, estimate, decision, expectation)
 
     def book(self, demands: Iterable[Demand]) -> None:
         """Counts usage that was never reserved. A quota that already exceeds its limit is not counted any further."""
@@ -78,11 +78,6 @@ class Limits:
     def quotas(self, limit_key: LimitKey) -> Sequence[Quota]:
         """The caller's token quotas."""
         return [quota for quota in self._rules.resolve(limit_key) if quota.dimension != "requests"]
-
-    def _reservation(
-        self, ask: Ask, estimate: Estimate | None, granted: Granted | None, expected: Expectation | None
-    ) -> Reservation:
-        return Reservation(ask, estimate, granted, expected, self._conclude, self.learned)
 
     def _conclude(self, granted: Granted, amounts: list[int]) -> None:
         try:

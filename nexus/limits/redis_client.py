@@ -27,9 +27,9 @@ TEST_AFTER = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """redis-py's exceptions: ``lost`` is every failure of Redis; the others are subclasses of it."""
+    """redis-py's exceptions: ``failure`` is every failure of Redis; the others are subclasses of it."""
 
-    lost: tuple[type[Exception], ...]
+    failure: tuple[type[Exception], ...]
     unknown_script: type[Exception]
     moved: type[Exception]
     ask: type[Exception]
@@ -47,7 +47,7 @@ class Connections:
     def __init__(self, settings: RedisStorage, node: str | None = None) -> None:
         """Connects at the first command, to ``node`` (HOST:PORT) if given, else to the url. Raises CannotServe."""
         self._new = _connector(settings, node)
-        self._lost = errors().lost
+        self._failure = errors().failure
         self._seconds = settings.response_timeout
         self._room = threading.BoundedSemaphore(settings.pool_size)
         self._idle: deque[tuple[Any, float]] = deque()
@@ -86,7 +86,7 @@ class Connections:
         """Whether Redis closed the connection, or sent data without a command."""
         try:
             return bool(connection.can_read())
-        except self._lost:
+        except self._failure:
             return True
 
     def close(self) -> None:

@@ -54,7 +54,7 @@ class Nodes:
             except self._errors.ask as ask:
                 # The slot is migrating to another node: ask that one this once, and keep the owner.
                 return self._evaluate_there(self._node_at(str(ask), node), script, keys, arguments)
-            except self._errors.lost:
+            except self._errors.failure:
                 self._forget(node)
                 raise
         return self._evaluate(node, script, keys, arguments)
@@ -122,7 +122,7 @@ class Redis(Nodes):
         return redis_address(self._settings)
 
     @property
-    def is_lost(self) -> bool:
+    def is_down(self) -> bool:
         return self._breaker.is_open
 
     def run(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
@@ -137,7 +137,7 @@ class Redis(Nodes):
         except self.cross_slot:
             self._answered(entered)
             raise
-        except self._errors.lost as error:
+        except self._errors.failure as error:
             self._failed(error)
             return None
         self._answered(entered)

@@ -10,7 +10,7 @@ from nexus.conversation.usage import DEAREST, Usage
 from nexus.dataclasses import replace
 from nexus.errors import ErrorAnswer
 from nexus.limits.accounts import BudgetAccount
-from nexus.limits.demands import LARGEST, Ask, Expectation
+from nexus.limits.demands import LARGEST, Expectation, LimitedCall
 from nexus.limits.learned import Learned
 from nexus.limits.quota import Demand, Granted, Standing
 from nexus.wire import Json
@@ -33,21 +33,21 @@ class Reservation:
     Only the first of ``settle``, ``cut_off``, ``refuse`` and ``refund`` takes effect.
     """
 
-    __slots__ = ("_ask", "_concluded", "_estimate", "_expected", "_granted", "_learned", "_lock", "_settle", "counted")
+    __slots__ = ("_call", "_concluded", "_estimate", "_expected", "_granted", "_learned", "_lock", "_settle", "counted")
 
     def __init__(
         self,
-        ask: Ask,
-        estimate: Estimate | None,
-        granted: Granted | None,
-        expected: Expectation | None,
+        call: LimitedCall,
         conclude: Conclude,
         learned: Learned,
+        estimate: Estimate | None = None,
+        granted: Granted | None = None,
+        expected: Expectation | None = None,
     ) -> None:
-        """``expected`` is None if nothing is counted."""
+        """Without ``granted`` and ``expected`` nothing is counted."""
         self._settle = conclude
         self._learned = learned
-        self._ask = ask
+        self._call = call
         self._estimate = estimate
         self._granted = granted
         self._expected = expected
@@ -81,7 +81,7 @@ class Reservation:
         """Per budget: the account, what this call was charged, and the total used after that. Empty while the call is
         in flight.
         """
-        accounts = self._ask.spending.accounts if self._ask.spending is not None and self.counted else ()
+        accounts = self._call.spending.accounts if self._call.spending is not None and self.counted else ()
         for account, (demand, standing) in zip(accounts, self._money, strict=bool(accounts)):
             spent = self.counted[demand.quota.key]
             yield account, spent, standing.used - demand.amount + spent
@@ -192,7 +192,7 @@ class Reservation:
     def _cost(self, demand: Demand, usage: Usage | None) -> int:
         """The cost of the usage, or of the expected usage if none was reported. If it is unknown, the most that so many
         tokens can cost, but at least what the call needed."""
-        spending, used = self._ask.spending, usage or self._usual
+        spending, used = self._call.spending, usage or self._usual
         cost = None if spending is None else spending.cost(used)
         if cost is not None:
             return cost
@@ -200,7 +200,7 @@ class Reservation:
         return max(demand.needed, most)
 
     def _learn(self, usage: Usage) -> None:
-        limit_key, learned = self._ask.limit_key, self._learned
+        limit_key, learned = self._call.limit_key, self._learned
         if self._estimate is not None:
             learned.saw_input(limit_key.provider, limit_key.model, self._estimate, usage.total_input)
         learned.saw_output(limit_key.provider, limit_key.model, usage.total_output)

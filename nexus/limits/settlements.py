@@ -63,7 +63,7 @@ class Settlements:
 
     def send(self) -> None:
         """Sends all, many at once; in a cluster, whose scripts have keys of one slot only, one after the other."""
-        while not self._redis.is_lost and (batch := self._next_batch()):
+        while not self._redis.is_down and (batch := self._next_batch()):
             try:
                 answered = self._run(SETTLE, *self._arguments(batch)) is not None
             except self._redis.cross_slot:

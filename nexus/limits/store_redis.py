@@ -69,7 +69,7 @@ class RedisStore:
 
     @property
     def is_cut_off(self) -> bool:
-        return self.redis.is_lost
+        return self.redis.is_down
 
     def ping(self) -> None:
         # A decision without demands: it needs the same permissions as any other.

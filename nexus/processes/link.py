@@ -19,7 +19,7 @@ SECONDS = 5.0
 """Timeout in seconds for earlier calls to end, and for each piece of an answer."""
 
 
-class Lost(Exception):
+class NoResult(Exception):
     """A call has no result: the supervisor did not answer, or the call failed there, and its log says why."""
 
     def __init__(self, why: str = "the supervisor did not answer") -> None:
@@ -58,15 +58,15 @@ class SupervisorLink:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
     def call(self, name: str, *arguments: object) -> Any:
-        """Calls a function with plain values; returns its result. Raises Lost."""
+        """Calls a function with plain values; returns its result. Raises NoResult."""
         if not self._lock.acquire(timeout=self._seconds):
-            raise Lost
+            raise NoResult
         try:
             is_done, value = self._ask(name, arguments)
         finally:
             self._lock.release()
         if not is_done:
-            raise Lost(value)
+            raise NoResult(value)
         return value
 
     def _ask(self, name: str, arguments: tuple[object, ...]) -> tuple[bool, Any]:
@@ -86,21 +86,21 @@ class SupervisorLink:
                     left = left[self._socket.send(left) :]
             except OSError as error:
                 self._unsent = bytes(left) if data is self._unsent or len(left) < len(data) else b""
-                raise Lost from error
+                raise NoResult from error
         self._unsent = b""
 
     def _receive(self) -> list[tuple[int, bool, Any]]:
         try:
             piece = self._socket.recv(PIECE)
         except OSError as error:
-            raise Lost from error
+            raise NoResult from error
         if not piece:
-            raise Lost
+            raise NoResult
         try:
             return self._frames.feed(piece)
         except BadFrame as error:
             self.close()
-            raise Lost from error
+            raise NoResult from error
 
     def close(self) -> None:
         self._socket.close()

@@ -43,7 +43,7 @@ class ModelCard:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ClientRequest:
     """A request in the form of its dialect. ``document`` is ``body`` decoded, plus what the client said elsewhere: the
     model in the path, a stream in the method name. ``headers`` have lower-case names. ``place`` is the rest of what the
     path names, for the log."""
@@ -141,9 +141,9 @@ class Dialect(ABC):
         """Its unique name among all dialects and formats."""
         return self.format or self.name
 
-    def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
+    def open(self, operation: Operation, path: str, request: ClientRequest) -> ClientRequest:
         """The request in the form of the dialect; ``path`` is the operation's own. Raises InvalidRequest."""
-        return asked
+        return request
 
     operations: ClassVar[tuple[Operation, ...]]
     """What clients can request; the first is an answer. The first operation whose path, after the protocol's version,

@@ -67,7 +67,7 @@ def choose(attempt: Attempt, without: Sequence[Without] = ()) -> Lane:
         return _translate(attempt, dialects[0], without)
     rejected = attempt.state.resolves or route.provider.refuses(call.dialect, call.document, route.model)
     if rejected or _uses_rejected_options(attempt):
-        _refuse_lost(reading(attempt.state).request)
+        _refuse_logprobs(reading(attempt.state).request)
         return _translate(attempt, dialects[0], without)
     return _passthrough(attempt, without)
 
@@ -89,7 +89,7 @@ def passes(call: Call, route: Route) -> bool:
     return not call.operation.compacts or route.provider.stores(call.dialect)
 
 
-def _refuse_lost(request: Request) -> None:
+def _refuse_logprobs(request: Request) -> None:
     """Rejects fields whose results a translated answer does not have."""
     for name in ("logprobs", "top_logprobs"):
         if getattr(request, name):

@@ -136,10 +136,10 @@ def _tokens_known(attempt: Attempt, usage: Usage | None) -> TokensKnown:
     if usage is not None:
         return "partly"
     spends = attempt.call.operation.spends and attempt.phase != "prepared"
-    return "no" if spends and (attempt.may_be_billed or _is_lost(attempt)) else "yes"
+    return "no" if spends and (attempt.may_be_billed or _is_unknown(attempt)) else "yes"
 
 
-def _is_lost(attempt: Attempt) -> bool:
+def _is_unknown(attempt: Attempt) -> bool:
     """Whether the request was sent and its outcome is unknown."""
     if attempt.phase != "sent" or attempt.status is not None:
         return False

@@ -12,7 +12,7 @@ from typing import Any
 
 from nexus.errors import Overloaded
 from nexus.processes.hub import Function
-from nexus.processes.link import Lost, SupervisorLink
+from nexus.processes.link import NoResult, SupervisorLink
 from nexus.response_store.local import LocalStore
 from nexus.response_store.script import OVERHEAD
 from nexus.response_store.store import Bounds
@@ -33,7 +33,7 @@ class RemoteStore:
             return
         try:
             self._link.call(f"{self._name}.keep", key, payer, data)
-        except Lost as error:
+        except NoResult as error:
             log.warning("an answer could not be stored", extra={"fields": {"why": str(error)}})
 
     def find(self, keys: Collection[str]) -> Mapping[str, bytes]:
@@ -49,7 +49,7 @@ class RemoteStore:
     def _answer_of(self, verb: str, argument: object) -> Any:
         try:
             return self._link.call(f"{self._name}.{verb}", argument)
-        except Lost as error:
+        except NoResult as error:
             raise Overloaded("stored answers are temporarily unavailable; retry in a moment", retry_after=1) from error
 
 

@@ -16,7 +16,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import Cancelled, InvalidRequest, PermissionDenied, VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.gateway.budgets import Budgets, subject_of
-from nexus.limits.demands import DEFAULT_OUTPUT, Ask
+from nexus.limits.demands import DEFAULT_OUTPUT, LimitedCall
 from nexus.limits.limiter import Limits
 from nexus.limits.quota import SECOND
 from nexus.limits.refusal import BudgetExceeded
@@ -93,7 +93,7 @@ class Desk:
         # Before a model's first answer, several times the expected cost is reserved.
         self.limits.learned.saw_input("p", "m", Estimate(tokens), tokens)
         return self.limits.reserve(
-            Ask(LimitKey("c", None, "p", "m", None, None), lambda: Estimate(tokens), max_output, spending)
+            LimitedCall(LimitKey("c", None, "p", "m", None, None), lambda: Estimate(tokens), max_output, spending)
         )
 
     def charged(self, held: Reservation) -> list[int]:
@@ -250,7 +250,7 @@ def test_forty_concurrent_callers_never_exceed_the_budget(factor: float) -> None
         tokens, output = numbers.randint(50, 400), numbers.randint(1, 100)
         spending = desk.budgets.spending(call(), "p/m", PRICE)
         estimate = Estimate(tokens)
-        ask = Ask(LimitKey("c", None, "p", "m", None, None), lambda: estimate, 100, spending)  # noqa: B023
+        ask = LimitedCall(LimitKey("c", None, "p", "m", None, None), lambda: estimate, 100, spending)  # noqa: B023
         try:
             running.append((desk.limits.reserve(ask), round(tokens * factor) * 1000 + output * 2000))
         except BudgetExceeded:

@@ -13,7 +13,7 @@ import pytest
 
 from nexus.conversation.estimate import Estimate
 from nexus.conversation.usage import Usage
-from nexus.limits.demands import Ask
+from nexus.limits.demands import LimitedCall
 from nexus.limits.limiter import Limits
 from nexus.limits.quota import SECOND, Store
 from nexus.limits.refusal import LimitExceeded
@@ -85,7 +85,7 @@ class Burst:
             _, caller = heapq.heappop(waiting)
             estimate, reported = self.prompt(self.numbers)
             try:
-                held = limits.reserve(Ask(LimitKey("c", None, "p", "m", table, None), lambda: estimate, None))  # noqa: B023
+                held = limits.reserve(LimitedCall(LimitKey("c", None, "p", "m", table, None), lambda: estimate, None))  # noqa: B023
             except LimitExceeded:
                 heapq.heappush(waiting, (self._in(1, 3), caller))
                 continue

@@ -12,7 +12,7 @@ from nexus.conversation.usage import Usage
 from nexus.errors import Cancelled, StreamInterrupted, Unreachable, VendorError
 from nexus.errors.failure import VendorFailure
 from nexus.limits.calibration import UNKNOWN
-from nexus.limits.demands import LARGEST, Ask, output_asked
+from nexus.limits.demands import LARGEST, LimitedCall, output_asked
 from nexus.limits.learned import Learned
 from nexus.limits.limiter import Limits
 from nexus.limits.quota import Demand, Granted
@@ -38,8 +38,8 @@ class House:
         self.limits = Limits(self.store, self.learned)
         self.table = RateLimits.model_validate({"per_user": {"interval": "60s", **limits}})
 
-    def ask(self, tokens: int = 100, max_output: int | None = 50, client: str = "c") -> Ask:
-        return Ask(LimitKey(client, None, "p", "m", self.table, None), lambda: Estimate(tokens), max_output)
+    def ask(self, tokens: int = 100, max_output: int | None = 50, client: str = "c") -> LimitedCall:
+        return LimitedCall(LimitKey(client, None, "p", "m", self.table, None), lambda: Estimate(tokens), max_output)
 
     def reserve(self, tokens: int = 100, max_output: int | None = 50, client: str = "c") -> Reservation:
         return self.limits.reserve(self.ask(tokens, max_output, client))
@@ -271,10 +271,10 @@ class TestInput:
         def estimate() -> Estimate:
             raise AssertionError("asked")
 
-        house.limits.reserve(Ask(house.ask().limit_key, estimate, None))
+        house.limits.reserve(LimitedCall(house.ask().limit_key, estimate, None))
 
     def test_without_limits_nothing_is_reserved(self, house: House) -> None:
-        held = house.limits.reserve(Ask(LimitKey("c", None, "p", "m", None, None), lambda: Estimate(1), None))
+        held = house.limits.reserve(LimitedCall(LimitKey("c", None, "p", "m", None, None), lambda: Estimate(1), None))
         held.settle(USAGE)
         assert held.standings == ()
         assert house.limits.open == 0

@@ -51,7 +51,7 @@ class TestAllow:
         granted(store.reserve([demand(30, 100, 3600)]))
         refusal = refused(store.reserve([demand(20, 100, 3600)]))
         assert refusal.standing.remaining == 10
-        assert store.redis.is_lost
+        assert store.redis.is_down
         assert (store.redis.failures, store.local_decisions) == (1, 2)
         assert lines(caplog) == [("ERROR", "Redis is down: limits are counted in this process only")]
 
@@ -64,10 +64,10 @@ class TestAllow:
         during = granted(store.reserve([demand(30, 100, 3600)]))
         mortal_redis.start()
         refused(store.reserve([demand(20, 100, 3600)]))
-        assert store.redis.is_lost, "Redis has not been retried yet"
+        assert store.redis.is_down, "Redis has not been retried yet"
         seconds.now += 1
         granted(store.reserve([demand(5, 100, 3600)]))
-        assert not store.redis.is_lost
+        assert not store.redis.is_down
         assert refused(store.reserve([demand(20, 100, 3600)])).standing.used == 95
         store.settle(during, [10])
         granted(store.reserve([demand(20, 100, 3600)]))
@@ -120,7 +120,7 @@ class TestAllow:
         held = [granted(store.reserve([demand(20, 100, 3600)])) for _ in range(3)]
         mortal_redis.stall()
         store.settle(held[0], [2])
-        assert store.redis.is_lost
+        assert store.redis.is_down
         seconds.now += 1
         held.append(granted(store.reserve([demand(1, 100, 3600)])))
         assert (store.redis.failures, store.local_decisions) == (2, 1)
@@ -130,7 +130,7 @@ class TestAllow:
         seconds.now += 1
         mortal_redis.go_on()
         store.ping()
-        assert not store.redis.is_lost
+        assert not store.redis.is_down
         other = build(mortal_redis, seconds)
         assert granted(other.reserve([demand(1, 100, 3600)])).standings[0].used == 11
         for one in (store, other):
@@ -140,13 +140,13 @@ class TestAllow:
         mortal_redis.kill()
         store = build(mortal_redis, seconds)
         store.ping()
-        assert store.redis.is_lost
+        assert store.redis.is_down
         granted(store.reserve([demand(1, 1, 3600)]))
         refused(store.reserve([demand(1, 1, 3600)]))
         mortal_redis.start()
         seconds.now += 1
         store.ping()
-        assert not store.redis.is_lost
+        assert not store.redis.is_down
         store.close()
 
     def test_a_full_local_fallback_does_not_block_what_redis_grants(self, mortal_redis: RedisServer) -> None:
@@ -210,7 +210,7 @@ def test_an_invalid_host_name_counts_as_an_outage(caplog: pytest.LogCaptureFixtu
     store = RedisStore(RedisStorage.model_validate({"type": "redis", "url": f"redis://{'x' * 70}:6380"}))
     store.ping()
     granted(store.reserve([demand(1, 100)]))
-    assert store.redis.is_lost and lines(caplog)[0][0] == "ERROR"
+    assert store.redis.is_down and lines(caplog)[0][0] == "ERROR"
     assert vars(caplog.records[0])["fields"]["redis"] == f"{'x' * 70}:6380"
     store.close()
 
@@ -251,12 +251,12 @@ def test_limits_hold_when_redis_is_killed_under_load(mortal_redis: RedisServer) 
         for _ in range(200):
             seen.acquire()
         mortal_redis.kill()
-        while not store.redis.is_lost:
+        while not store.redis.is_down:
             seen.acquire()
         for _ in range(200):
             seen.acquire()
         mortal_redis.start()
-        while store.redis.is_lost:
+        while store.redis.is_down:
             seen.acquire()
     for _ in range(2000):
         seen.acquire()

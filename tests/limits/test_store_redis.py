@@ -231,7 +231,7 @@ def test_limits_of_one_caller_are_decided_in_one_step(redis: RedisServer, store:
 
 def test_ping_writes_nothing(redis: RedisServer, store: RedisStore) -> None:
     store.ping()
-    assert not store.redis.is_lost
+    assert not store.redis.is_down
     with closing(redis.client()) as client:
         assert client.keys() == [], "a ping books nothing"
 

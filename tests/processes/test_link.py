@@ -11,7 +11,7 @@ import pytest
 
 from nexus.processes.frames import BadFrame, Frames, pack
 from nexus.processes.hub import Function
-from nexus.processes.link import Lost, SupervisorLink, pairs
+from nexus.processes.link import NoResult, SupervisorLink, pairs
 from tests.processes.kit import Served
 from tests.serving import wait_until
 from tests.threads import at_once
@@ -60,7 +60,7 @@ def test_errors_are_distinguished(caplog: pytest.LogCaptureFixture) -> None:
     with served:
         with caplog.at_level(logging.CRITICAL + 1, "nexus.processes"):
             for name in ("broken", "there is none"):
-                with pytest.raises(Lost, match="KeyError"):
+                with pytest.raises(NoResult, match="KeyError"):
                     link.call(name)
         assert link.call("echo", 1) == (1,)
 
@@ -84,7 +84,7 @@ def test_many_callers_at_once() -> None:
 def test_calls_to_a_hanging_supervisor_time_out() -> None:
     served = Served(FUNCTIONS)
     link = served.link(seconds=0.05)
-    with pytest.raises(Lost, match="did not answer"):
+    with pytest.raises(NoResult, match="did not answer"):
         link.call("echo", "late")
     with served:
         # The answer to the timed-out call arrives first.
@@ -94,7 +94,7 @@ def test_calls_to_a_hanging_supervisor_time_out() -> None:
 def _asked(link: SupervisorLink) -> object:
     try:
         return link.call("echo", "now")[0]
-    except Lost:
+    except NoResult:
         return None
 
 
@@ -103,7 +103,7 @@ def test_a_connection_works_again_once_the_supervisor_does() -> None:
     served = Served(FUNCTIONS)
     link = served.link(seconds=0.05)
     for value in (os.urandom(8 * 2**20), 1):
-        with pytest.raises(Lost):
+        with pytest.raises(NoResult):
             link.call("echo", value)
     with served:
         wait_until(lambda: _asked(link) == "now")
@@ -116,7 +116,7 @@ def test_calls_to_a_dead_supervisor_fail() -> None:
         served.stop()
         served.hub.close()
         for _ in range(20):
-            with pytest.raises(Lost):
+            with pytest.raises(NoResult):
                 link.call("echo")
 
 

@@ -137,10 +137,10 @@ class TestRedisDown:
             for _ in range(2):
                 more(20)
                 redis.kill()
-                wait_until(lambda: store.redis.is_lost, 60)
+                wait_until(lambda: store.redis.is_down, 60)
                 more(40)
                 redis.start()
-                wait_until(lambda: not store.redis.is_lost, 60)
+                wait_until(lambda: not store.redis.is_down, 60)
             more(60)
         finally:
             over.set()
@@ -224,9 +224,9 @@ class TestRedisStalled:
         redis.stall()
         replies = [nexus.chat(CHAT, ALICE) for _ in range(4)]
         assert [reply.status for reply in replies] == [200, 200, 200, 429], "the local window decides"
-        assert store.redis.is_lost
+        assert store.redis.is_down
         redis.go_on()
-        wait_until(lambda: nexus.chat(CHAT, {"X-Client-Id": "bob"}).status > 0 and not store.redis.is_lost, 60)
+        wait_until(lambda: nexus.chat(CHAT, {"X-Client-Id": "bob"}).status > 0 and not store.redis.is_down, 60)
 
     def test_a_client_that_disconnects_meanwhile_leaves_nothing_reserved(
         self, redis: RedisServer, serve: Serve, openai_upstream: FakeUpstream

@@ -15,7 +15,7 @@ from itertools import groupby
 from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
 from nexus.protocols.checks import Body, objects_in
-from nexus.protocols.dialect import Asked
+from nexus.protocols.dialect import ClientRequest
 from nexus.wire import Json, encode, mapping, only, sequence, text
 
 _RESPONSES = ("input", "instructions", "include", "truncation", "reasoning", "text", "max_output_tokens")
@@ -24,16 +24,16 @@ _RESPONSES = ("input", "instructions", "include", "truncation", "reasoning", "te
 _CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("custom", "input")}
 
 
-def as_chat_request(asked: Asked) -> Asked:
+def as_chat_request(request: ClientRequest) -> ClientRequest:
     """Raises InvalidRequest, UnsupportedFeature."""
-    body, given = asked.body, asked.document
+    body, given = request.body, request.document
     whole = bool(given.get("input")) and not given.get("messages")
     blocks = b'"tool_use"' in body or b'"tool_result"' in body
     tools = sequence(given.get("tools"))
     # Without a function call for each tool, of which agents send many.
     others = [tool for tool in tools if tool.__class__ is dict and "function" not in tool and "custom" not in tool]
     if not (whole or blocks or any(map(_named_at_top, others))):
-        return asked
+        return request
     document = dict(given)
     if whole:
         document = _from_responses(document)
@@ -46,7 +46,7 @@ def as_chat_request(asked: Asked) -> Asked:
     if isinstance(document.get("tool_choice"), dict):
         document["tool_choice"] = _choice(mapping(document["tool_choice"]))
     # The words may also be those of a tool's schema: then the client's bytes pass as they are.
-    return asked if document == given else replace(asked, body=encode(document), document=document)
+    return request if document == given else replace(request, body=encode(document), document=document)
 
 
 def _named_at_top(tool: Json) -> bool:

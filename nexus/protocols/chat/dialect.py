@@ -13,7 +13,7 @@ from nexus.models import gpt
 from nexus.protocols.chat.files import FILES_CODEC
 from nexus.protocols.checks import require
 from nexus.protocols.codec import Target
-from nexus.protocols.dialect import Asked
+from nexus.protocols.dialect import ClientRequest
 from nexus.protocols.embeddings import OPENAI, EmbeddingsCodec, read_asked, write_answer
 from nexus.protocols.files import FilesCodec
 from nexus.protocols.openai_protocol import OpenAIDialect
@@ -27,13 +27,13 @@ class Chat(OpenAIDialect):
     files: ClassVar[FilesCodec | None] = FILES_CODEC
     id_prefix: ClassVar[str] = "chatcmpl-"
 
-    def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
+    def open(self, operation: Operation, path: str, request: ClientRequest) -> ClientRequest:
         """Converts a request that mixes dialects, as Cursor's do, into the form of this one."""
         if operation.relay != "answer":
-            return asked
+            return request
         from nexus.protocols.chat.cursor import as_chat_request
 
-        return as_chat_request(asked)
+        return as_chat_request(request)
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         if operation.relay == "answer":

@@ -14,7 +14,7 @@ from nexus.late import pattern
 from nexus.protocols.bedrock_protocol import BedrockDialect, described, exception_event, exception_frame, write_error
 from nexus.protocols.checks import require
 from nexus.protocols.converse.read_error import is_failure
-from nexus.protocols.dialect import Asked, BrokenStream
+from nexus.protocols.dialect import BrokenStream, ClientRequest
 from nexus.protocols.eventstream import event_message
 from nexus.protocols.framing import AwsEventStream, Framing
 from nexus.protocols.operation import GENERATE, Operation, match_path
@@ -37,10 +37,10 @@ class Converse(BedrockDialect):
     ping: ClassVar[bytes] = b"event: ping\ndata: {}\n\n"
     id_prefix: ClassVar[str] = "conv_"
 
-    def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
+    def open(self, operation: Operation, path: str, request: ClientRequest) -> ClientRequest:
         found = match_path(_PATH, path)
         of_path = {"model": found["model"], "stream": found["verb"] == "converse-stream"}
-        return replace(asked, document={**asked.document, **of_path}, query="")
+        return replace(request, document={**request.document, **of_path}, query="")
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         require(document, "messages", list, "an array of messages")

@@ -15,7 +15,7 @@ from nexus.dataclasses import replace
 from nexus.errors import InvalidRequest, NexusError
 from nexus.late import pattern
 from nexus.protocols.checks import an_object, require, wrong
-from nexus.protocols.dialect import Asked, Dialect, ModelCard
+from nexus.protocols.dialect import ClientRequest, Dialect, ModelCard
 from nexus.protocols.embeddings import GEMINI, EmbeddingsCodec
 from nexus.protocols.framing import Framing, JsonArray, WithoutComments
 from nexus.protocols.gemini import embeddings
@@ -65,9 +65,9 @@ class GeminiDialect(Dialect):
                 "key", "a key in the URL ends up in logs and is rejected; send x-goog-api-key, and rotate this key"
             )
 
-    def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
+    def open(self, operation: Operation, path: str, request: ClientRequest) -> ClientRequest:
         found = match_path(_PATH, path)
-        document = shallow_camel(asked.document)
+        document = shallow_camel(request.document)
         if isinstance(generation := document.get("generationConfig"), dict):
             document["generationConfig"] = shallow_camel(generation)
         if operation.relay == "count" and document.get("generateContentRequest") is not None:
@@ -75,7 +75,7 @@ class GeminiDialect(Dialect):
             document = {**document, **shallow_camel(inner)}
             del document["generateContentRequest"]
         of_path = {"model": found["model"], "stream": found["verb"] == _STREAMS}
-        return replace(asked, document={**document, **of_path})
+        return replace(request, document={**document, **of_path})
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         if operation.relay == "passed":

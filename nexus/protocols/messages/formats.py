@@ -14,7 +14,7 @@ from nexus.dataclasses import replace
 from nexus.late import pattern
 from nexus.protocols.bedrock_protocol import BedrockDialect, exception_event, exception_frame, write_error
 from nexus.protocols.checks import a_string, an_array, an_object, wrong
-from nexus.protocols.dialect import Asked, Dialect
+from nexus.protocols.dialect import ClientRequest, Dialect
 from nexus.protocols.eventstream import event_message
 from nexus.protocols.framing import AwsEventStream, Framing
 from nexus.protocols.messages.dialect import Messages
@@ -49,23 +49,23 @@ class Invoke(BedrockDialect, Messages):
         COUNT_TOKENS.matching("/model/.+/count-tokens"),
     )
 
-    def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
+    def open(self, operation: Operation, path: str, request: ClientRequest) -> ClientRequest:
         found = match_path(_INVOKE_PATH, path)
         if operation.relay == "count":
-            return _opened_count(asked, found["model"])
-        return unwrapped(asked, {"model": found["model"], "stream": found["verb"] != "invoke"})
+            return _opened_count(request, found["model"])
+        return unwrapped(request, {"model": found["model"], "stream": found["verb"] != "invoke"})
 
     def check(self, document: Mapping[str, Json], operation: Operation) -> None:
         if operation.relay == "answer":
             super().check(document, operation)
 
 
-def _opened_count(asked: Asked, model: str) -> Asked:
+def _opened_count(request: ClientRequest, model: str) -> ClientRequest:
     """Opens a CountTokens request, which has one of either kind inside. Raises InvalidRequest."""
-    given = an_object(asked.document.get("input"), "input")
+    given = an_object(request.document.get("input"), "input")
     if "converse" in given:
         document = dict(an_object(given["converse"], "input.converse"))
-        inner = replace(asked, body=encode(document), document={**document, "model": model}, query="")
+        inner = replace(request, body=encode(document), document={**document, "model": model}, query="")
         return replace(inner, dialect="converse")
     path = "input.invokeModel"
     text = a_string(an_object(given.get("invokeModel"), path), "body", path)
@@ -73,10 +73,10 @@ def _opened_count(asked: Asked, model: str) -> Asked:
         raise wrong(f"{path}.body", "base64")
     if not (document := decode_object(body)):
         raise wrong(f"{path}.body", "a JSON object")
-    asked = unwrapped(replace(asked, body=body, document=document), {"model": model})
-    counted = cut(asked.body, dict.fromkeys(_OF_ANSWERS, lambda _: REMOVE))
-    document = {name: value for name, value in asked.document.items() if name not in _OF_ANSWERS}
-    return replace(asked, body=counted, document=document)
+    request = unwrapped(replace(request, body=body, document=document), {"model": model})
+    counted = cut(request.body, dict.fromkeys(_OF_ANSWERS, lambda _: REMOVE))
+    document = {name: value for name, value in request.document.items() if name not in _OF_ANSWERS}
+    return replace(request, body=counted, document=document)
 
 
 _PUBLISHED = r"/projects/[^/]+/locations/[^/]+/publishers/anthropic/models"
@@ -100,13 +100,13 @@ class Vertex(Messages):
         COUNT_TOKENS.matching(f"{_PUBLISHED}/count-tokens{_COLON}rawPredict"),
     )
 
-    def open(self, operation: Operation, path: str, asked: Asked) -> Asked:
+    def open(self, operation: Operation, path: str, request: ClientRequest) -> ClientRequest:
         found = match_path(_PATH, path)
         place = f"{found['project']}/{found['location']}"
         if operation.relay == "count":
-            return unwrapped(asked, {}, place)
-        streams = found["verb"] == "streamRawPredict" or asked.document.get("stream") is True
-        return unwrapped(asked, {"model": found["model"], "stream": streams}, place)
+            return unwrapped(request, {}, place)
+        streams = found["verb"] == "streamRawPredict" or request.document.get("stream") is True
+        return unwrapped(request, {"model": found["model"], "stream": streams}, place)
 
 
 _BETAS = "anthropic-beta"
@@ -115,21 +115,21 @@ _MOST_BETAS = 64
 _HOSTS = ("anthropic_version", "anthropic_beta")
 
 
-def unwrapped(asked: Asked, members: Mapping[str, Json], place: str | None = None) -> Asked:
+def unwrapped(request: ClientRequest, members: Mapping[str, Json], place: str | None = None) -> ClientRequest:
     """The request as Anthropic's own API accepts it: hosts take their own version, betas as a member, no model.
 
     ``members`` are from the path, and override those of the body. Every other byte is unchanged. Raises InvalidRequest.
     """
-    document = asked.document
-    betas = ",".join(filter(None, [asked.headers.get(_BETAS), *_betas(document)]))
+    document = request.document
+    betas = ",".join(filter(None, [request.headers.get(_BETAS), *_betas(document)]))
     gone = {*_HOSTS, *members} & document.keys()
     rules: Rules = dict.fromkeys(gone, lambda _: REMOVE)
     front = b",".join(encode(name) + b":" + encode(value) for name, value in members.items())
     return replace(
-        asked,
-        body=rewrite(asked.body, rules, lambda: front) if members else cut(asked.body, rules),
+        request,
+        body=rewrite(request.body, rules, lambda: front) if members else cut(request.body, rules),
         document={**{name: value for name, value in document.items() if name not in gone}, **members},
-        headers={**asked.headers, _BETAS: betas} if betas else asked.headers,
+        headers={**request.headers, _BETAS: betas} if betas else request.headers,
         # The query string belongs to the host's API.
         query="",
         place=place,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from nexus.call import Call, Tags
 from nexus.errors import ClientError, InvalidRequest, UnsupportedMediaType
 from nexus.protocols.checks import check_case
-from nexus.protocols.dialect import Asked, Dialect
+from nexus.protocols.dialect import ClientRequest, Dialect
 from nexus.protocols.operation import Operation
 from nexus.server.endpoints.base import BaseHandler
 from nexus.server.endpoints.paths import base_of
@@ -78,9 +78,9 @@ class OperationHandler(BaseHandler):
     def make_call(self, path: str) -> Call:
         """Builds the call; ``path`` is the part that the handler's pattern captured. Raises ClientError."""
         raw, body, upload = self._read_any()
-        asked = Asked(raw, body, self.headers, self.request.query, self.dialect.name)
-        asked = self.dialect.open(self.operation, path, asked)
-        document = asked.document
+        request = ClientRequest(raw, body, self.headers, self.request.query, self.dialect.name)
+        request = self.dialect.open(self.operation, path, request)
+        document = request.document
         model = text(document.get("model")) if self.operation.names_model else ""
         if self.operation.names_model and not model:
             raise InvalidRequest.about("model", "expected the name of a model")
@@ -88,7 +88,7 @@ class OperationHandler(BaseHandler):
         if self.operation.names_model:
             check_case(document, "model")
             self.dialect.check(document, self.operation)
-        return self.new_call(asked, model, stream=stream, path=path, upload=upload)
+        return self.new_call(request, model, stream=stream, path=path, upload=upload)
 
     def _read_any(self) -> tuple[bytes, dict[str, Json], Upload | None]:
         """Returns the raw body, the parsed fields, and the form if there is one. Raises ClientError."""
@@ -120,23 +120,23 @@ class OperationHandler(BaseHandler):
         raw = self.body.open()
         return raw, read_document(raw)
 
-    def new_call(self, asked: Asked, model: str, *, stream: bool, path: str, upload: Upload | None) -> Call:
+    def new_call(self, request: ClientRequest, model: str, *, stream: bool, path: str, upload: Upload | None) -> Call:
         return Call(
             id=self.id,
-            dialect=asked.dialect,
+            dialect=request.dialect,
             caller=self.caller,
             identity=self.identity,
-            headers=asked.headers,
-            query=asked.query,
-            body=asked.body,
-            document=asked.document,
+            headers=request.headers,
+            query=request.query,
+            body=request.body,
+            document=request.document,
             model=model,
             stream=stream,
             operation=self.operation,
             method=self.request.method or "POST",
             path=path,
             format=self.dialect.format,
-            tags=Tags.of(asked.headers, self.runtime.settings.usage.tags, asked.place),
+            tags=Tags.of(request.headers, self.runtime.settings.usage.tags, request.place),
             upload=upload,
             free_body=self.discard_body,
             hold=self.load.hold,

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from nexus.call import Call
 from nexus.errors import InvalidRequest
-from nexus.protocols.dialect import Asked, Dialect
+from nexus.protocols.dialect import ClientRequest, Dialect
 from nexus.protocols.operation import Operation
 from nexus.server.endpoints.calls import CallHandler
 from nexus.server.http.body import Uploading
@@ -44,5 +44,5 @@ class RawHandler(CallHandler):
         if not is_plain(target):
             raise InvalidRequest("the path has an empty segment, a dot segment or an invalid character")
         body = self.body.whole() if isinstance(self.body, Uploading) else None
-        about = Asked(b"", {}, self.headers, self.request.query, self.dialect.name)
+        about = ClientRequest(b"", {}, self.headers, self.request.query, self.dialect.name)
         return self.new_call(about, f"{self.provider}/*", stream=False, path=target, upload=body)

@@ -6,7 +6,7 @@ import pytest
 
 from nexus.errors import InvalidRequest, NexusError, UnsupportedFeature
 from nexus.protocols.chat.cursor import as_chat_request
-from nexus.protocols.dialect import Asked
+from nexus.protocols.dialect import ClientRequest
 from nexus.wire import decode, encode
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -19,7 +19,7 @@ PNG = "iVBORw0KGgo="
 
 def turned(**body: Any) -> dict[str, Any]:
     raw = encode(body)
-    asked = as_chat_request(Asked(raw, body, {}, "", "chat"))
+    asked = as_chat_request(ClientRequest(raw, body, {}, "", "chat"))
     assert decode(asked.body) == asked.document
     return dict(asked.document)
 
@@ -206,7 +206,7 @@ PLAIN: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("body", PLAIN)
 def test_other_requests_are_left_unchanged(body: dict[str, Any]) -> None:
-    asked = Asked(encode(body), body, {}, "", "chat")
+    asked = ClientRequest(encode(body), body, {}, "", "chat")
     assert as_chat_request(asked) is asked
 
 

@@ -21,7 +21,7 @@ from nexus.dataclasses import asdict, dataclass
 from nexus.errors import Overloaded
 from nexus.gateway.cooldowns import Cooldowns
 from nexus.gateway.routing import Routes
-from nexus.processes.link import Lost
+from nexus.processes.link import NoResult
 from nexus.provider.route import Route
 from nexus.relay.candidate import Candidate
 from nexus.server.endpoints.base import BaseHandler
@@ -57,14 +57,14 @@ class DataHandler(BaseHandler):
         viewer = Viewer(self.identity, self.caller, only, self.query().get("known", ""))
         try:
             found = await self.server.query_workers.work(partial(document, self.server, self.runtime, viewer))
-        except Lost:
+        except NoResult:
             raise Overloaded(BUSY, retry_after=1) from None
         self.set_header("Cache-Control", "no-store")
         self.send(encode(found))
 
 
 def document(server: Server, runtime: Runtime, viewer: Viewer) -> dict[str, Json]:
-    """Returns all data for the page. Raises Lost."""
+    """Returns all data for the page. Raises NoResult."""
     now, only = time.time(), viewer.only
     view = _view(server, only, now)
     routes = runtime.gateway.routes.seen_by(viewer.identity)
