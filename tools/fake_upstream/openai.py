@@ -93,10 +93,15 @@ def _problems(request: SeenRequest) -> tuple[str, ...]:
 
 
 def _published(message: Any) -> Any:
-    """The message without ``reasoning_content``: compatible servers accept it, but the SDK does not publish it."""
-    if isinstance(message, dict) and isinstance(message.get("reasoning_content"), str):
-        return {name: value for name, value in message.items() if name != "reasoning_content"}
-    return message
+    """The message without what servers accept although the SDK does not publish it.
+
+    That is ``reasoning_content``, of compatible servers, and the name of a tool, which OpenAI's cookbook sends with its
+    result ("How to call functions with chat models").
+    """
+    if not isinstance(message, dict):
+        return message
+    unpublished = {"reasoning_content"} | ({"name"} if message.get("role") == "tool" else set())
+    return {name: value for name, value in message.items() if name not in unpublished or not isinstance(value, str)}
 
 
 def answer(request: SeenRequest, behaviour: Behaviour, serial: int) -> Answer:

@@ -43,7 +43,8 @@ _KNOWN: Mapping[str, frozenset[str]] = {
     "assistant": _COMMON
     | {"name", "refusal", "tool_calls", "function_call", "audio", "images"}
     | {"reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "extra_content"},
-    "tool": _COMMON | {"tool_call_id"},
+    # OpenHands and LiteLLM repeat the name of the call, as OpenAI's cookbook does.
+    "tool": _COMMON | {"tool_call_id", "name"},
     "function": _COMMON | {"name"},
 }
 """Fields that are read; others are dropped by name."""

@@ -107,6 +107,7 @@ DROPPED: dict[str, tuple[dict[str, Json], tuple[str, ...]]] = {
     "obfuscation": ({"stream_options": {"include_obfuscation": True}}, ("stream_options.include_obfuscation",)),
     "tool extras": ({"tools": [{**WEATHER, "defer_loading": True}]}, ("tools.defer_loading",)),
     "message extras": ({"messages": [{**HI, "mood": "good", "annotations": []}]}, ("messages.mood",)),
+    "the name of a tool": ({"messages": [HI, {"role": "tool", "tool_call_id": "c", "name": "n", "content": ""}]}, ()),
     "system name": ({"messages": [{"role": "system", "content": "s", "name": "n"}, HI]}, ("messages.name",)),
 }
 
