@@ -46,10 +46,11 @@ def test_invalid_requests_are_rejected(
 def test_what_the_types_require_and_the_vendor_does_not_may_be_missing(
     client: openai.OpenAI, upstream: FakeUpstream
 ) -> None:
-    """As LangChain writes tools, and the AI SDK the earlier answer of another vendor."""
+    """As LangChain writes tools, the AI SDK the earlier answer of another vendor, and the SDK's README an image."""
     earlier = {"role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
     tool = {name: value for name, value in FUNCTION.items() if name != "strict"}
-    items: Any = [{"role": "user", "content": "Hello"}, earlier, {"role": "user", "content": "Go on"}]
+    image = {"type": "input_image", "image_url": "https://example.com/a.png"}
+    items: Any = [{"role": "user", "content": "Hello"}, earlier, {"role": "user", "content": [image]}]
     tools: Any = [tool]
     client.responses.create(model="gpt-4.1", input=items, tools=tools)
     assert upstream.violations == []

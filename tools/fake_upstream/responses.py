@@ -27,8 +27,13 @@ WRITTEN = {
     "custom_tool_call": ("input", "custom_tool_call_input"),
 }
 
-# What the SDK's types require and the vendor does not: of items and tools by type, and of the model's earlier answers.
-_OPTIONAL: dict[str, dict[str, Any]] = {"reasoning": {"id": "rs_"}, "function": {"strict": False, "parameters": None}}
+# What the SDK's types require and the vendor does not: of items, tools and parts by type, and of earlier answers.
+_OPTIONAL: dict[str, dict[str, Any]] = {
+    "reasoning": {"id": "rs_"},
+    "function": {"strict": False, "parameters": None},
+    "output_text": {"annotations": []},
+    "input_image": {"detail": "auto"},
+}
 _ANSWER = {"type": "message", "id": "msg_", "status": "completed"}
 # Codex sends fields that OpenAI's SDK does not publish: this one, ids of the client's own messages, null as the content
 # of reasoning, the content types of a web search, and a note in any item.
@@ -111,9 +116,10 @@ def _published(item: Any) -> Any:
         case _:
             return item
     known = {name: value for name, value in item.items() if name not in unknown}
-    if item.get("role") == "assistant" and isinstance(item.get("content"), list):
+    if isinstance(item.get("content"), list):
         # Clients write an earlier answer as text alone.
-        known = _ANSWER | known | {"content": [{"annotations": []} | part for part in item["content"]]}
+        answer = _ANSWER if item.get("role") == "assistant" else {}
+        known = answer | known | {"content": [_OPTIONAL.get(part.get("type"), {}) | part for part in item["content"]]}
     return _OPTIONAL.get(known.get("type", ""), {}) | known
 
 
