@@ -38,10 +38,10 @@ SSE = Framing()
 
 
 class WithoutComments(Framing):
-    """Server-sent events for clients that cannot read comments: silence is filled with an empty line."""
+    """Server-sent events for clients that cannot read comments."""
 
     def put(self, written: bytes) -> bytes:
-        return b"\n" if written.startswith(b":") else written
+        return b"" if written.startswith(b":") else written
 
 
 class JsonArray(Framing):

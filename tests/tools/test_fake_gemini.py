@@ -20,6 +20,7 @@ TOOLS = [{"functionDeclarations": [FUNCTION]}]
 CALL = {"functionCall": {"name": "weather", "args": {"city": "Paris"}}}
 RESULT = {"functionResponse": {"name": "weather", "response": {"output": "22 C"}}}
 IMAGE = {"inlineData": {"mimeType": "image/png", "data": "aGk="}}
+LOWER_CASE = {"type": "object", "properties": {"a_city": {"type": "string"}}, "required": ["a_city"]}
 SIGNATURE = {"thoughtSignature": SIGNATURES["gemini"]}
 SIGNED = CALL | SIGNATURE
 
@@ -157,9 +158,10 @@ def test_both_alphabets_of_base64_are_accepted(gemini: FakeUpstream) -> None:
         talk(HELLO, system_instruction=HELLO),
         talk(HELLO, generationConfig={"max_output_tokens": 1}),
         talk(user({"text": "see"}, {"inline_data": IMAGE["inlineData"]})),
+        configured(responseMimeType="application/json", responseSchema=LOWER_CASE),
     ],
 )
-def test_snake_case_names_are_accepted_as_google_does(gemini: FakeUpstream, body: dict[str, Any]) -> None:
+def test_other_spellings_are_accepted_as_google_does(gemini: FakeUpstream, body: dict[str, Any]) -> None:
     assert post(gemini, body).status_code == 200
     assert gemini.violations == []
 
