@@ -24,7 +24,7 @@ from tools.ports import free_port
 
 _ROOT = Path(nexus.__file__).parents[1]
 CONNECTIONS = 10_000
-TURNS = 5
+TURNS = 9
 """Measurements of each of the subjects that are compared in turns."""
 
 LOOK = 0.25
