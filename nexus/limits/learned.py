@@ -7,6 +7,7 @@ more, and what is learned stays within bounds, whatever vendors or clients send.
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 
 from nexus.conversation.estimate import Estimate
 from nexus.dataclasses import dataclass
@@ -29,7 +30,7 @@ class _History:
 class Learned:
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._histories: dict[tuple[str, str], _History] = {}
+        self._histories: defaultdict[tuple[str, str], _History] = defaultdict(_History)
 
     def input(self, provider: str, model: str, estimate: Estimate) -> Expected:
         """The token count that the vendor is expected to report for an estimate."""
@@ -47,13 +48,13 @@ class Learned:
         if estimate.total <= 0 or reported <= 0:
             return
         with self._lock:
-            history = self._histories.setdefault((provider, model), _History())
+            history = self._histories[provider, model]
             history.input = history.input.after(estimate, reported)
 
     def saw_output(self, provider: str, model: str, tokens: int) -> None:
         tokens = min(LARGEST, max(0, tokens))
         with self._lock:
-            history = self._histories.setdefault((provider, model), _History())
+            history = self._histories[provider, model]
             if history.output is None:
                 history.output, history.spread = float(tokens), tokens / 2
                 return
