@@ -5,7 +5,7 @@ System messages inside a conversation become text of the user's turns: Claude Co
 words that it knows (colibri #725), and these servers use others. Thinking is switched off where it is rejected
 (``messages/needed_thinking``). Sources: llama.cpp #27367 (a 500 from Qwen's template), vLLM #41114 and #48874,
 QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197; Kimi's words: oh-my-pi #1077,
-claude-code #69379; Alibaba's: claude-code #29531.
+claude-code #69379; Alibaba's: claude-code #29531; DeepSeek's about a tool of Claude Code: cc-switch #7236.
 """
 
 from __future__ import annotations
@@ -32,11 +32,14 @@ _STRICT = pattern(
 _NEEDED = pattern(r"\bthinking\b.{0,20}\bonly type=enabled is allowed", re.IGNORECASE | re.DOTALL)
 # Anthropic's own words differ: its clients see its refusal.
 _ADAPTIVE = pattern(r"\bthinking\b.{0,40}\badaptive\W{1,3}is not\s+supported", re.IGNORECASE | re.DOTALL)
+_REGEX = pattern(r"\bis not a \W?regex", re.IGNORECASE)
 ROLES, STRICT, NEEDED, ADAPTIVE = "no_system_role", "strict_thinking", "needs_thinking", "refuses_adaptive"
+PATTERNS = "refuses_patterns"
 LEARNED = {
     ROLES: "system messages within a conversation are refused; they become user text",
     ADAPTIVE: "adaptive thinking is refused; a budget is requested",
     NEEDED: "thinking is required; the minimum is requested where the client requests none",
+    PATTERNS: "patterns of tools that only JavaScript compiles are refused; they become text",
     STRICT: "thinking is refused with forced tools and with calls that lack theirs; it is switched off there",
 }
 """What a model's server rejected, each with the log message about its requests from now on."""
@@ -52,6 +55,8 @@ def quirk_of(refused: VendorFailure, body: bytes) -> str | None:
         return NEEDED
     if _ADAPTIVE.search(refused.message):
         return ADAPTIVE
+    if _REGEX.search(refused.message):
+        return PATTERNS
     return ROLES if _WORDS.search(refused.message) and has_systems(mapping(decode(body))) else None
 
 
@@ -62,4 +67,5 @@ def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
     claude = target.claude
     claude = replace(claude, system_role=False, refuses_system=True) if ROLES in quirks else claude
     claude = replace(claude, strict_thinking=STRICT in quirks, needs_thinking=NEEDED in quirks)
-    return replace(target, claude=replace(claude, refuses_adaptive=ADAPTIVE in quirks))
+    claude = replace(claude, refuses_adaptive=ADAPTIVE in quirks, refuses_patterns=PATTERNS in quirks)
+    return replace(target, claude=claude)

@@ -129,6 +129,17 @@ def move_to_description(schema: dict[str, Json], keyword: str) -> None:
     schema["description"] = describe(text(schema.get("description")), words)
 
 
+def with_portable_patterns(schema: Json, path: str, lost: list[str]) -> Json:
+    """The schema with the patterns that every vendor compiles; the others become text."""
+    if not isinstance(schema, dict):
+        return schema
+    copy = rebuilt(schema, lambda one, below: with_portable_patterns(one, f"{path}.{below}", lost))
+    if "pattern" in copy and is_refused(copy["pattern"]):
+        lost.append(f"{path}.pattern")
+        move_to_description(copy, "pattern")
+    return copy
+
+
 def _typed(schema: Schema, path: str) -> dict[str, Json]:
     types = types_of(schema)
     if types and "object" not in types:

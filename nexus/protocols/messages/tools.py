@@ -17,7 +17,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
 from nexus.protocols.json_schema.property_names import Forms
-from nexus.protocols.json_schema.roots import describe, modern, modern_root, object_root
+from nexus.protocols.json_schema.roots import describe, modern, modern_root, object_root, with_portable_patterns
 from nexus.protocols.messages.write_parts import Block, write_cache
 from nexus.protocols.tool_calls import called
 from nexus.wire import encode, only
@@ -159,15 +159,25 @@ def _write_tools(tools: tuple[Tool, ...], format: Closed | None, claude: Claude,
     if not claude.strict_tools:
         if any(tool.strict for tool in tools):
             drops.add("tools.strict")
-        return [_write_tool(tool, at, {}, drops) for at, tool in enumerate(tools)]
+        written = [_write_tool(tool, at, {}, drops) for at, tool in enumerate(tools)]
+        return _with_portable_patterns(written, drops) if claude.refuses_patterns else written
     held = strict_tools(tools, STRICT_LIMITS, format)
     drops.add(*held.lost)
-    written: list[Block] = []
+    written = []
     for at, tool in enumerate(tools):
         strict = {"strict": at in held.schemas} if tool.strict is not None else {}
         schema = {"input_schema": held.schemas[at]} if at in held.schemas else {}
         written.append(_write_tool(tool, at, schema | strict, drops))
     return written
+
+
+def _with_portable_patterns(tools: list[Block], drops: Drops) -> list[Block]:
+    lost: list[str] = []
+    for at, tool in enumerate(tools):
+        if "input_schema" in tool:
+            tool["input_schema"] = with_portable_patterns(tool["input_schema"], f"tools.{at}.parameters", lost)
+    drops.add(*lost)
+    return tools
 
 
 def _write_tool(tool: Tool, at: int, held: Block, drops: Drops) -> Block:
