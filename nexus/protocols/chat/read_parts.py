@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nexus.conversation.parts import CacheHint, Image, Inline, Part, Refusal, Text, placed
+from nexus.conversation.parts import CacheHint, Image, Inline, Part, Reasoning, Refusal, Text, placed
+from nexus.protocols.chat.stream_parts import read_piece
 from nexus.protocols.checks import a_name, an_object, maybe_string, objects_in, wrong
 from nexus.protocols.media import as_data_url, file_part, read_url
 from nexus.protocols.openai_request import known_type, read_audio, read_breakpoint, refuse_stored
@@ -17,7 +18,7 @@ from nexus.wire import Json
 
 USER = frozenset({"text", "image_url", "input_audio", "file"})
 SYSTEM = frozenset({"text"})
-ASSISTANT = frozenset({"text", "refusal"})
+ASSISTANT = frozenset({"text", "refusal", "thinking", "reasoning"})
 TOOL = frozenset({"text", "image_url", "file"})
 
 AUDIO_TYPES: Mapping[str, str] = {
@@ -51,6 +52,11 @@ def _read_refusal(part: Mapping[str, Json], path: str) -> Part:
     return Refusal(a_name(part, "refusal", path))
 
 
+def _read_thought(part: Mapping[str, Json], path: str) -> Part:
+    """Thinking of Mistral's and Databricks's models, which clients send back where it was."""
+    return Reasoning("".join(words for kind, words in read_piece(part) if kind != "dropped"))
+
+
 def _read_image(part: Mapping[str, Json], path: str) -> Part:
     path = f"{path}.image_url"
     image = an_object(part.get("image_url"), path)
@@ -80,6 +86,8 @@ _READERS: Mapping[str, Callable[[Mapping[str, Json], str], Part]] = {
     "input_audio": _read_audio,
     "file": _read_file,
     "refusal": _read_refusal,
+    "thinking": _read_thought,
+    "reasoning": _read_thought,
 }
 
 

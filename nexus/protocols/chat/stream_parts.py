@@ -33,7 +33,7 @@ def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     if isinstance(content, (str, dict)):
         yield "text", spelled_json(content)
     for part in map(mapping, sequence(content)):
-        yield from _read_piece(part)
+        yield from read_piece(part)
     # A spoken answer includes its transcript.
     yield "text", text(mapping(message.get("audio")).get("transcript"))
     yield "refusal", text(message.get("refusal"))
@@ -41,7 +41,8 @@ def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
         yield "dropped", "audio"
 
 
-def _read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+def read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    """One part of the content."""
     match part.get("type"):
         case "text" | None:
             yield "text", text(part.get("text"))

@@ -101,6 +101,19 @@ MESSAGES: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
         [{"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}], "refusal": "never"}],
         (Message("assistant", (Refusal("no"), Refusal("never"))),),
     ),
+    "thinking in the content": (
+        [
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "2+"}, {"type": "text", "text": "2"}]},
+                    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "sum"}]},
+                    {"type": "text", "text": "4"},
+                ],
+            }
+        ],
+        (Message("assistant", (Reasoning("2+2"), Reasoning("sum"), Text("4"))),),
+    ),
     "the old function call": (
         [
             {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": '{"a":1}'}},
