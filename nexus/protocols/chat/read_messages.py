@@ -42,7 +42,8 @@ _KNOWN: Mapping[str, frozenset[str]] = {
     "user": _COMMON | {"name"},
     "assistant": _COMMON
     | {"name", "refusal", "tool_calls", "function_call", "audio", "images"}
-    | {"reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "extra_content"},
+    | {"reasoning_content", "reasoning", "reasoning_details", "thinking_blocks", "extra_content"}
+    | {"reasoning_text", "reasoning_opaque"},
     # OpenHands and LiteLLM repeat the name of the call, as OpenAI's cookbook does.
     "tool": _COMMON | {"tool_call_id", "name"},
     "function": _COMMON | {"name"},

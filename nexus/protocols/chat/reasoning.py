@@ -14,8 +14,9 @@ fields and keeps the text alone sends back unsigned reasoning, which no writer s
 
 A vendor's reasoning gets a signature of this dialect: "" or "reasoning" for bare text, else the JSON of its details
 entry (or of its ``extra_content``) so that it goes back as it came. LiteLLM sends Claude's blocks as they are, in
-``thinking_blocks``; in a client's history they are Claude's own. Sources: DeepSeek's and OpenRouter's reasoning guides,
-Google's thought signatures guide, LiteLLM's page on reasoning content.
+``thinking_blocks``; in a client's history they are Claude's own. GitHub Copilot sends ``reasoning_text`` and its
+signature, ``reasoning_opaque``. Sources: DeepSeek's and OpenRouter's reasoning guides, Google's thought signatures
+guide, LiteLLM's page on reasoning content; opencode #8900 and gptel #1384.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ _TEXT, _SUMMARY, _ENCRYPTED = "reasoning.text", "reasoning.summary", "reasoning.
 _THINKING, _REDACTED = "thinking", "redacted_thinking"
 _CLAUDE = "messages"
 _BESIDE = "thoughtSignature"
-_REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details", "thinking_blocks"})
+_COPILOTS = ("reasoning_text", "reasoning_opaque")
+_REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details", "thinking_blocks", *_COPILOTS})
 
 
 def in_order(message: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
@@ -87,7 +89,9 @@ def plain_signature(message: Mapping[str, Json]) -> Signature:
 def read_entries(message: Mapping[str, Json]) -> list[Mapping[str, Json]]:
     """The reasoning of a message or delta in parts, in whichever form it is sent."""
     details = [entry for value in sequence(message.get("reasoning_details")) if (entry := mapping(value))]
-    return details or [entry for value in sequence(message.get("thinking_blocks")) if (entry := mapping(value))]
+    details = details or [entry for value in sequence(message.get("thinking_blocks")) if (entry := mapping(value))]
+    words, opaque = (message.get(name) for name in _COPILOTS)
+    return details or ([only({"text": words, _COPILOTS[1]: opaque})] if words or opaque else [])
 
 
 def is_block(entry: Mapping[str, Json]) -> bool:
@@ -190,15 +194,18 @@ def vendor_reasoning(parts: Sequence[Reasoning]) -> dict[str, Json]:
     plain: list[str] = []
     details: list[Json] = []
     blocks: list[Json] = []
+    copilots: dict[str, Json] = {}
     for part in parts:
         if part.signature is None or not (entry := decode_object(part.signature.value)):
             plain.append(part.text)
+        elif _COPILOTS[1] in entry:
+            copilots = {_COPILOTS[0]: f"{copilots.get(_COPILOTS[0], '')}{part.text}", **entry}
         else:
             written = entry if part.redacted else {**entry, _text_key(entry): part.text}
             (blocks if is_block(entry) else details).append(written)
     words = "".join(plain) if plain else None
     name = NAMED.value if NAMED in (part.signature for part in parts) else "reasoning_content"
-    return only({name: words, "reasoning_details": details or None, "thinking_blocks": blocks or None})
+    return copilots | only({name: words, "reasoning_details": details or None, "thinking_blocks": blocks or None})
 
 
 def read_extra(value: Json) -> Signature | None:

@@ -123,6 +123,9 @@ EXPECTED: dict[str, Response] = {
         Reasoning(" Sure.", Signature("chat", '{"signature":"U0lHTkFUVVJFMg==","type":"thinking"}')),
         Text("4"),
     ),
+    "copilot-reasoning": said(
+        Reasoning("2+2 is 4.", signed(reasoning_opaque="b3BhcXVl")), ToolCall("c1", "f", "{}"), stop=Stop("tool_use")
+    ),
     "openrouter-images": said(
         Text("Here: "), Image(Inline("image/png", "iVBORw0KGgo=")), Image(Link("https://e.org/made.webp"))
     ),

@@ -154,6 +154,16 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
             }
         ],
     ),
+    "Copilot's own reasoning goes back": (
+        (
+            assistant(
+                Reasoning("t", Signature("chat", '{"reasoning_opaque":"o"}')),
+                Text("x"),
+                Reasoning("", Signature("chat", '{"reasoning_opaque":"p"}'), redacted=True),
+            ),
+        ),
+        [{"role": "assistant", "content": "x", "reasoning_text": "t", "reasoning_opaque": "p"}],
+    ),
     "own extra content goes back": (
         (assistant(ToolCall("a", "f", "", Signature("chat", '{"google":{"thought_signature":"s"}}'))),),
         [
