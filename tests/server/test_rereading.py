@@ -13,7 +13,7 @@ import pytest
 
 from nexus.server.process.rereading import Rereading
 from nexus.server.process.source import Accepted, Source
-from nexus.server.process.supervisor import Orders, Supervisor
+from nexus.server.process.supervisor import Supervisor, Workforce
 from nexus.server.sockets.listeners import Listeners
 from nexus.server.sockets.service import Notifier
 
@@ -35,14 +35,14 @@ def test_it_keeps_serving_if_no_process_can_be_started(
     source = Source(file)
     rereading, heard = Rereading(source, source.read()), list[Accepted | None]()
     rereading.request()
-    assert rereading.wants_to_read()
+    assert rereading.is_due()
     monkeypatch.setattr(lacking, what, refused)
     rereading.begin(selectors.PollSelector(), never, heard.append)
     assert heard == [None]
     assert "no process could be started to read the configuration" in caplog.text
-    assert not rereading.wants_to_read(), "it is not retried immediately"
+    assert not rereading.is_due(), "it is not retried immediately"
     rereading.request()
-    assert rereading.wants_to_read()
+    assert rereading.is_due()
 
 
 def test_a_reading_process_that_hangs_even_when_killed_is_reported_once(
@@ -69,9 +69,10 @@ def test_a_reading_process_that_hangs_even_when_killed_is_reported_once(
         rereading.begin(selector, never, heard.append)
     with monkeypatch.context() as patch:
         patch.setattr(os, "kill", lambda *_: None)
-        assert not rereading.wants_to_read()
-        assert not rereading.wants_to_read()
-    assert rereading.due > time.monotonic(), "the supervisor would not pause"
+        for _ in range(2):
+            rereading.kill_overdue()
+            assert not rereading.is_due()
+    assert rereading.next_at > time.monotonic(), "the supervisor would not pause"
     rereading.stop()
     reading[0].wait(60)
     while not heard:
@@ -86,7 +87,7 @@ def test_a_supervisor_without_descriptors_for_a_worker_retries_later(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     rereading = Rereading(Source(None), Source(None).read())
-    supervisor = Supervisor(Orders(1, never, lambda: None), Listeners([]), rereading, Notifier())
+    supervisor = Supervisor(Workforce(1, never, lambda: None), Listeners([]), rereading, Notifier())
     monkeypatch.setattr(socket, "socketpair", refused)
     supervisor._start_due()
     assert "no worker could be started" in caplog.text

@@ -19,8 +19,8 @@ worker._LAST = 0.1
 
 async def main():
     control = socket.socket(fileno=int(sys.argv[1]))
-    orders = {"fail": lambda: 1 / 0, "hello": lambda: print("heard", flush=True)}
-    _Supervised(control, asyncio.get_running_loop(), orders, lambda: None).start()
+    commands = {"fail": lambda: 1 / 0, "hello": lambda: print("heard", flush=True)}
+    _Supervised(control, asyncio.get_running_loop(), commands, lambda: None).start()
     while True:
         time.sleep(1)
 

@@ -54,33 +54,34 @@ class Rereading:
         self._requested = True
 
     @property
-    def due(self) -> float:
-        """The monotonic time at which ``wants_to_read`` should be called again."""
+    def next_at(self) -> float:
+        """The monotonic time at which ``kill_overdue`` and ``is_due`` should be called again."""
         if self._pid is not None:
             return self._kill_at
         return 0.0 if self._requested else self._check_at
 
-    def wants_to_read(self) -> bool:
-        """Whether to read the files now. Also kills a reading process that takes too long."""
+    def kill_overdue(self) -> None:
+        """Kills a reading process that takes too long."""
         now = time.monotonic()
-        if self._pid is not None:
-            if now >= self._kill_at:
-                log.error("the configuration could not be read in time; keeping the previous one")
-                # While its file system hangs, even a killed process does not end.
-                self._kill_at = now + AGAIN
-                self.stop()
+        if self._pid is not None and now >= self._kill_at:
+            log.error("the configuration could not be read in time; keeping the previous one")
+            # While its file system hangs, even a killed process does not end.
+            self._kill_at = now + AGAIN
+            self.stop()
+
+    def is_due(self) -> bool:
+        """Whether to read the files now: on request, or if they changed, which is checked every EVERY seconds."""
+        if self._pid is not None or self._requested:
+            return self._pid is None
+        now = time.monotonic()
+        if now < self._check_at:
             return False
-        if not self._requested:
-            if now < self._check_at:
-                return False
-            self._check_at = now + EVERY
-            if not self.settings.server.watch_config or not self._watch.has_changed():
-                return False
-        self._requested = False
-        return True
+        self._check_at = now + EVERY
+        return self.settings.server.watch_config and self._watch.has_changed()
 
     def begin(self, selector: selectors.BaseSelector, live: Live, over: Over) -> None:
         """Forks the reading process. ``live`` runs the child; ``over`` gets the new settings, or None on failure."""
+        self._requested = False
         try:
             with pairs(1) as [(own, theirs)]:
                 self._pid = os.fork()

@@ -23,7 +23,7 @@ from nexus.server.process.rereading import Rereading
 from nexus.server.process.running import Running, start
 from nexus.server.process.signals import end_now, has_terminal
 from nexus.server.process.source import Source
-from nexus.server.process.supervisor import Orders, Supervisor
+from nexus.server.process.supervisor import Supervisor, Workforce
 from nexus.server.sockets.descriptors import raise_limit, shortage
 from nexus.server.sockets.listeners import Listeners, listen
 from nexus.server.sockets.service import Notifier, Service
@@ -72,8 +72,8 @@ def _supervise(
     preload()
     for table in settings.llm.providers.values():
         registry.load(table.type)
-    orders = Orders(count, partial(worker.run, listeners, store), up)
-    code = Supervisor(orders, listeners, rereading, notifier).run()
+    workforce = Workforce(count, partial(worker.run, listeners, store), up)
+    code = Supervisor(workforce, listeners, rereading, notifier).run()
     log.info("stopped")
     return code
 
@@ -85,51 +85,56 @@ async def _serve(
     memory.settle()
     reloader = Reloader(source, running, notifier)
     # Before the announcement: whoever reads that may send a signal at once.
-    stop, signals = _on_signals(reloader.request, running)
+    signals = _StopSignals(running, reloader.request)
     up()
     notifier.ready(SERVING)
-    await stop.wait()
+    await signals.stop.wait()
     notifier.stopping()
     await reloader.stop()
     await running.stop()
     log.info("stopped")
-    code = 128 + signals[1] if len(signals) > 1 else 0
-    if running.server.workers.busy or reloader.busy or code:
-        end_now(code)
+    if running.server.workers.busy or reloader.busy or signals.exit_code:
+        end_now(signals.exit_code)
     return 0
 
 
-def _on_signals(reload: Callable[[], None], running: Running) -> tuple[asyncio.Event, list[int]]:
-    """Returns an event that the first SIGTERM or SIGINT sets, or SIGHUP if the terminal was closed, and the signals. A
-    second SIGTERM or SIGINT ends the process at once. Any other SIGHUP reloads."""
-    stop = asyncio.Event()
-    had_terminal = has_terminal()
-    loop = asyncio.get_running_loop()
-    signals: list[int] = []
-    ending: list[asyncio.Task[None]] = []
+class _StopSignals:
+    """``stop`` is set by the first SIGTERM or SIGINT, or by SIGHUP if the terminal was closed; other SIGHUPs reload.
+    A second SIGTERM or SIGINT ends the process at once."""
 
-    async def end(code: int) -> None:
-        await running.end_at_once()
-        end_now(code)
+    def __init__(self, running: Running, reload: Callable[[], None]) -> None:
+        self.stop = asyncio.Event()
+        self._running = running
+        self._reload = reload
+        self._had_terminal = has_terminal()
+        self._received: list[int] = []
+        self._ending: asyncio.Task[None] | None = None
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        # Under nohup SIGHUP is ignored, and must stay so.
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, self._hung_up)
 
-    def received(number: int) -> None:
-        signals.append(number)
-        stop.set()
-        if len(signals) == 2:
-            ending.append(loop.create_task(end(128 + number)))
-        elif len(signals) > 2:
+    @property
+    def exit_code(self) -> int:
+        """0 unless a second signal came."""
+        return 128 + self._received[1] if len(self._received) > 1 else 0
+
+    def _stop(self, number: int) -> None:
+        self._received.append(number)
+        self.stop.set()
+        if len(self._received) == 2:
+            self._ending = asyncio.get_running_loop().create_task(self._end_at_once())
+        elif len(self._received) > 2:
             end_now(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, received, number)
+    async def _end_at_once(self) -> None:
+        await self._running.end_at_once()
+        end_now(self.exit_code)
 
-    def hung_up() -> None:
-        if had_terminal and not has_terminal():
-            stop.set()
+    def _hung_up(self) -> None:
+        if self._had_terminal and not has_terminal():
+            self.stop.set()
         else:
-            reload()
-
-    # Under nohup SIGHUP is ignored, and must stay so.
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        loop.add_signal_handler(signal.SIGHUP, hung_up)
-    return stop, signals
+            self._reload()

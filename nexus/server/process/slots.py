@@ -60,7 +60,7 @@ class Slot:
             # An ended process keeps its id until it is reaped, so this cannot hit another process.
             os.kill(self.pid, number)
 
-    def renew(self, now: float) -> None:
+    def schedule(self, now: float) -> None:
         """Schedules the next worker, after a backoff."""
         self.due = now + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(20, max(0, self.short_lives - 1)))
 

@@ -48,7 +48,7 @@ AT_ONCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
+class Workforce:
     """``count`` is the number of workers; ``work`` runs one, in its process; ``up`` is called when the first serves."""
 
     count: int
@@ -57,8 +57,8 @@ class Orders:
 
 
 class Supervisor:
-    def __init__(self, orders: Orders, listeners: Listeners, rereading: Rereading, notifier: Notifier) -> None:
-        self._orders = orders
+    def __init__(self, workforce: Workforce, listeners: Listeners, rereading: Rereading, notifier: Notifier) -> None:
+        self._workforce = workforce
         self._listeners = listeners
         self._rereading = rereading
         self._state = SharedState(rereading.settings.server)
@@ -67,13 +67,13 @@ class Supervisor:
         # Has no descriptor, which forked processes would share.
         self._selector = selectors.PollSelector()
         self._hub = Hub(self._state.functions, self._selector)
-        self._memory = SharedMemory(orders.count)
+        self._memory = SharedMemory(workforce.count)
         self._memory.meters.started()
         self._facts = Facts()
-        self._slots = Slots(orders.count)
+        self._slots = Slots(workforce.count)
         self._inherited = Inherited(self._hub, self._slots)
         self._began = time.monotonic()
-        self._together = False
+        self._all_listen = False
         self._is_up = False
         self._stopped_at: float | None = None
         self._hurried_at: float | None = None
@@ -104,9 +104,9 @@ class Supervisor:
     def _pause(self, has_lines: bool) -> float:
         """Seconds until something is due."""
         now, moments = time.monotonic(), [slot.due for slot in self._slots if slot.due is not None]
-        if not self._together:
+        if not self._all_listen:
             moments.append(self._began + TOGETHER)
-        moments.append(self._rereading.due if self._stopped_at is None else self._killed_at)
+        moments.append(self._rereading.next_at if self._stopped_at is None else self._killed_at)
         if has_lines:
             moments.append(now + 0.1)
         return max(0.0, min(moments) - now)
@@ -116,7 +116,7 @@ class Supervisor:
         for slot in self._slots:
             if slot.due is not None and now >= slot.due:
                 self._fork(slot)
-        if not self._together and now >= self._began + TOGETHER:
+        if not self._all_listen and now >= self._began + TOGETHER:
             self._listen_all()
 
     @property
@@ -134,7 +134,10 @@ class Supervisor:
     # Reloading the configuration.
 
     def _reread(self) -> None:
-        if self._stopped_at is None and self._rereading.wants_to_read():
+        if self._stopped_at is not None:
+            return
+        self._rereading.kill_overdue()
+        if self._rereading.is_due():
             self._notifier.reloading()
             live = partial(self._inherited.live, self._listeners.sockets)
             with no_signals():
@@ -146,11 +149,12 @@ class Supervisor:
             before, self._rereading.settings = self._rereading.settings, good.settings
             self._state.adopt(good.settings.server)
             for slot in self._slots:
-                self._renew(slot)
+                self._send_settings(slot)
             log_adopted(before, good)
         self._notifier.ready(self._slots.status)
 
-    def _renew(self, slot: Slot) -> None:
+    def _send_settings(self, slot: Slot) -> None:
+        """Sends a worker the current settings, unless it has them."""
         settings = self._rereading.settings
         if slot.is_built and slot.settings is not settings:
             slot.settings, slot.has_adopted = settings, None
@@ -177,7 +181,7 @@ class Supervisor:
     def _work(self, slot: Slot, control: socket.socket, link: socket.socket) -> int:
         """Runs a worker, in the child."""
         member = self._memory.member(slot.index, Control(control), SupervisorLink(link))
-        return self._orders.work(self._rereading.settings, member)
+        return self._workforce.work(self._rereading.settings, member)
 
     def _received(self, slot: Slot, message: tuple[Any, ...]) -> None:
         match message:
@@ -198,11 +202,11 @@ class Supervisor:
 
     def _built(self, slot: Slot) -> None:
         slot.is_built = slot.has_adopted = True
-        self._renew(slot)
+        self._send_settings(slot)
         self._slots.end_outdated()
         for fact in self._facts.all():
             slot.send((shared_state.FACT, fact))
-        if self._together:
+        if self._all_listen:
             self._send_listen(slot)
         elif self._slots.are_built:
             self._listen_all()
@@ -211,13 +215,13 @@ class Supervisor:
         slot.is_ready = True
         if not self._is_up:
             self._is_up = True
-            self._orders.up()
+            self._workforce.up()
             self._notifier.ready(self._slots.status)
         log.info("a worker is ready", extra={"fields": {"pid": slot.pid, "workers": self._slots.ready}})
         self._notifier.status(self._slots.status)
 
     def _listen_all(self) -> None:
-        self._together = True
+        self._all_listen = True
         self._memory.listen(slot.index for slot in self._slots.built)
         for slot in self._slots.built:
             self._send_listen(slot)
@@ -245,7 +249,7 @@ class Supervisor:
         slot.died(now)
         if self._stopped_at is not None:
             return
-        slot.renew(now)
+        slot.schedule(now)
         if self._slots.keep_dying(now):
             log.error(f"no worker stayed up for {LONG:g} s, {TIMES} times in a row: giving up")
             self._code = 1

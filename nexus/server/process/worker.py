@@ -14,9 +14,10 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from nexus.processes.frames import BadFrame, Frames
 from nexus.processes.peer import Control
@@ -47,57 +48,66 @@ def run(listeners: Listeners, store: str, settings: Settings, member: Member) ->
 
 
 async def _serve(settings: Settings, listeners: Listeners, store: str, member: Member) -> int:
-    loop = asyncio.get_running_loop()
-    stop, listen = asyncio.Event(), asyncio.Event()
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     running = prepare(settings, store, member)
     memory.settle()
-    adopter, adopting = Adopter(running), set[asyncio.Task[None]]()
-
-    def adopt(order: bytes) -> None:
-        task = loop.create_task(_adopt(adopter, order, member.control))
-        adopting.add(task)
-        task.add_done_callback(adopting.discard)
-
-    orders: dict[str, Callable[..., object]] = {
-        LISTEN: lambda: _on(loop, listen.set),
+    commanded = _Commanded(running, member.control)
+    commands: dict[str, Callable[..., object]] = {
+        LISTEN: lambda: _on(loop, commanded.listen.set),
         FACT: member.board.receive,
-        RELOAD: lambda order: _on(loop, partial(adopt, order)),
-        END: lambda: _on(loop, end),
+        RELOAD: lambda pickled: _on(loop, partial(commanded.reload, pickled)),
+        END: lambda: _on(loop, commanded.end),
     }
-
-    def end() -> None:
-        ending.append(loop.create_task(_end_at_once(running)))
-
-    def orphaned() -> None:
-        log.error("the supervisor is gone: this worker stops")
-        end()
-
-    ending: list[asyncio.Task[None]] = []
-    _Supervised(member.control.sock, loop, orders, orphaned).start()
+    _Supervised(member.control.sock, loop, commands, commanded.end_orphaned).start()
     member.control.tell((BUILT,))
-    await _either(listen, stop)
+    await _either(commanded.listen, stop)
     if not stop.is_set():
         running.listen(listeners)
         member.control.tell((READY,))
     await stop.wait()
     await running.stop()
-    if running.server.workers.busy or adopter.thread.busy:
+    if running.server.workers.busy or commanded.adopter.thread.busy:
         end_now(0)
     return 0
 
 
-async def _adopt(adopter: Adopter, order: bytes, control: Control) -> None:
-    """Applies pickled settings, which the supervisor has read and validated; reports to it whether they are in use."""
-    adopted = False
-    try:
-        if (refused := await adopter.adopt(pickle.loads(order))) is None:
-            adopted = True
-        else:
-            log_rejected(refused)
-    except Exception:
-        log.exception("a worker cannot use the configuration; keeping the previous one")
-    control.tell((ADOPTED, adopted))
+class _Commanded:
+    """What the supervisor commands. Loop thread only."""
+
+    def __init__(self, running: Running, control: Control) -> None:
+        self.listen = asyncio.Event()
+        self.adopter = Adopter(running)
+        self._running = running
+        self._control = control
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def reload(self, pickled: bytes) -> None:
+        self._start(self._adopt(pickled))
+
+    def end(self) -> None:
+        self._start(_end_at_once(self._running))
+
+    def end_orphaned(self) -> None:
+        log.error("the supervisor is gone: this worker stops")
+        self.end()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _adopt(self, pickled: bytes) -> None:
+        """Applies settings, which the supervisor has read and validated; reports to it whether they are in use."""
+        adopted = False
+        try:
+            if (refused := await self.adopter.adopt(pickle.loads(pickled))) is None:
+                adopted = True
+            else:
+                log_rejected(refused)
+        except Exception:
+            log.exception("a worker cannot use the configuration; keeping the previous one")
+        self._control.tell((ADOPTED, adopted))
 
 
 async def _either(*events: asyncio.Event) -> None:
@@ -116,20 +126,20 @@ async def _end_at_once(running: Running) -> None:
 class _Supervised(threading.Thread):
     """Reads the supervisor's messages and detects its death: the system closes the stream when that process ends.
 
-    Messages are handled on this thread, by the function in ``orders`` for their first item.
+    Messages are handled on this thread, by the function in ``commands`` for their first item.
     """
 
     def __init__(
         self,
         control: socket.socket,
         loop: asyncio.AbstractEventLoop,
-        orders: Mapping[str, Callable[..., object]],
+        commands: Mapping[str, Callable[..., object]],
         orphaned: Callable[[], None],
     ) -> None:
         super().__init__(name="supervised", daemon=True)
         self._control = control
         self._loop = loop
-        self._orders = orders
+        self._commands = commands
         self._orphaned = orphaned
 
     def run(self) -> None:
@@ -145,9 +155,9 @@ class _Supervised(threading.Thread):
     def _carry_out(self, word: str, rest: Sequence[object]) -> None:
         """Handles one message. Only logs errors, because the thread must go on to detect the end of the stream."""
         try:
-            self._orders[word](*rest)
+            self._commands[word](*rest)
         except Exception:
-            log.exception("a command of the supervisor failed", extra={"fields": {"order": word}})
+            log.exception("a command of the supervisor failed", extra={"fields": {"command": word}})
 
     def _end(self) -> None:
         if _on(self._loop, self._orphaned):
