@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nexus.accounting.finished import CALLS, Attempted, Finished, Who
@@ -133,7 +133,8 @@ class CallerActivity:
     def add(self, call: Finished, now: float) -> None:
         self._end_minute(now)
         self._minute.count(call)
-        if (line := call[-1]) is not None:
+        *_, line = call
+        if line is not None:
             self.calls.append(line)
 
     def _end_minute(self, now: float) -> None:
@@ -158,14 +159,16 @@ class CallerActivity:
         self._end_minute(now)
         width, count = SPANS[span]
         last = int(now // width)
+        known: Mapping[int, Point] = self._minutes if span == "hour" else self._longer[span]
         for index in range(last - count + 1, last + 1):
-            point = self._minutes.get(index) if span == "hour" else self._longer[span].get(index)
-            if index == last:
-                point, so_far = Point(), point
-                for part in (so_far, self._minute):
-                    if part is not None:
-                        point.add(part)
-            yield index * width, point or Point()
+            point = known.get(index, Point())
+            yield index * width, point if index < last else self._with_current_minute(point)
+
+    def _with_current_minute(self, point: Point) -> Point:
+        whole = Point()
+        whole.add(point)
+        whole.add(self._minute)
+        return whole
 
     def minutes(self, count: int, now: float) -> list[Minute]:
         """The last ``count`` minutes, including the current one, without empty ones."""
@@ -192,37 +195,37 @@ class Activity:
         now = self._clock()
         for call in calls:
             self._all.add(call, now)
-            who = call[0]
+            who, *_ = call
             if who is not None:
-                self._trace(who).add(call, now)
+                self._of(who).add(call, now)
 
-    def _trace(self, who: Who) -> CallerActivity:
-        trace = self._callers.get(who)
-        if trace is None:
-            trace = self._callers[who] = CallerActivity()
+    def _of(self, who: Who) -> CallerActivity:
+        activity = self._callers.get(who)
+        if activity is None:
+            activity = self._callers[who] = CallerActivity()
             if len(self._callers) > MOST_CALLERS:
                 self._callers.popitem(last=False)
         else:
             self._callers.move_to_end(who)
-        return trace
+        return activity
 
     def view(self, who: Who | None) -> dict[str, Any]:
         """The activity of everyone or of one caller, as plain values: ``chart`` by span, ``recent`` of the last
         minutes, ``routes`` of the last hour, ``calls`` newest first. Times are in milliseconds, costs in nano-dollars.
         """
         now = self._clock()
-        trace = self._all if who is None else self._callers.get(who) or CallerActivity()
-        hour = trace.minutes(SPANS["hour"][1], now)
-        recent = trace.minutes(RECENT, now)
+        activity = self._all if who is None else self._callers.get(who) or CallerActivity()
+        hour = activity.minutes(SPANS["hour"][1], now)
+        recent = activity.minutes(RECENT, now)
         return {
             "since": self._since,
             "chart": {
-                name: [(at, dict(point.outcomes), dict(point.routes)) for at, point in trace.points(name, now)]
+                name: [(at, dict(point.outcomes), dict(point.routes)) for at, point in activity.points(name, now)]
                 for name in SPANS
             },
             "recent": _recent(recent),
             "routes": _routes(hour),
-            "calls": list(reversed(trace.calls)),
+            "calls": list(reversed(activity.calls)),
         }
 
 

@@ -186,16 +186,13 @@ def _listed(routes: list[Route], folder: Path | None, now: float, read: Reader) 
     except PackageNotFoundError:
         log.warning(f"costs are unknown except for models with a configured price: {PACKAGE} is not installed")
         return {}, midnight(now) + DAY
-    digest = hashlib.sha256(f"{FORMAT} {installed} {day_of(now)} {json.dumps(routes)}".encode()).hexdigest()[:16]
+    if folder is None:
+        document = read(now, routes)
+    else:
+        digest = hashlib.sha256(f"{FORMAT} {installed} {day_of(now)} {json.dumps(routes)}".encode()).hexdigest()[:16]
+        document = _read_once(folder / f"prices-{digest}.json", now, lambda: read(now, routes))
     source = f"{PACKAGE} {installed}"
-    with _file_lock(folder):
-        # Of several processes that start together only the first reads the list.
-        document = _cached(folder, f"prices-{digest}.json")
-        if document is None or now >= document["until"]:
-            document = read(now, routes)
-            _cache(folder, f"prices-{digest}.json", document)
-    prices = {route: read_price(price, source) for route, price in document["prices"].items()}
-    return prices, document["until"]
+    return {route: read_price(price, source) for route, price in document["prices"].items()}, document["until"]
 
 
 def _run(at: float, routes: list[Route]) -> Document:
@@ -233,14 +230,26 @@ def _is_public(base_url: str) -> bool:
     return "." in host
 
 
+def _read_once(cache: Path, now: float, read: Callable[[], Document]) -> Document:
+    """Of several processes that start together only the first reads the list; the others find it in the cache."""
+    with _file_lock(cache.with_name("prices.lock")):
+        with suppress(OSError, ValueError):
+            document = _checked(json.loads(cache.read_text()))
+            if now < document["until"]:
+                return document
+        document = read()
+        # If it cannot be written, the list is read again the next time.
+        with suppress(OSError):
+            _write(cache, document)
+        return document
+
+
 @contextmanager
-def _file_lock(folder: Path | None) -> Iterator[None]:
-    """A lock between processes that share the folder; none if it is not writable."""
+def _file_lock(file: Path) -> Iterator[None]:
+    """A lock between processes; none if the file cannot be written."""
     try:
-        if folder is None:
-            raise OSError
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (folder / "prices.lock").open("w")
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = file.open("w")
     except OSError:
         yield
         return
@@ -249,22 +258,11 @@ def _file_lock(folder: Path | None) -> Iterator[None]:
         yield
 
 
-def _cached(folder: Path | None, name: str) -> Document | None:
-    if folder is None:
-        return None
-    with suppress(OSError, ValueError):
-        return _checked(json.loads((folder / name).read_text()))
-    return None
-
-
-def _cache(folder: Path | None, name: str, document: Document) -> None:
-    """Caches the extract. On failure it is read again the next time."""
-    if folder is None:
-        return
-    with suppress(OSError):
-        for old in folder.glob("prices-*.json"):
-            if time.time() - old.stat().st_mtime > KEPT:
-                old.unlink(missing_ok=True)
-        fresh = folder / f"{name}.new"
-        fresh.write_text(json.dumps(document))
-        fresh.replace(folder / name)
+def _write(cache: Path, document: Document) -> None:
+    """Raises OSError."""
+    for old in cache.parent.glob("prices-*.json"):
+        if time.time() - old.stat().st_mtime > KEPT:
+            old.unlink(missing_ok=True)
+    fresh = cache.with_name(f"{cache.name}.new")
+    fresh.write_text(json.dumps(document))
+    fresh.replace(cache)

@@ -50,17 +50,18 @@ class Authenticator:
         identification: ClientIdentification,
         keys: Mapping[str, GatewayKey],
         tokens: Tokens | None,
+        holder: Holder | None = None,
         *,
         claims: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """``claims`` are paths of token claims to copy into identities."""
+        """``holder`` is closed with it; ``claims`` are paths of token claims to copy into identities."""
         self._identification = identification
         self._claims = claims
         self._keys = KeyRing(keys)
         self._tokens = tokens
         self._clock = clock
-        self._holder = Holder()
+        self._holder = Holder() if holder is None else holder
 
     @classmethod
     def open(
@@ -82,9 +83,7 @@ class Authenticator:
         holder = Holder(shared)
         source = (oauth.issuer, oauth.hosts, oauth.url, oauth.poll_interval, trust_of(oauth.ca_file))
         token_keys = holder.hold("token signing keys", source, partial(_fetched_keys, oauth))
-        authenticator = cls(identification, keys, Tokens(oauth, token_keys), claims=claims)
-        authenticator._holder = holder
-        return authenticator
+        return cls(identification, keys, Tokens(oauth, token_keys), holder, claims=claims)
 
     def close(self) -> None:
         """Stops fetching keys, unless others share them; does not wait."""

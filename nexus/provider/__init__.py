@@ -7,6 +7,7 @@ worker thread.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -30,6 +31,7 @@ from nexus.provider.accounts import accounts_of, renewed_key
 from nexus.provider.bound_thinking import without_bound
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.catalogue import Listing as Listing
+from nexus.provider.learned import LearnedQuirks
 from nexus.provider.request import USER_AGENT as USER_AGENT
 from nexus.provider.request import Labels as Labels
 from nexus.provider.request import ProviderRequest as ProviderRequest
@@ -91,6 +93,13 @@ class Provider(ABC):
         table = self.settings.model_copy(update={"models": {}})
         stamps = tuple(stamp(file) for _, file in named_files(table))
         return self._holder.hold(f"credential of {self.name}", (table, stamps), make)
+
+    def learned_quirks(self, *identity: object) -> LearnedQuirks:
+        """What the server turned out to need; kept over reloads that change neither its address and keys nor
+        ``identity``."""
+        identity = (self.base_url, self.settings.configured_keys, *identity)
+        log = logging.getLogger(f"nexus.providers.{self.settings.type}")
+        return self._holder.hold(f"what was learned of {self.name}", identity, lambda _: LearnedQuirks(self.name, log))
 
     def start(self, learn: Callable[[str], None]) -> None:
         """Starts slow work in the background; ``learn`` is called with every secret that is not in the settings."""

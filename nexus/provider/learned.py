@@ -17,8 +17,9 @@ _FOUND = "found a quirk of the server that is not configured; requests are adapt
 
 @dataclass(slots=True, eq=False)
 class LearnedQuirks:
-    """``below_version``: the API was found below /v1, which ``base_url`` lacks."""
+    """``provider`` is its name. ``below_version``: the API was found below /v1, which ``base_url`` lacks."""
 
+    provider: str
     log: logging.Logger
     below_version: bool = False
     _quirks: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -27,10 +28,10 @@ class LearnedQuirks:
         """The quirks of a model, or of the whole server."""
         return self._quirks.get(model, frozenset())
 
-    def record(self, provider: str, model: str, quirk: str, words: str = _FOUND) -> None:
+    def record(self, model: str, quirk: str, words: str = _FOUND) -> None:
         """Records and logs a quirk; ``words`` is the log message, ``model`` "" the whole server."""
         known = self.quirks(model)
         if quirk not in known and len(self._quirks) < _MOST_MODELS:
             self._quirks[model] = known | {quirk}
-            fields = {"provider": provider, "model": model or None, "quirk": quirk}
+            fields = {"provider": self.provider, "model": model or None, "quirk": quirk}
             self.log.warning(words, extra={"fields": fields})

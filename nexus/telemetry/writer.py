@@ -6,13 +6,13 @@ stream rejects, as a full disk does. The count is logged.
 
 from __future__ import annotations
 
-import io
 import os
 import select
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TextIO
 
 from nexus.daemon import start_daemon
@@ -134,29 +134,31 @@ def _pieces(lines: Iterable[str]) -> Iterator[str]:
 def _writing_to(stream: TextIO) -> Callable[[str], None]:
     """Bypasses the stream's buffer if there is a descriptor: a stuck thread would hold the buffer's lock."""
     try:
-        descriptor = stream.fileno()
+        return _Descriptor(stream.fileno()).write
     except (OSError, ValueError, AttributeError):
-        descriptor = None
+        return partial(_write_to_buffer, stream)
 
-    def write(text: str) -> None:
-        stream.write(text)
-        stream.flush()
 
-    torn = ""
+def _write_to_buffer(stream: TextIO, text: str) -> None:
+    stream.write(text)
+    stream.flush()
 
-    def write_descriptor(text: str) -> None:
-        nonlocal torn
-        assert descriptor is not None
-        rest = memoryview((torn + text).encode("utf-8", "backslashreplace"))
+
+class _Descriptor:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._torn = ""
+        """A line break if a line was not written to its end."""
+
+    def write(self, text: str) -> None:
+        rest = memoryview((self._torn + text).encode("utf-8", "backslashreplace"))
         while rest:
             try:
-                rest = rest[os.write(descriptor, rest) :]
+                rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:
-                select.select([], [descriptor], [], 1.0)
+                select.select([], [self._descriptor], [], 1.0)
             except OSError:
                 # A full disk takes a part of a line: the next one begins on a line of its own.
-                torn = "\n"
+                self._torn = "\n"
                 raise
-        torn = ""
-
-    return write if descriptor is None or isinstance(stream, io.StringIO) else write_descriptor
+        self._torn = ""

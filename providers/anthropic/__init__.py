@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar, Literal
@@ -16,7 +15,6 @@ from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
 from nexus.provider import USER_AGENT, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue, Offered, entries, pages, parameter
-from nexus.provider.learned import LearnedQuirks
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
 from nexus.providers.anthropic.refused import LEARNED, quirk_of, with_quirks
 from nexus.settings.auth_scheme import VendorLoginSettings
@@ -26,8 +24,6 @@ from nexus.settings.urls import host_of
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamRequest
 from nexus.wire import Json, text
-
-log = logging.getLogger("nexus.providers.anthropic")
 
 VERSION = "2023-06-01"
 """The newest version that accepts temperature, top_p and top_k, which clients of other protocols send; a Messages
@@ -69,8 +65,7 @@ class AnthropicProvider(Provider):
         super().__init__(name, settings, shared)
         if not self.base_url.endswith("/v1"):
             self.base_url += "/v1"
-        identity = (self.base_url, settings.configured_keys, settings.api_key_command)
-        self._learned = self._holder.hold(f"what was learned of {name}", identity, lambda _: LearnedQuirks(log))
+        self._learned = self.learned_quirks(settings.api_key_command)
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
         """A key sent for this vendor, or else the login of a Messages client if logins are forwarded."""
@@ -96,7 +91,7 @@ class AnthropicProvider(Provider):
     def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
         if (quirk := quirk_of(refused, request.body)) is None:
             return super().do_without(refused, request)
-        learn = partial(self._learned.record, self.name, request.model, quirk, LEARNED[quirk])
+        learn = partial(self._learned.record, request.model, quirk, LEARNED[quirk])
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=True)
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:

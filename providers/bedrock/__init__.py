@@ -6,7 +6,6 @@ percent-encoded path segment, encoded as botocore does, and nothing in a request
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -28,7 +27,6 @@ from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import Edited
 from nexus.provider import USER_AGENT, Listing, Provider, ProviderRequest, configured
 from nexus.provider.catalogue import Catalogue
-from nexus.provider.learned import LearnedQuirks
 from nexus.provider.request import Without
 from nexus.providers.bedrock.bodies import count_invoke_body, invoke_body
 from nexus.providers.bedrock.catalogue import LISTS, catalogue, control_url
@@ -54,8 +52,6 @@ from nexus.wire import encode
 
 if TYPE_CHECKING:
     from nexus.providers.bedrock.credentials import Keys
-
-log = logging.getLogger("nexus.providers.bedrock")
 
 HOST = "Amazon Bedrock"
 METADATA = "x-amzn-bedrock-request-metadata"
@@ -107,8 +103,7 @@ class BedrockProvider(Provider):
         self._chain = self.credential(lambda _: Chain(name, profile, region, proxy=proxy, ca_file=ca_file))
         self._environment_token = environment_token
         self._sign = sign
-        identity = (self.base_url, settings.configured_keys, profile)
-        self._learned = self._holder.hold(f"what was learned of {name}", identity, lambda _: LearnedQuirks(log))
+        self._learned = self.learned_quirks(profile)
 
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
         is_named = isinstance(settings, BedrockModel) and settings.family == "anthropic"
@@ -149,7 +144,7 @@ class BedrockProvider(Provider):
         quirk = quirk_of(refused, request.dialect)
         if quirk is None:
             return super().do_without(refused, request)
-        learn = partial(self._learned.record, self.name, request.model, quirk)
+        learn = partial(self._learned.record, request.model, quirk)
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn)
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:

@@ -25,7 +25,6 @@ from nexus.protocols.codec import Target
 from nexus.protocols.operation import ENDPOINTS, FILES_AND_BATCHES, Action
 from nexus.provider import USER_AGENT, Listing, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue
-from nexus.provider.learned import LearnedQuirks
 from nexus.provider.request import nothing
 from nexus.providers.openai import catalogue as models
 from nexus.providers.openai.endpoints import endpoints_of
@@ -92,6 +91,12 @@ class OpenAISettings(VendorLoginSettings):
     def files_and_batches(self) -> tuple[str, ...]:
         return tuple(name for name in self.endpoints or () if name in FILES_AND_BATCHES)
 
+    @property
+    def passthrough_endpoints(self) -> tuple[str, ...] | None:
+        """The other endpoints; None if the settings say nothing about these, as a list of only files and batches."""
+        others = tuple(name for name in self.endpoints or () if name not in FILES_AND_BATCHES)
+        return others if others or self.endpoints == () else None
+
 
 class OpenAIProvider(Provider):
     settings_type: ClassVar[type[ProviderSettings]] = OpenAISettings
@@ -111,17 +116,14 @@ class OpenAIProvider(Provider):
         if f"{self.base_url}/" == _OPENAI:
             self.base_url += VERSION
         self._root = self.base_url
-        identity = (self.base_url, settings.configured_keys, settings.api_key_command, self.settings.reasoning_summary)
-        self._learned = self._holder.hold(f"what was learned of {name}", identity, lambda _: LearnedQuirks(log))
+        self._learned = self.learned_quirks(settings.api_key_command, self.settings.reasoning_summary)
         self._is_openai = self.base_url.startswith(_OPENAI)
         self._has_responses = self._is_openai if self.settings.responses is None else self.settings.responses
         self._lacks_version = not urlsplit(self.base_url).path
         if self._learned.below_version:
             self.base_url, self._lacks_version = self._root + VERSION, False
-        named = self.settings.endpoints
-        # A list with only files and batches says nothing about the others.
-        only_files = named is None or (named and set(named) <= set(FILES_AND_BATCHES))
-        self._endpoints = endpoints_of(self.base_url) if only_files or named is None else named
+        named = self.settings.passthrough_endpoints
+        self._endpoints = endpoints_of(self.base_url) if named is None else named
 
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
         if self._takes_logins:
@@ -150,12 +152,12 @@ class OpenAIProvider(Provider):
             # A caller's own key belongs to another organization: a rejection there says nothing about the provider's
             # key.
             words = "reasoning summaries are refused, so they are omitted"
-            keep = partial(self._learned.record, self.name, "", SUMMARY, words)
+            keep = partial(self._learned.record, "", SUMMARY, words)
             return Without(SUMMARY, without_summary, nothing if request.key_is_callers else keep)
         quirk = quirk_of(refused, request.dialect, request.body)
         if quirk is None:
             return None
-        keep = partial(self._learned.record, self.name, request.model, quirk)
+        keep = partial(self._learned.record, request.model, quirk)
         learn = keep if holds_always(quirk, refused) else nothing
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=quirk in IN_PASSTHROUGH)
 
