@@ -13,7 +13,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from nexus.accounting.finished import CALLS, Attempted, Finished, Who
+from nexus.accounting.finished import CALLS, Attempted, Finished
+from nexus.auth.identity import Who
 from nexus.dataclasses import dataclass, field
 
 BOUNDS = tuple(round(0.1 * 1.25**step, 4) for step in range(71))

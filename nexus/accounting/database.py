@@ -5,18 +5,23 @@ Any thread, one at a time; nothing here runs on the loop. Statements use ``?`` a
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 from nexus.accounting.tables import MIGRATIONS, VERSION
-from nexus.accounting.turns import Turns
 
 Value = str | int | float | None
 ResultRow = tuple[Any, ...]
 
 BUSY_SECONDS = 5.0
 """How long a writer waits for another process's write."""
+
+LAST_SECONDS = 1.0
+"""How long closing waits for a running transaction."""
 
 
 class DatabaseError(Exception):
@@ -61,12 +66,39 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
-@contextmanager
-def turn(turns: Turns) -> Iterator[None]:
-    with turns.taken() as is_free:
-        if not is_free:
+class Turns:
+    """Gives one thread at a time access to a database whose calls may hang; the others wait for a limited time.
+    ``patience`` is how many seconds a thread waits, and how many a transaction may take before others give up."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._began = math.inf
+        """When the running transaction began, in monotonic seconds."""
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Waits for the thread's turn. Raises DatabaseError if it does not come."""
+        left = self._began + self._patience - time.monotonic()
+        if not self._lock.acquire(timeout=min(self._patience, max(0.0, left))):
             raise DatabaseError("the database does not answer")
-        yield
+        self._began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._began = math.inf
+            self._lock.release()
+
+    @contextmanager
+    def take_last(self) -> Iterator[bool]:
+        """As ``take``, for closing: yields whether the turn came, because a hanging database must not keep a process
+        from ending."""
+        taken = self._lock.acquire(timeout=LAST_SECONDS)
+        try:
+            yield taken
+        finally:
+            if taken:
+                self._lock.release()
 
 
 class Cursor:

@@ -10,14 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from nexus.accounting.record import AttemptRecord, CallRecord, Outcome, milliseconds, reason
+from nexus.auth.identity import Who
 from nexus.conversation.usage import PARTS, parts_of
 
 LONGEST = 200
 """Maximum length of a name or of the reason for a failure."""
-
-Who = tuple[str, str]
-"""A user and a gateway key ("" if there was none): a caller who may not see everyone's calls sees those of this
-pair."""
 
 Attempted = tuple[str, bool, int | None, tuple[int, ...], float | None]
 """Route, success, cost in nano-dollars, tokens by part, milliseconds to first content."""

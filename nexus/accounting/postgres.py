@@ -9,8 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from nexus.accounting.database import BUSY_SECONDS, Cursor, DatabaseError, RowsRefused, Transaction, turn
-from nexus.accounting.turns import Turns
+from nexus.accounting.database import BUSY_SECONDS, Cursor, DatabaseError, RowsRefused, Transaction, Turns
 
 
 class PostgresDatabase:
@@ -30,7 +29,7 @@ class PostgresDatabase:
 
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[Transaction]:
-        with turn(self._turns):
+        with self._turns.take():
             try:
                 with ExitStack() as stack:
                     cursor = stack.enter_context(self._begin(stack).cursor())
@@ -71,7 +70,7 @@ class PostgresDatabase:
         """Nothing to do: the next query notices a lost server."""
 
     def close(self) -> None:
-        with self._turns.last() as is_free:
+        with self._turns.take_last() as is_free:
             if is_free and self._connection is not None:
                 self._connection.close()
 

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 import nexus
 from nexus.accounting.days import DAY, day_of, midnight
-from nexus.accounting.price_list import Route, price_list
+from nexus.accounting.price_list import PriceQuery, price_list
 from nexus.accounting.prices import NanoRates, Price, read_price, with_defaults
 from nexus.accounting.record import TokensKnown
 from nexus.conversation.usage import Usage
@@ -48,13 +48,13 @@ KEPT = 7 * DAY
 """Seconds after which a cached extract of the list is deleted."""
 
 Document = dict[str, Any]
-Reader = Callable[[float, list[Route]], Document]
+Reader = Callable[[float, list[PriceQuery]], Document]
 """Reads the list's prices of routes at a time in Unix seconds. Raises OSError, ValueError or
 subprocess.SubprocessError."""
 
 
 @dataclass(frozen=True, slots=True)
-class Priced:
+class PricedRoute:
     """A route to price; ``settings`` override the list, which knows it as ``listing``."""
 
     name: str
@@ -70,7 +70,7 @@ class Priced:
         return FREE if self.is_free else None
 
     @property
-    def listed(self) -> Iterator[Route]:
+    def listed(self) -> Iterator[PriceQuery]:
         """The query for the list; none if it is not needed or the server is not public."""
         if self.own is None and self.listing is not None and _is_public(self.listing.base_url):
             yield self.name, self.listing.base_url, self.listing.model, self.listing.percent
@@ -88,12 +88,12 @@ def configured(settings: PriceSettings) -> Price:
     return Price(own, "settings", tuple(zip(map(int, settings.above), above, strict=True)))
 
 
-def priced(providers: Iterable[Provider]) -> Iterator[Priced]:
+def priced(providers: Iterable[Provider]) -> Iterator[PricedRoute]:
     """Every route of these providers."""
     for provider in providers:
         for alias, model in provider.settings.models.items():
             listing = provider.listing(model.rename or alias, model)
-            yield Priced(f"{provider.name}/{alias}", listing, model.price, provider.is_free)
+            yield PricedRoute(f"{provider.name}/{alias}", listing, model.price, provider.is_free)
 
 
 class PriceBook:
@@ -101,7 +101,7 @@ class PriceBook:
 
     def __init__(
         self,
-        routes: Iterable[Priced],
+        routes: Iterable[PricedRoute],
         folder: Path | None,
         clock: Callable[[], float] = time.time,
         read: Reader | None = None,
@@ -179,7 +179,9 @@ class PriceBook:
                 self._changed.notify_all()
 
 
-def _listed(routes: list[Route], folder: Path | None, now: float, read: Reader) -> tuple[Mapping[str, Price], float]:
+def _listed(
+    queries: list[PriceQuery], folder: Path | None, now: float, read: Reader
+) -> tuple[Mapping[str, Price], float]:
     """The prices of routes, and until when they hold."""
     try:
         installed = version(PACKAGE)
@@ -187,20 +189,20 @@ def _listed(routes: list[Route], folder: Path | None, now: float, read: Reader) 
         log.warning(f"costs are unknown except for models with a configured price: {PACKAGE} is not installed")
         return {}, midnight(now) + DAY
     if folder is None:
-        document = read(now, routes)
+        document = read(now, queries)
     else:
-        digest = hashlib.sha256(f"{FORMAT} {installed} {day_of(now)} {json.dumps(routes)}".encode()).hexdigest()[:16]
-        document = _read_once(folder / f"prices-{digest}.json", now, lambda: read(now, routes))
+        digest = hashlib.sha256(f"{FORMAT} {installed} {day_of(now)} {json.dumps(queries)}".encode()).hexdigest()[:16]
+        document = _read_once(folder / f"prices-{digest}.json", now, lambda: read(now, queries))
     source = f"{PACKAGE} {installed}"
     return {route: read_price(price, source) for route, price in document["prices"].items()}, document["until"]
 
 
-def _run(at: float, routes: list[Route]) -> Document:
+def _run(at: float, queries: list[PriceQuery]) -> Document:
     """Reads the list in a subprocess, which imports from this installation and not from the working directory."""
     environ = {**os.environ, "PYTHONPATH": str(Path(nexus.__file__).parents[1])}
     done = subprocess.run(
         [sys.executable, "-P", "-m", "nexus.accounting.price_list"],
-        input=json.dumps([at, routes]),
+        input=json.dumps([at, queries]),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -210,9 +212,9 @@ def _run(at: float, routes: list[Route]) -> Document:
     return _checked(json.loads(done.stdout))
 
 
-def read_here(at: float, routes: list[Route]) -> Document:
+def read_here(at: float, queries: list[PriceQuery]) -> Document:
     """Reads the list in this process, for short-lived commands."""
-    return _checked(json.loads(json.dumps(price_list(at, routes))))
+    return _checked(json.loads(json.dumps(price_list(at, queries))))
 
 
 def _checked(document: Any) -> Document:

@@ -2,7 +2,7 @@
 
     python -m nexus.accounting.price_list < REQUEST
 
-Reads a JSON array of a time in Unix seconds and routes; writes an object with the prices that the package has at that
+Reads a JSON array of a time in Unix seconds and queries; writes an object with the prices that the package has at that
 time by name, as ``read_price`` reads them, and ``until`` when they hold. Fetches nothing: the prices are the installed
 ones.
 """
@@ -38,18 +38,18 @@ _TIERS = ("service_tier", "speed", "processing")
 _OF_MEDIA = ("input_{}_mtok", "output_{}_mtok", "cache_{}_read_mtok")
 """The package's keys for prices of non-text tokens."""
 
-Route = tuple[str, str, str, int]
+PriceQuery = tuple[str, str, str, int]
 """Name, address of the vendor's API, the vendor's model id, and the percentage of the listed price that it costs."""
 
 
-def price_list(at: float, routes: Iterable[Route]) -> dict[str, Any]:
-    """The package's prices of ``routes``, and until when they hold."""
+def price_list(at: float, queries: Iterable[PriceQuery]) -> dict[str, Any]:
+    """The package's prices for ``queries``, and until when they hold."""
     import genai_prices
 
     found: dict[str, Any] = {}
     now = datetime.fromtimestamp(at, UTC)
     until = midnight(at) + DAY
-    for name, base_url, model, percent in routes:
+    for name, base_url, model, percent in queries:
         try:
             answer = genai_prices.calc_price(
                 genai_prices.Usage(), model, provider_api_url=base_url, genai_request_timestamp=now
@@ -134,5 +134,5 @@ def _nano(dollars: Decimal, percent: int) -> int:
 
 
 if __name__ == "__main__":
-    moment, routes = json.load(sys.stdin)
-    json.dump(price_list(moment, [tuple(route) for route in routes]), sys.stdout)
+    moment, queries = json.load(sys.stdin)
+    json.dump(price_list(moment, [tuple(query) for query in queries]), sys.stdout)

@@ -14,8 +14,9 @@ from contextlib import suppress
 from typing import Any
 
 from nexus.accounting.activity import Activity
-from nexus.accounting.finished import Finished, Who, finished_calls
+from nexus.accounting.finished import Finished, finished_calls
 from nexus.accounting.record import CallRecord
+from nexus.auth.identity import Who
 from nexus.processes.hub import Function
 from nexus.processes.link import NoResult, SupervisorLink
 

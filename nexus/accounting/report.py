@@ -13,6 +13,7 @@ from nexus.accounting.database import Database
 from nexus.accounting.days import DAY, day_of, midnight
 from nexus.accounting.report_options import BY, Filters, where
 from nexus.accounting.tables import DAY_SUMS, SUMS, number_of
+from nexus.auth.identity import Who
 from nexus.dataclasses import dataclass, fields
 from nexus.headers.tags import TAG
 from nexus.settings.types import read_duration
@@ -68,6 +69,11 @@ class Report:
     rows: tuple[Sums, ...]
     total: Sums
     more: bool = False
+
+
+def filters_of(who: Who | None) -> Filters:
+    """The filters for what a caller may see, None for everything."""
+    return () if who is None else (("user", who[0]), ("key", who[1]))
 
 
 def usage(database: Database, *, by: str, since: float, now: float, only: Filters = ()) -> Report:

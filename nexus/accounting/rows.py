@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nexus.accounting.names import fit_id, fit_name
-from nexus.accounting.record import AttemptRecord, CallRecord, milliseconds
+from nexus.accounting.record import AttemptRecord, CallRecord, Outcome, milliseconds
+from nexus.auth.identity import Identity
 from nexus.conversation.usage import PARTS, Usage
 from nexus.wire import Json, encode
 
@@ -129,15 +130,26 @@ COLUMNS = {
 """The columns of the table ``attempts`` and their SQL types; ``docs/observability.rst`` describes each."""
 
 
-class _Nothing:
-    """Stands for a missing part of a call: every attribute is None."""
-
-    def __getattr__(self, name: str) -> None:
-        return None
-
-
-_NOTHING: Any = _Nothing()
+_NOBODY = Identity(None, None, None, "open", None, None, frozenset())
 _NO_USAGE = Usage()
+_NO_ATTEMPT = AttemptRecord(
+    number=0,
+    route="",
+    request_model="",
+    key=None,
+    outcome=Outcome.REFUSED,
+    status=None,
+    began=0.0,
+    first_content=None,
+    ended=0.0,
+    model=None,
+    stop=None,
+    usage=None,
+    tokens_known="yes",
+    error=None,
+    cost=0,
+)
+"""For a call without one: nothing was used."""
 
 
 def rows_of(call: CallRecord) -> list[Row]:
@@ -151,11 +163,11 @@ def rows_of(call: CallRecord) -> list[Row]:
 def _row(call: CallRecord, of: AttemptRecord | None, *, is_last: bool) -> Row:
     """The values in the order of COLUMNS. Missing texts are ``""``, because in SQL two NULLs are never equal."""
     ended = of or call
-    attempt, identity, tags = of or _NOTHING, call.identity or _NOTHING, call.tags
+    attempt, identity, tags = of or _NO_ATTEMPT, call.identity or _NOBODY, call.tags
     usage, error = attempt.usage or _NO_USAGE, ended.error
     return {
         "call_id": call.id,
-        "attempt": attempt.number or 0,
+        "attempt": attempt.number,
         "is_last": int(is_last),
         "at_seconds": call.at,
         "caller": fit_id(identity.client_id),
@@ -179,16 +191,15 @@ def _row(call: CallRecord, of: AttemptRecord | None, *, is_last: bool) -> Row:
         "status": ended.status,
         "outcome": str(ended.outcome),
         "call_outcome": str(call.outcome),
-        "timeout": attempt.timeout or "",
+        "timeout": attempt.timeout,
         "error": "" if error is None else error.kind,
         "stop": fit_name(attempt.stop),
         "queue_ms": milliseconds(call.queued),
-        "began_ms": milliseconds(attempt.began),
+        "began_ms": None if of is None else milliseconds(of.began),
         "first_ms": milliseconds(attempt.first_content),
         "total_ms": milliseconds(call.total if is_last else attempt.ended),
         "own_ms": milliseconds(call.own) if is_last else None,
-        # Without an attempt nothing was used.
-        "tokens_known": attempt.tokens_known or "yes",
+        "tokens_known": attempt.tokens_known,
         "input_tokens": usage.input,
         "cache_read_tokens": usage.cache_read,
         "cache_write_5m_tokens": usage.cache_write_5m,
@@ -197,7 +208,7 @@ def _row(call: CallRecord, of: AttemptRecord | None, *, is_last: bool) -> Row:
         "reasoning_tokens": usage.reasoning,
         "raw_usage": fit_usage(attempt.raw_usage),
         "service_tier": fit_name(usage.service_tier),
-        "cost_nano": 0 if of is None else of.cost,
+        "cost_nano": attempt.cost,
         "price_source": fit_name(attempt.price_source),
         "dropped": fit_list(call.dropped) if is_last else "",
     }

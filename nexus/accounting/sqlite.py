@@ -9,8 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from nexus.accounting.database import BUSY_SECONDS, Cursor, DatabaseError, RowsRefused, Transaction, turn
-from nexus.accounting.turns import Turns
+from nexus.accounting.database import BUSY_SECONDS, Cursor, DatabaseError, RowsRefused, Transaction, Turns
 
 SYNCHRONOUS = "NORMAL"
 """When SQLite syncs to disk: kill -9 loses nothing that was committed; a power cut at most the last commits."""
@@ -35,7 +34,7 @@ class SqliteDatabase:
 
     @contextmanager
     def transaction(self, *, write: bool = True) -> Iterator[Transaction]:
-        with turn(self._turns):
+        with self._turns.take():
             try:
                 connection = self._opened()
                 connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
@@ -53,7 +52,7 @@ class SqliteDatabase:
                 raise DatabaseError(f"{self.path}: {(error.strerror or str(error)).lower()}") from error
 
     def check_file(self) -> None:
-        with turn(self._turns):
+        with self._turns.take():
             self._check()
 
     def _check(self) -> None:
@@ -80,7 +79,7 @@ class SqliteDatabase:
             raise
 
     def close(self) -> None:
-        with self._turns.last() as is_free:
+        with self._turns.take_last() as is_free:
             if is_free and self._connection is not None:
                 self._connection.close()
                 self._connection = None

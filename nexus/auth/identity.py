@@ -6,7 +6,7 @@ Fails closed: if callers are identified, one without an identity sees nothing.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Literal
 from urllib.parse import quote
 
@@ -64,12 +64,12 @@ def joined(*parts: str) -> str:
     return ":".join(quote(part, safe="@.") for part in parts)
 
 
-Only = Mapping[str, str]
-"""The only user and gateway key whose usage a caller sees; the key is "" for a token. Both are needed, because a key's
-name and a token's subject can be the same text."""
+Who = tuple[str, str]
+"""A user and a gateway key, "" for a token: a caller who may not see everyone's usage sees that of this pair. Both are
+needed, because a key's name and a token's subject can be the same text."""
 
 
-def sight_of(identity: Identity, readers: Collection[str]) -> Only | None:
+def sight_of(identity: Identity, readers: Collection[str]) -> Who | None:
     """Whose usage a caller may see. None means everyone's: for groups in ``[usage] readers``, and for all callers of an
     open gateway that does not identify them. Raises PermissionDenied.
     """
@@ -77,7 +77,7 @@ def sight_of(identity: Identity, readers: Collection[str]) -> Only | None:
         return None
     if identity.client_id is None:
         raise PermissionDenied("the caller cannot be identified, so there is no usage to show")
-    return {"user": identity.client_id, "key": identity.key or ""}
+    return identity.client_id, identity.key or ""
 
 
 def sees_everybody(identity: Identity, readers: Collection[str]) -> bool:

@@ -159,7 +159,7 @@ class Admission:
         for account, nano in charges:
             if nano > 0:
                 self.limits.book([Demand(account.quota, nano, ago=account.ago)])
-                state.charges.append(Charge(account.name, account.subject, account.span.name, nano))
+                state.charges.append(Charge(account.name, account.subject, account.period.name, nano))
 
     def _spending(self, call: Call, candidate: Candidate) -> Spending | None:
         """What budgets would pay for the call; None if no budget covers it."""

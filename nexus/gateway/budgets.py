@@ -90,13 +90,13 @@ class Budgets:
                 fields = {
                     "budget": account.name,
                     "subject": account.subject,
-                    "period": account.span.name,
+                    "period": account.period.name,
                     "used_usd": usd(used),
                     "limit_usd": usd(account.budget.limit_usd),
                 }
                 log.warning("a budget is nearly exhausted", extra={"fields": fields})
             if nano:
-                yield Charge(account.name, account.subject, account.span.name, nano)
+                yield Charge(account.name, account.subject, account.period.name, nano)
 
     def _is_nearly_used(self, account: BudgetAccount, used: int) -> bool:
         share = account.budget.warn_at
@@ -124,7 +124,7 @@ class Budgets:
         for charge in charges:
             if (budget := self._settings.get(charge.budget)) is not None and charge.nano > 0:
                 account = BudgetAccount.of(charge.budget, budget, charge.subject, now)
-                if account.span.name == charge.period:
+                if account.period.name == charge.period:
                     demands.append(Demand(account.quota, charge.nano, ago=account.ago))
         return demands
 
@@ -132,7 +132,7 @@ class Budgets:
     def periods(self) -> Mapping[str, str]:
         """The current period of each budget, by the budget's name."""
         now = self._clock()
-        return {name: BudgetAccount.of(name, budget, "", now).span.name for name, budget in self._settings.items()}
+        return {name: BudgetAccount.of(name, budget, "", now).period.name for name, budget in self._settings.items()}
 
 
 def subject_of(call: Call, name: str, budget: Budget) -> str:

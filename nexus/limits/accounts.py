@@ -25,7 +25,7 @@ class BudgetPeriod:
     ends: float
 
 
-def span_of(period: Period, zone: tzinfo, now: float) -> BudgetPeriod:
+def period_at(period: Period, zone: tzinfo, now: float) -> BudgetPeriod:
     """The period that contains ``now``, in Unix seconds."""
     today = datetime.fromtimestamp(now, zone).date()
     match period:
@@ -44,7 +44,7 @@ def span_of(period: Period, zone: tzinfo, now: float) -> BudgetPeriod:
 @functools.lru_cache(256)
 def _in_minute(period: Period, time_zone: str, minute: int) -> BudgetPeriod:
     """The period of a minute since 1970, which all budgets of its kind share; days begin at whole minutes."""
-    return span_of(period, zone_of(time_zone), minute * 60)
+    return period_at(period, zone_of(time_zone), minute * 60)
 
 
 def _begins(day: date, zone: tzinfo) -> float:
@@ -58,21 +58,21 @@ class BudgetAccount:
     name: str
     budget: Budget
     subject: str
-    span: BudgetPeriod
+    period: BudgetPeriod
     ago: int
 
     @classmethod
     def of(cls, name: str, budget: Budget, subject: str, now: float) -> BudgetAccount:
         """The current account of ``subject``. ``now`` is in Unix seconds."""
-        span = _in_minute(budget.period, budget.time_zone, int(now // 60))
-        return cls(name, budget, subject, span, max(0, round((now - span.begins) * SECOND)))
+        period = _in_minute(budget.period, budget.time_zone, int(now // 60))
+        return cls(name, budget, subject, period, max(0, round((now - period.begins) * SECOND)))
 
     @property
     def quota(self) -> Quota:
-        settings, span = self.budget, self.span
-        key = f"{{b:{encode_id(self.name)}:{encode_id(self.subject)}}}:{span.name}"
+        settings, period = self.budget, self.period
+        key = f"{{b:{encode_id(self.name)}:{encode_id(self.subject)}}}:{period.name}"
         rule = f"budget {self.name!r} ({in_dollars(settings.limit_usd)} a {settings.period} for each {settings.per})"
-        return Quota(key, "cost", settings.limit_usd, round((span.ends - span.begins) * SECOND), rule, self.name)
+        return Quota(key, "cost", settings.limit_usd, round((period.ends - period.begins) * SECOND), rule, self.name)
 
 
 def usd(nano: int) -> str:

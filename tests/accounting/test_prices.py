@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from nexus.accounting.price_book import PACKAGE, PriceBook, Priced, priced, read_here
+from nexus.accounting.price_book import PACKAGE, PriceBook, PricedRoute, priced, read_here
 from nexus.accounting.prices import NanoRates, Price
 from nexus.conversation.usage import Usage
 from nexus.provider import Listing
@@ -25,16 +25,16 @@ NOON = 1_795_867_200.0
 SONNET = {"input": 3, "output": 15, "cache_read": 0.3, "cache_write_5m": 3.75, "cache_write_1h": 6}
 
 
-def book(*routes: Priced, folder: Path | None = None) -> PriceBook:
+def book(*routes: PricedRoute, folder: Path | None = None) -> PriceBook:
     return PriceBook(routes, folder, lambda: NOON)
 
 
 def listed(url: str, model: str) -> Price | None:
-    return PriceBook([Priced("a/b", Listing(url, model))], None, lambda: NOON, read_here).now("a/b")
+    return PriceBook([PricedRoute("a/b", Listing(url, model))], None, lambda: NOON, read_here).now("a/b")
 
 
 def configured(**price: Any) -> Price:
-    found = book(Priced("a/b", None, PriceSettings.model_validate(price))).price("a/b")
+    found = book(PricedRoute("a/b", None, PriceSettings.model_validate(price))).price("a/b")
     assert found is not None
     return found
 
@@ -143,7 +143,7 @@ def test_a_batch_costs_half_if_the_price_list_says_so() -> None:
         cost = price.cost(used)
         assert cost is not None and price.in_batch.cost(used) == cost // 2
         assert price.in_batch.source == price.source
-    own = Priced("x", settings=PriceSettings.model_validate(SONNET)).own
+    own = PricedRoute("x", settings=PriceSettings.model_validate(SONNET)).own
     assert own is not None
     assert (own.in_batch.cost(used), own.in_batch.source) == (own.cost(used), "settings, not reduced for batches")
 
@@ -257,7 +257,7 @@ def test_each_kind_of_provider_finds_its_models_in_the_price_list() -> None:
 
 @pytest.mark.slow
 def test_the_price_list_is_read_once_a_day_in_a_subprocess_and_cached(tmp_path: Path) -> None:
-    route = Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))
+    route = PricedRoute("openai/gpt", Listing(OPENAI, "gpt-5.5"))
     first = book(route, folder=tmp_path)
     assert first.price("openai/gpt") is None and not first.is_known("openai/gpt")
     price = first.now("openai/gpt")
@@ -273,7 +273,7 @@ def test_the_price_list_is_read_once_a_day_in_a_subprocess_and_cached(tmp_path: 
 def test_a_price_that_depends_on_the_time_of_day_changes_with_it(tmp_path: Path) -> None:
     """DeepSeek's is twice as high from 01:00 to 04:00 and from 06:00 to 10:00 UTC."""
     now = [NOON]
-    route = Priced("d/m", Listing("https://api.deepseek.com/v1", "deepseek-v4-pro"))
+    route = PricedRoute("d/m", Listing("https://api.deepseek.com/v1", "deepseek-v4-pro"))
     prices = PriceBook([route], tmp_path, lambda: now[0], read_here)
     costs = []
     for hour in (0.5, 1.5, 3.9, 4.1, 9.9, 12):
@@ -290,7 +290,7 @@ def test_processes_that_start_together_read_the_price_list_once(tmp_path: Path) 
         reads.append(len(routes))
         return read_here(at, routes)
 
-    route = Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))
+    route = PricedRoute("openai/gpt", Listing(OPENAI, "gpt-5.5"))
     books = [PriceBook([route], tmp_path, lambda: NOON, read) for _ in range(4)]
     for one in books:
         one.start()
@@ -302,7 +302,7 @@ def test_an_unreadable_price_list_leaves_costs_unknown(caplog: pytest.LogCapture
     def read(at: float, routes: Any) -> Any:
         raise ValueError("no")
 
-    prices = PriceBook([Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))], None, lambda: NOON, read)
+    prices = PriceBook([PricedRoute("openai/gpt", Listing(OPENAI, "gpt-5.5"))], None, lambda: NOON, read)
     assert prices.now("openai/gpt") is None and prices.is_known("openai/gpt")
     assert caplog.messages == ["costs are unknown: cannot read the price list"]
 
@@ -314,7 +314,7 @@ def test_a_missing_price_package_is_logged_in_one_line(
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("nexus.accounting.price_book.version", missing)
-    assert book(Priced("openai/gpt", Listing(OPENAI, "gpt-5.5"))).now("openai/gpt") is None
+    assert book(PricedRoute("openai/gpt", Listing(OPENAI, "gpt-5.5"))).now("openai/gpt") is None
     assert caplog.messages == [
         f"costs are unknown except for models with a configured price: {PACKAGE} is not installed"
     ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nexus.limits import accounts
-from nexus.limits.accounts import BudgetAccount, span_of
+from nexus.limits.accounts import BudgetAccount, period_at
 from nexus.settings.budgets import Budget, Period, read_zone, zone_of
 
 SPANS: dict[str, tuple[Period, str, str, tuple[str, str, str]]] = {
@@ -75,7 +75,7 @@ def test_periods_begin_and_end_in_their_time_zone(
 ) -> None:
     """All times are in UTC."""
     moment = datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp()
-    span = span_of(period, zone_of(zone), moment)
+    span = period_at(period, zone_of(zone), moment)
     begins, ends = (f"{datetime.fromtimestamp(one, UTC):%Y-%m-%dT%H:%M}" for one in (span.begins, span.ends))
     assert (span.name, begins, ends) == expected
     assert span.begins <= moment < span.ends
@@ -104,5 +104,5 @@ def test_budgets_of_one_period_compute_it_together() -> None:
     """A call may count against hundreds of budgets."""
     budget = Budget(per="user", limit_usd=1, period="week", time_zone="Asia/Kathmandu")
     before = accounts._in_minute.cache_info().misses
-    spans = {BudgetAccount.of(f"b{at}", budget, "alice", 60 * 28_000_000 + at).span for at in range(50)}
+    spans = {BudgetAccount.of(f"b{at}", budget, "alice", 60 * 28_000_000 + at).period for at in range(50)}
     assert len(spans) == 1 and accounts._in_minute.cache_info().misses == before + 1

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from nexus.accounting.calls import MOST_CALLS, PageCursor, calls
 from nexus.accounting.database import Database, DatabaseError
-from nexus.accounting.report import since_of, usage
+from nexus.accounting.report import filters_of, since_of, usage
 from nexus.accounting.report_options import FILTERS, Filters, check_by
 from nexus.accounting.tabulate import as_document
 from nexus.auth.identity import sight_of
@@ -35,7 +35,8 @@ class UsageHandler(BaseHandler):
     async def get(self) -> None:
         query = self.query()
         self._check(query)
-        only = (*self._sight(), *((name, value) for name, value in query.items() if name in FILTERS))
+        who = sight_of(self.identity, self.runtime.settings.usage.readers)
+        only = (*filters_of(who), *((name, value) for name, value in query.items() if name in FILTERS))
         since = self._read("since", query, DEFAULT_SINCE, lambda text: since_of(text, time.time()))
         question = self.question(query, since, only)
         document = await self.server.query_workers.work(lambda: self._answer(question))
@@ -44,10 +45,6 @@ class UsageHandler(BaseHandler):
 
     def question(self, query: Mapping[str, str], since: float, only: Filters) -> Callable[[Database], dict[str, Json]]:
         raise NotImplementedError
-
-    def _sight(self) -> Filters:
-        """Returns the filters for what the caller may see. Raises PermissionDenied."""
-        return tuple((sight_of(self.identity, self.runtime.settings.usage.readers) or {}).items())
 
     def _check(self, query: Mapping[str, str]) -> None:
         known = {"since", *FILTERS, *self.parameters}

@@ -15,7 +15,8 @@ from typing import Any
 import nexus
 from nexus.accounting.calendar import DayOfRoute, of_points
 from nexus.accounting.days import DAY
-from nexus.auth.identity import Identity, Only, sight_of
+from nexus.accounting.report import filters_of
+from nexus.auth.identity import Identity, Who, sight_of
 from nexus.conversation.usage import NANO
 from nexus.dataclasses import asdict, dataclass
 from nexus.errors import Overloaded
@@ -40,12 +41,12 @@ BUSY = "too many dashboard requests at once; retry in a moment"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """``only`` is the filter for what the viewer may see, None for everything; ``known`` is the digest of
-    the texts that the page already has."""
+    """``only`` is whose usage the viewer may see, None for everyone's; ``known`` is the digest of the texts that the
+    page already has."""
 
     identity: Identity
     address: str
-    only: Only | None
+    only: Who | None
     known: str
 
 
@@ -72,7 +73,7 @@ def document(server: Server, runtime: Runtime, viewer: Viewer) -> dict[str, Json
     days = _days(server, view, viewer, now)
     return {
         "now": now,
-        "sees": only,
+        "sees": dict(filters_of(only)) or None,
         "ledger": server.books.ledger is not None,
         "state": _state(server, view),
         "recent": figures.recent(view),
@@ -85,10 +86,9 @@ def document(server: Server, runtime: Runtime, viewer: Viewer) -> dict[str, Json
     }
 
 
-def _view(server: Server, only: Only | None, now: float) -> Mapping[str, Any]:
+def _view(server: Server, only: Who | None, now: float) -> Mapping[str, Any]:
     """Returns the activity of everyone or of one caller: since the start, and from before if the ledger has it."""
-    view = server.recorder.view(None if only is None else (only["user"], only["key"]))
-    return server.calendar.completed(view, now, tuple((only or {}).items()))
+    return server.calendar.completed(server.recorder.view(only), now, filters_of(only))
 
 
 def _state(server: Server, view: Mapping[str, Any]) -> dict[str, Json]:
@@ -107,7 +107,7 @@ def _days(server: Server, view: Mapping[str, Any], viewer: Viewer, now: float) -
     """
     recorded, kept, today = None, of_points(view["chart"]["month"]), int(now // DAY)
     if server.books.outlives_process:
-        recorded = server.calendar.days(now, tuple((viewer.only or {}).items()))
+        recorded = server.calendar.days(now, filters_of(viewer.only))
     if recorded is None:
         return kept
     latest = max(recorded, kept, key=lambda days: sum(one.attempts + one.calls for one in days if one.day == today))

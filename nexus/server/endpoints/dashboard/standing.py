@@ -98,7 +98,7 @@ def gauge_of(account: BudgetAccount, nano: int) -> Gauge:
     used, limit, window = nano / NANO, settings.limit_usd / NANO, f"this {settings.period} ({settings.time_zone})"
     warn_at = WARN_AT if settings.warn_at is None else settings.warn_at
     whose = f"{settings.per.removeprefix(TAG)} {whose or '-'}"
-    return Gauge(f"budget {account.name}", whose, "usd", used, limit, window, account.span.ends, warn_at)
+    return Gauge(f"budget {account.name}", whose, "usd", used, limit, window, account.period.ends, warn_at)
 
 
 def _readable(subject: str) -> str:
