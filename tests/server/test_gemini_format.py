@@ -278,9 +278,8 @@ def test_keepalives_while_the_vendor_is_silent_do_not_break_clients(
     nexus = serve(anthropic_config(claude.base_url, '[server]\nping_interval = "20ms"\nearly_ping = "20ms"\n'))
     claude.default = Behaviour(delay=0.15)
     if sse:
-        # The deprecated JavaScript SDK reads its events with a pattern that begins with "data: ".
-        headers = {"x-goog-api-client": "genai-js/0.24.1"}
-        reply = nexus.post(f"{GOOGLE}/claude:streamGenerateContent?alt=sse", BODY, headers)
+        # The deprecated JavaScript SDK and Genkit read events with a pattern that begins with "data: ".
+        reply = nexus.post(f"{GOOGLE}/claude:streamGenerateContent?alt=sse", BODY)
         assert all(event.startswith(b"data: ") for event in reply.body.removesuffix(b"\n\n").split(b"\n\n"))
         with sdk(nexus) as client:
             chunks = client.models.generate_content_stream(model="claude", contents="Hi")

@@ -51,8 +51,7 @@ class GeminiDialect(Dialect):
         COUNT_TOKENS.matching(f"/models/.+{_COLON}countTokens"),
         EMBED.matching(f"/models/.+{_COLON}(?:embedContent|batchEmbedContents)"),
     )
-    # Google's SDKs do not accept comments.
-    ping: ClassVar[bytes] = b"\n"
+    ping: ClassVar[bytes] = b": ping\n"
     id_prefix: ClassVar[str] = "resp_"
     id_header: ClassVar[str] = "x-goog-request-id"
 
@@ -60,8 +59,9 @@ class GeminiDialect(Dialect):
         return _SSE if parse_qs(query[:1000]).get("alt") == ["sse"] else _ARRAY
 
     def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
-        # To @google/generative-ai 0.24, which LangChain.js uses, a stream with an empty line is broken.
-        return b"" if "genai-js/" in headers.get("x-goog-api-client", "") else self.ping
+        # The GenAI SDKs skip empty lines, but not comments. @google/generative-ai 0.24 (of LangChain.js), Genkit 1.42 and
+        # @google-cloud/vertexai 1.12 accept neither.
+        return b"\n" if "google-genai-sdk/" in headers.get("x-goog-api-client", "") else self.ping
 
     def check_query(self, query: str) -> None:
         names = {unquote_plus(item.partition("=")[0]).lower() for item in re.split("[&;]", query)}
