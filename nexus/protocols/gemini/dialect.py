@@ -59,8 +59,8 @@ class GeminiDialect(Dialect):
         return _SSE if parse_qs(query[:1000]).get("alt") == ["sse"] else _ARRAY
 
     def keepalive(self, headers: Mapping[str, str], events: int) -> bytes:
-        # The GenAI SDKs skip empty lines, but not comments. @google/generative-ai 0.24 (of LangChain.js), Genkit 1.42 and
-        # @google-cloud/vertexai 1.12 accept neither.
+        # The GenAI SDKs skip empty lines, but not comments. @google/generative-ai 0.24 (of LangChain.js), Genkit 1.42
+        # and @google-cloud/vertexai 1.12 accept neither.
         return b"\n" if "google-genai-sdk/" in headers.get("x-goog-api-client", "") else self.ping
 
     def check_query(self, query: str) -> None:
