@@ -5,7 +5,8 @@ System messages inside a conversation become text of the user's turns: Claude Co
 words that it knows (colibri #725), and these servers use others. Thinking is switched off where it is rejected
 (``messages/needed_thinking``). Sources: llama.cpp #27367 (a 500 from Qwen's template), vLLM #41114 and #48874,
 QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197; Kimi's words: oh-my-pi #1077,
-claude-code #69379; Alibaba's: claude-code #29531; DeepSeek's about a tool of Claude Code: cc-switch #7236.
+claude-code #69379; Alibaba's: claude-code #29531; DeepSeek's about a tool of Claude Code: cc-switch #7236; MiniMax's:
+MiniMax-M2.7 #43.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from nexus.wire import decode, mapping
 
 _STATUSES = (400, 422, 500)
 _WORDS = pattern(
-    r"system message must be (at the beginning|the first|first)|\brole\b.{0,60}\buser\W{1,3}or\W{1,3}assistant\b",
+    r"system message must be (at the beginning|the first|first)|invalid message role: system"
+    r"|\brole\b.{0,60}\buser\W{1,3}or\W{1,3}assistant\b",
     re.IGNORECASE | re.DOTALL,
 )
 _STRICT = pattern(

@@ -6,7 +6,8 @@ vLLM with Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #269
 ``user``: openai-compatible-conversation #26), Groq's and Cerebras' "is unsupported" (livekit/agents #1274), DeepSeek's
 and Kimi's thinking mode (hermes-agent #17455; with a forced tool DeepSeek-V3 #1376, oh-my-pi #1077, cc-switch #6367;
 switched off Kimi-K2 #141), Alibaba's (eino #994, agentscope #1608, with Qwen 3.8 in September 2026), NVIDIA's (picoclaw
-#1019, CLIProxyAPI #4149); thinking in a history: Databricks (litellm #36931, #36944);
+#1019, CLIProxyAPI #4149); thinking in a history: Databricks (litellm #36931, #36944); MiniMax, of more than one system
+message (oh-my-pi #954, CodexPlusPlus #267); Kimi, of names of tools (openclaw #79179);
 earlier arguments that are broken (vllm #43995, llama.cpp #22948, autolith #56); ``user`` and ``metadata`` on Responses
 (CLIProxyAPI #1119, claude-code-router #1730); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi
 #1745), SGLang, Kimi and CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184), Copilot
@@ -72,7 +73,11 @@ _ROWS = (
     _row(EFFORT, r"reasoning[ _.]?effort|reasoning value|support (thinking|reasoning)\b|valid levels", b'effort"'),
     _row("no_effort_none", r"reasoning is mandatory", b'effort":"none"'),
     _row(NEW_LIMIT, r"use \W?max_completion_tokens", b'"max_tokens"'),
-    _row("system_first", r"system message must be (at the beginning|the first|first)", b'"system"'),
+    _row(
+        "system_first",
+        r"system message must be (at the beginning|the first|first)|invalid (message role: system|chat setting)",
+        b'"system"',
+    ),
     _row(
         "string_content",
         r"content\b.{0,60}(invalid type: sequence|value must be a string|expected a string\b(?!.{0,20}null)|"

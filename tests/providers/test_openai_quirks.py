@@ -44,6 +44,7 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     "off, OpenRouter": ("no_effort_none", 400, "Reasoning is mandatory for this endpoint and cannot be disabled."),
     "limit": (LIMIT, 400, "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."),
     "system": ("system_first", 500, "Jinja Exception: System message must be at the beginning."),
+    "system, MiniMax": ("system_first", 400, "invalid params, invalid chat setting (2013)"),
     "user after tool": ("no_user_after_tool", 400, "Unexpected role 'user' after role 'tool'"),
     "ids": ("mistral_tool_ids", 400, "Tool call id was toolu_1 but must be a-z, A-Z, 0-9, with a length of 9."),
     "reasoning": (

@@ -46,6 +46,7 @@ REFUSALS = {
     "vllm": (400, "System message must be at the beginning."),
     "pydantic": (422, "messages.1.role: Input should be 'user' or 'assistant'"),
     "qwen": (400, "messages[1].role: unknown variant `system`, expected `user` or `assistant`"),
+    "minimax": (400, "invalid params, chat content has invalid message role: system (2013)"),
     "deepseek": (400, "messages[1].role must be either 'user' or 'assistant', but got 'system'"),
 }
 
