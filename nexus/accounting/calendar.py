@@ -1,6 +1,6 @@
-"""Cost per route and day from the ledger, for charts and the forecast of the month; and what budgets were charged.
+"""Cost per route and day from the ledger, for charts and the forecast of the month.
 
-Reads only, and only ``days`` and ``budgets``, which stay small regardless of the number of calls. Days are in UTC.
+Reads only, and only tables that stay small regardless of the number of calls. Days are in UTC.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from nexus.accounting import earlier
 from nexus.accounting.books import Books
 from nexus.accounting.database import Database, DatabaseError
 from nexus.accounting.days import DAY, day_of
-from nexus.accounting.record import Charge
 from nexus.accounting.report_options import Filters, where
+from nexus.accounting.spent import highest_spenders
 from nexus.accounting.tables import DAY_SUMS
 from nexus.conversation.usage import PARTS
 from nexus.dataclasses import dataclass
@@ -25,7 +25,6 @@ from nexus.errors import NotFound, Overloaded
 
 DAYS = 31
 MOST_ROWS = 10_000
-MOST_SPENT = 100
 
 FRESH = 3.0
 """Seconds to cache an answer of the ledger, so that many viewers cost as much as one."""
@@ -64,24 +63,6 @@ def days(database: Database, now: float, only: Filters = ()) -> list[DayOfRoute]
             values,
         )
     return [_read(*row) for row in rows]
-
-
-def spent(database: Database, periods: Mapping[str, str]) -> list[tuple[str, str, int]]:
-    """Budget, subject and nano-dollars of the highest spenders in the current period of each budget; ``periods`` are by
-    budget name. Raises DatabaseError.
-    """
-    if not periods:
-        return []
-    # SQLite takes at most a thousand conditions joined by OR.
-    pairs = ", ".join(["(?, ?)"] * len(periods))
-    values = [text for pair in periods.items() for text in pair]
-    with database.transaction(write=False) as transaction:
-        rows = transaction.query(
-            f"SELECT budget, subject, spent_nano FROM budgets WHERE (budget, period) IN (VALUES {pairs}) "
-            f"ORDER BY spent_nano DESC LIMIT {MOST_SPENT}",
-            values,
-        )
-    return [(str(budget), str(subject), int(nano)) for budget, subject, nano in rows]
 
 
 def _read(day: str, route: str, *sums: int) -> DayOfRoute:
@@ -137,8 +118,8 @@ class Calendar:
         return self._read(("days", *only), now, lambda database: days(database, now, only))
 
     def spent(self, now: float, periods: Mapping[str, str]) -> list[tuple[str, str, int]] | None:
-        """The highest spenders, as the function ``spent``; None as for ``days``."""
-        return self._read(("spent", *periods.items()), now, lambda database: spent(database, periods))
+        """The highest spenders, as the function ``highest_spenders``; None as for ``days``."""
+        return self._read(("spent", *periods.items()), now, lambda database: highest_spenders(database, periods))
 
     def completed(self, view: Mapping[str, Any], now: float, only: Filters) -> Mapping[str, Any]:
         """Completes a view of this process's activity from the ledger with what came before, in charts shorter than a
@@ -174,22 +155,3 @@ class Calendar:
             if len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
         return found
-
-
-MOST = 50_000
-"""Maximum number of subjects to read per budget, the highest spenders first."""
-
-_SPENT = (
-    "SELECT subject, spent_nano FROM budgets WHERE budget = ? AND period = ? "
-    f"ORDER BY spent_nano DESC, subject LIMIT {MOST}"
-)
-
-
-def spent_in(database: Database, periods: Mapping[str, str]) -> list[Charge]:
-    """All that was spent of each budget in the period named for it. Raises DatabaseError."""
-    found: list[Charge] = []
-    with database.transaction(write=False) as transaction:
-        for budget, period in periods.items():
-            rows = transaction.query(_SPENT, (budget, period))
-            found += [Charge(budget, str(subject), period, int(nano)) for subject, nano in rows]
-    return found

@@ -10,8 +10,8 @@ from pathlib import Path
 from nexus.cli.colours import is_coloured, render
 from nexus.cli.options import DEFAULT_FILE, Options
 from nexus.cli.parser import AGENTS
+from nexus.cli.recognize import served_at
 from nexus.dataclasses import replace
-from nexus.server.process import preflight
 from nexus.server.process.source import Source
 from nexus.server.sockets.service import BadSocket, Service, service_of
 from nexus.settings import Problem, Settings, SettingsError, secrets
@@ -38,7 +38,7 @@ def run(options: Options, command: Callable[[Options, Settings, Source], int] | 
         return command(options, settings, source)
     checks = options.command == "check"
     # A service manager hands over sockets that are already bound, so their ports must not be checked for being free.
-    running = bool(service.calls) or (checks and preflight.served_at(settings) is not None)
+    running = bool(service.calls) or (checks and served_at(settings) is not None)
     if found := source.obstacles(settings, running=running):
         return refused(found, options)
     if checks:

@@ -215,7 +215,7 @@ class Attempts:
             self._router.moves.answered(plan.affinity, candidate.name, plan.home, cooldowns.clock())
 
     def _failed(self, state: CallState, plan: Plan, attempt: Attempt, error: NexusError, gate: Gate) -> None:
-        """Prepares the next attempt, or raises the error if there is none."""
+        """Decides what follows a failed attempt. Raises the error if nothing does."""
         candidate = attempt.candidate
         if gate.content_sent or state.call.cancel.reason is not None:
             self._router.cooldowns.leave(candidate.scopes)
@@ -235,21 +235,30 @@ class Attempts:
         plan.tries[candidate.name] = plan.tries.get(candidate.name, 0) + 1
         pause = pause_before(state, plan, candidate, error, verdict)
         self._narrow(plan, candidate, verdict)
-        if pause is not None and (not plan.waiting or verdict.again == "at once"):
-            if self._router.retry_budgets.take(candidate.route.provider.name):
-                log_attempt(state, error, f"again in {pause:.1f} s")
-                attempt.fail(error)
-                self._sleep(state, pause)
-                plan.taken = candidate
-                return
-            pause = None
-        if pause is not None:
+        if pause is not None and plan.waiting and verdict.again != "at once":
             plan.later.append(Later(candidate, time.monotonic() + pause))
+        elif pause is not None and self._retry(state, plan, attempt, error, pause):
+            return
+        self._move_on(state, plan, attempt, error, failure)
+
+    def _retry(self, state: CallState, plan: Plan, attempt: Attempt, error: NexusError, pause: float) -> bool:
+        """Waits, and takes the same candidate again if its provider's retry budget allows that."""
+        candidate = attempt.candidate
+        if not self._router.retry_budgets.take(candidate.route.provider.name):
+            return False
+        log_attempt(state, error, f"again in {pause:.1f} s")
+        attempt.fail(error)
+        self._sleep(state, pause)
+        plan.taken = candidate
+        return True
+
+    def _move_on(self, state: CallState, plan: Plan, attempt: Attempt, error: NexusError, failure: Failure) -> None:
+        """Gives back what the call holds, because another candidate is next. Raises the error if there is none."""
         too_small = any(skip.failure == "too_small" for skip in plan.skips)
         if not (plan.waiting or plan.later or (plan.overflow and too_small)):
             raise error
         if failure == "missing":
-            fields = {"id": state.call.id, "route": str(candidate.route), "why": error.message}
+            fields = {"id": state.call.id, "route": str(attempt.route), "why": error.message}
             log.error(
                 "a target is misconfigured: it does not know the model, or no protocol of it is enabled",
                 extra={"fields": fields},

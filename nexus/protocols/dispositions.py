@@ -75,7 +75,8 @@ def left_out(writes: Mapping[str, Disposition], request: Request) -> list[str]:
 
     Raises UnsupportedFeature for refused fields.
     """
-    lost = [name for name, row in writes.items() if row.kind in _LOST and asks_for(name, getattr(request, name))]
+    values = {name: getattr(request, name) for name, row in writes.items() if row.kind in _LOST}
+    lost = [name for name, value in values.items() if value is not None and asks_for(name, value)]
     for name in lost:
         if writes[name].kind == "refused":
             raise UnsupportedFeature.about(name, writes[name].note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from functools import partial
 
 from pydantic import SecretStr
 
@@ -36,6 +37,8 @@ def accounts_of(provider: str, settings: ProviderSettings) -> tuple[Account, ...
     return tuple(Account(digest(f"{provider}\n{key.get_secret_value()}", 12), key) for key in keys)
 
 
+Fetch = Callable[[], Grant[SecretStr]]
+
 LEAST_BETWEEN = 30.0
 """Minimum seconds between two fetches of a key."""
 
@@ -52,24 +55,25 @@ def renewed_key(
     same settings.
     """
 
-    def learned(fetch: Callable[[], Grant[SecretStr]]) -> Callable[[], Grant[SecretStr]]:
-        def fetch_and_learn() -> Grant[SecretStr]:
-            grant = fetch()
-            for spelling in settings.spellings(grant.value):
-                learn(spelling)
-            return grant
-
-        return fetch_and_learn
+    def renewed(fetch: Fetch) -> Renewed[SecretStr]:
+        return Renewed(name, partial(_fetch_and_learn, fetch, settings, learn), least=LEAST_BETWEEN)
 
     if isinstance(settings, AuthSchemeSettings) and settings.entra is not None:
         identity, ca_file = settings.entra, settings.trust.ca_file
 
         def open_entra(stack: ExitStack) -> Renewed[SecretStr]:
-            entra = stack.enter_context(closing(Entra(name, identity, proxy=settings.proxy, ca_file=ca_file)))
-            return Renewed(name, learned(entra.fetch), least=LEAST_BETWEEN)
+            entra = Entra(name, identity, proxy=settings.proxy, ca_file=ca_file)
+            return renewed(stack.enter_context(closing(entra)).fetch)
 
         return hold(open_entra)
     if settings.api_key_command is not None:
         command = KeyCommand(name, settings.api_key_command, settings.api_key_refresh)
-        return hold(lambda _: Renewed(name, learned(command.fetch), least=LEAST_BETWEEN))
+        return hold(lambda _: renewed(command.fetch))
     return None
+
+
+def _fetch_and_learn(fetch: Fetch, settings: ProviderSettings, learn: Callable[[str], None]) -> Grant[SecretStr]:
+    grant = fetch()
+    for spelling in settings.spellings(grant.value):
+        learn(spelling)
+    return grant

@@ -80,11 +80,11 @@ def _refused_part(attempt: Attempt, lane: Lane, refused: ErrorAnswer | EmptyAnsw
 
 def _pass(attempt: Attempt) -> OpenedReply:
     call, route = attempt.call, attempt.route
-    asked_in = route.provider.embeddings(route.model, route.settings)
-    codec, asked_in = DIALECTS[call.dialect].embeddings, asked_in or OPENAI
-    if codec is None or asked_in is codec.format:
+    codec = DIALECTS[call.dialect].embeddings
+    format = route.provider.embeddings(route.model, route.settings) or OPENAI
+    if codec is None or format is codec.format:
         return _open_lane(attempt, choose_passed)
-    collected = Collected(codec, codec.read(call.document), asked_in)
+    collected = Collected(codec, codec.read(call.document), format)
     state = attempt.state
     for texts in collected.batches():
         opened = _open_lane(attempt, partial(collected.lane, texts))

@@ -14,13 +14,14 @@ import pytest
 
 from nexus.accounting import earlier
 from nexus.accounting.books import Books
-from nexus.accounting.calendar import _SPENT, Calendar, spent
+from nexus.accounting.calendar import Calendar
 from nexus.accounting.database import Database, DatabaseError, NewerTables, Transaction, migrate
 from nexus.accounting.ledger import BATCH, ROOM, Ledger
 from nexus.accounting.record import Charge
 from nexus.accounting.report import Sums, usage
 from nexus.accounting.retention import Cleanup, Retention
 from nexus.accounting.rows import COLUMNS, Row
+from nexus.accounting.spent import _SPENT, highest_spenders
 from nexus.accounting.sqlite import SqliteDatabase
 from nexus.accounting.tables import FORGET_BUDGETS, VERSION
 from nexus.accounting.writing import Item
@@ -157,7 +158,7 @@ def test_the_highest_spenders_of_thousands_of_budgets_are_found(ledger: Ledger) 
     put(ledger, *(Item(call(number), (Charge(f"b{number}", "ann", "2026-11", number),)) for number in range(3)))
     assert ledger.flush(60)
     periods = {f"b{number}": "2026-11" if number != 2 else "2026-12" for number in range(3000)}
-    assert spent(ledger.database, periods) == [("b1", "ann", 1), ("b0", "ann", 0)]
+    assert highest_spenders(ledger.database, periods) == [("b1", "ann", 1), ("b0", "ann", 0)]
 
 
 def test_earlier_activity_is_read_back(ledger: Ledger) -> None:

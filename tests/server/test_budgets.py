@@ -11,8 +11,8 @@ import anthropic
 import openai
 import pytest
 
-from nexus.accounting.calendar import spent_in
 from nexus.accounting.database import DatabaseError
+from nexus.accounting.spent import spent_in
 from nexus.server.process import running
 from nexus.server.process.reload import Adopter
 from nexus.settings import load

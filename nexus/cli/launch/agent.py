@@ -18,6 +18,7 @@ from urllib.parse import quote
 from nexus.cli.launch.gateway import started
 from nexus.cli.options import CommandError, Options
 from nexus.cli.output import put
+from nexus.cli.recognize import served_at
 from nexus.dataclasses import dataclass
 from nexus.errors import ModelNotFound
 from nexus.gateway.routing import Routes
@@ -33,7 +34,6 @@ from nexus.server.clients import (
     openai_sdk,
     reachable,
 )
-from nexus.server.process.preflight import served_at
 from nexus.server.process.source import Source
 from nexus.settings import Settings, registry
 from nexus.settings.listen import ListenAddress, url_of

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from nexus.cli.options import CommandError
-from nexus.server.process.preflight import answers_as_nexus
+from nexus.cli.recognize import answers_as_nexus
 from nexus.settings import Settings
 from nexus.settings.listen import ListenAddress, url_of
 from nexus.settings.usage import state_folder

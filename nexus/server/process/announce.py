@@ -25,6 +25,8 @@ from nexus.settings.warnings import warnings
 from nexus.upstream.request import UNIX
 from nexus.upstream.tls import authorities_from_environment
 
+log = logging.getLogger("nexus")
+
 DEMO = """\
 No nexus.toml here, so this is the demo: a built-in echo provider that answers by itself.
 It calls no vendor and needs no key. Models: demo/echo, and demo/echo-tools, which answers
@@ -56,9 +58,9 @@ def demo_text(base: str) -> str:
 
 def what_to_paste(settings: Settings, base: str) -> Iterator[str]:
     """Yields one line per client: its name, and the command or variables to paste."""
-    gateway = Access(settings, base, placeholder(settings))
     if not settings.llm.paths or base.startswith(UNIX):
         return
+    gateway = Access(settings, base, placeholder(settings))
     if "anthropic" in settings.llm.paths:
         yield f"Claude Code: {_assigned(claude_code(gateway))} claude"
         yield f"Anthropic SDK: {_assigned(anthropic_sdk(gateway))}"
@@ -72,9 +74,6 @@ def what_to_paste(settings: Settings, base: str) -> Iterator[str]:
 
 def _assigned(variables: Mapping[str, str]) -> str:
     return " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
-
-
-log = logging.getLogger("nexus")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ from nexus.protocols.loader import preload
 from nexus.server import memory
 from nexus.server.process import worker
 from nexus.server.process.announce import Urls, announce
+from nexus.server.process.forked import end_now
 from nexus.server.process.reload import SERVING, Reloader
 from nexus.server.process.rereading import Rereading
 from nexus.server.process.running import Running, start
-from nexus.server.process.signals import end_now, has_terminal
+from nexus.server.process.signals import has_terminal
 from nexus.server.process.source import Source
 from nexus.server.process.supervisor import Supervisor, Workforce
 from nexus.server.sockets.descriptors import raise_limit, shortage

@@ -13,8 +13,8 @@ from contextlib import suppress
 from tornado.ioloop import PeriodicCallback
 
 from nexus.accounting.books import Books
-from nexus.accounting.calendar import spent_in
 from nexus.accounting.database import DatabaseError
+from nexus.accounting.spent import spent_in
 from nexus.accounting.state import prepared
 from nexus.errors import Draining, Overloaded
 from nexus.processes.cpu_affinity import open_affinity

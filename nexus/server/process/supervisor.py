@@ -25,8 +25,9 @@ from nexus.processes.hub import Hub
 from nexus.processes.link import SupervisorLink, pairs
 from nexus.processes.peer import Control, Peer
 from nexus.server import memory, shared_state
+from nexus.server.process.forked import Inherited
 from nexus.server.process.rereading import Rereading
-from nexus.server.process.signals import Inherited, has_terminal, no_signals, signals
+from nexus.server.process.signals import has_terminal, no_signals, signals
 from nexus.server.process.slots import LONG, TIMES, Slot, Slots
 from nexus.server.process.source import Accepted, log_adopted
 from nexus.server.shared_state import Member, SharedMemory, SharedState

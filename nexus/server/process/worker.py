@@ -22,9 +22,9 @@ from typing import Any
 from nexus.processes.frames import BadFrame, Frames
 from nexus.processes.peer import Control
 from nexus.server import memory
+from nexus.server.process.forked import end_now
 from nexus.server.process.reload import Adopter
 from nexus.server.process.running import RECORDING, TELLING, Running, prepare
-from nexus.server.process.signals import end_now
 from nexus.server.process.source import log_rejected
 from nexus.server.shared_state import ADOPTED, BUILT, END, FACT, LISTEN, READY, RELOAD, Member
 from nexus.server.sockets.listeners import Listeners

@@ -7,7 +7,7 @@ as plain text. Source: gen-ai-input-messages.json and gen-ai-output-messages.jso
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from nexus.conversation.events import Event, ResponseEnd, ResponseStart
 from nexus.conversation.fold import fold
@@ -174,13 +174,14 @@ def request_attributes(document: Mapping[str, Json]) -> dict[str, Value]:
     return {name: value for name, value in numbers.items() if not isinstance(value, bool)} | words
 
 
-def _found(document: Mapping[str, Json], fields: Mapping[str, tuple[tuple[str, ...], ...]]) -> list[tuple[str, Json]]:
-    return [
-        (name, value)
-        for name, paths in fields.items()
-        if (value := next(filter(lambda one: one is not None, (_at(document, path) for path in paths)), None))
-        is not None
-    ]
+def _found(
+    document: Mapping[str, Json], fields: Mapping[str, tuple[tuple[str, ...], ...]]
+) -> Iterator[tuple[str, Json]]:
+    """Each attribute with the first of its fields that the document has."""
+    for name, paths in fields.items():
+        values = (_at(document, path) for path in paths)
+        if (value := next((one for one in values if one is not None), None)) is not None:
+            yield name, value
 
 
 def _at(document: Mapping[str, Json], path: tuple[str, ...]) -> Json:
