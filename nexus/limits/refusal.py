@@ -88,7 +88,7 @@ class BudgetExceeded(LimitExceeded):
         if refused.wait is None:
             return f"{left}; {needs} and can never succeed: {HINT['cost']}"
         if refused.wait <= LONG:
-            return f"{left} while other calls run; {needs}: retry in {max(1, -(-refused.wait // SECOND))} s"
+            return f"{left}; {needs}: retry in {max(1, -(-refused.wait // SECOND))} s"
         begins = datetime.fromtimestamp(time.time() + refused.wait / SECOND, UTC)
         return f"{left}; {needs}: it resets at {begins:%Y-%m-%dT%H:%M:%SZ}"
 
