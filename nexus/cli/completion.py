@@ -7,12 +7,14 @@ import argparse
 from nexus.cli.options import Options
 from nexus.cli.output import put
 from nexus.cli.parser import make_parser
+from nexus.cli.smoke.main import make_parser as make_test_parser
 
 BASH = """\
 _nexus() {{
     local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
-    case "$previous" in
-{files}        COMPREPLY=($(compgen -f -- "$current")); return ;;
+    case "${{COMP_WORDS[1]}} $previous" in
+        *" -c"|*" --config"|*" --explain")
+            COMPREPLY=($(compgen -f -- "$current")); return ;;
 {choices}    esac
     case "${{COMP_WORDS[1]}}" in
 {commands}        *) COMPREPLY=($(compgen -W "{top}" -- "$current")) ;;
@@ -26,7 +28,7 @@ ZSH = """\
 autoload -U +X bashcompinit && bashcompinit
 """
 
-FILES = ("-c", "--config", "--explain")
+FILES = ("--config", "--explain")
 
 
 def completion(options: Options) -> int:
@@ -41,7 +43,7 @@ def _commands() -> dict[str, argparse.ArgumentParser]:
     for action in actions:
         if isinstance(action.choices, dict):
             found.update(action.choices)
-    return found
+    return found | {"test": make_test_parser()}
 
 
 def _words(parser: argparse.ArgumentParser) -> list[str]:
@@ -56,24 +58,18 @@ def _words(parser: argparse.ArgumentParser) -> list[str]:
 
 def _bash() -> str:
     parser, commands = make_parser(), _commands()
-    flags = {
-        flag: " ".join(map(str, action.choices))
-        for one in (parser, *commands.values())
+    choices = "".join(
+        f'        {name}" {flag}") COMPREPLY=($(compgen -W "{" ".join(action.choices)}" -- "$current")); return ;;\n'
+        for name, one in (("*", parser), *commands.items())
         for action in one._actions
         for flag in action.option_strings
-        if action.choices
-    }
-    choices = "".join(
-        f'        {flag}) COMPREPLY=($(compgen -W "{words}" -- "$current")); return ;;\n'
-        for flag, words in sorted(flags.items())
+        if action.choices and (one is parser or flag not in _words(parser))
     )
     lines = "".join(
         f'        {name}) COMPREPLY=($(compgen -W "{" ".join(_words(command))}" -- "$current")) ;;\n'
         for name, command in commands.items()
     )
-    return BASH.format(
-        files=f"        {'|'.join(FILES)})\n    ", choices=choices, commands=lines, top=" ".join(_words(parser))
-    )
+    return BASH.format(choices=choices, commands=lines, top=" ".join(_words(parser)))
 
 
 def _fish() -> str:

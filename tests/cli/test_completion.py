@@ -12,6 +12,7 @@ LINES: dict[str, tuple[list[str], str]] = {
     "commands": (["nexus", "cl"], "claude"),
     "flags": (["nexus", "check", "--listen"], "--listen-address"),
     "words of a command": (["nexus", "env", "ant"], "anthropic"),
+    "flags of the smoke test": (["nexus", "test", "--cap"], "--capability"),
     "values of a flag": (["nexus", "route", "--protocol", "ant"], "anthropic"),
 }
 
