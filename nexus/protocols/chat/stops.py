@@ -1,6 +1,6 @@
 """Stop reasons: ``finish_reason`` to the neutral stop and back.
 
-``raw`` is set only if the reason is not the one that the writer would choose. Sources: OpenAI's API reference;
+Sources: OpenAI's API reference;
 ``stop_reason`` as vLLM and ``matched_stop`` as SGLang put it next to ``finish_reason``; ``model_length`` and ``error``
 as Mistral sends them; ``end`` (pi #2107), and ``end_turn`` (xAI's legacy completions, bedrock-access-gateway #11);
 Anthropic's words, which some servers pass on; Z.AI's ``sensitive``, ``network_error`` and
@@ -59,23 +59,16 @@ def read_stop(choice: Mapping[str, Json], *, calls: bool) -> Stop:
     """``calls`` says that the answer contains some: servers send "stop" for them too."""
     word = finish_word(choice)
     # Without a reason, the vendor's terminator says that the answer is complete.
-    stop = _read_word(word or "stop")
+    reason, raw = _READ.get(word.lower(), "unknown") if word else "end", word or None
     sequence = text(choice.get("stop_reason")) or text(choice.get("matched_stop"))
-    match stop.reason:
+    match reason:
         case "end" if calls:
-            return Stop("tool_use", raw=word or None)
+            reason = "tool_use"
         case "end" if sequence:
-            return Stop("stop_sequence", sequence=sequence)
+            return Stop("stop_sequence", sequence, raw)
         case "tool_use" if not calls:
-            return Stop("end", raw=word)
-        case _:
-            return stop
-
-
-def _read_word(word: str) -> Stop:
-    """Reads a reason, in upper or lower case."""
-    reason = _READ.get(word.lower(), "unknown")
-    return Stop(reason, raw=None if word == _WRITE[reason] else word)
+            reason = "end"
+    return Stop(reason, raw=raw)
 
 
 def write_stop(stop: Stop, *, refused: bool) -> dict[str, Json]:

@@ -12,7 +12,7 @@ from nexus.conversation.parts import Stop, StopReason
 from nexus.protocols.native_reason import native_reason
 from nexus.wire import Json, mapping, text
 
-_READ: Mapping[str, Stop] = {"max_output_tokens": Stop("max_tokens"), "content_filter": Stop("content_filter")}
+_READ: Mapping[str, StopReason] = {"max_output_tokens": "max_tokens", "content_filter": "content_filter"}
 
 _INCOMPLETE: Mapping[StopReason, str | None] = {
     "end": None,
@@ -32,10 +32,10 @@ def read_stop(response: Mapping[str, Json]) -> Stop:
     """The stop of an answer. What "completed" means depends on the content, and is decided later (tidy.py)."""
     match response.get("status"):
         case "completed":
-            return Stop("end")
+            return Stop("end", raw="completed")
         case "incomplete":
             reason = text(mapping(response.get("incomplete_details")).get("reason"))
-            return _READ.get(reason) or Stop("unknown", raw=reason or "incomplete")
+            return Stop(_READ.get(reason, "unknown"), raw=reason or "incomplete")
         case status:
             return Stop("unknown", raw=text(status) or None)
 

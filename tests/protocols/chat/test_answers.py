@@ -40,8 +40,8 @@ OWN = Signature("chat", "")
 PART = Signature("chat", "thinking")
 S = Usage(input=5, output=3)
 U = Usage(input=8, cache_read=8, cache_write_5m=4, output=4, reasoning=5)
-END = Stop("end")
-TOOL_USE = Stop("tool_use")
+END = Stop("end", raw="stop")
+TOOL_USE = Stop("tool_use", raw="tool_calls")
 ULM = '{"city":"Ulm"}'
 CALLED = Stop("tool_use", raw="stop")
 SIGNED = Signature("chat", '{"google":{"thought_signature":"TS"}}')
@@ -68,14 +68,14 @@ EXPECTED: dict[str, Response] = {
     "openai-tools": said(*TOOLS, stop=TOOL_USE, usage=U),
     "interleaved-tools": said(Text("Let me see."), *TOOLS, stop=TOOL_USE),
     "openai-refusal": said(Refusal("I'm sorry, no.")),
-    "azure-filters": said(Text("Par"), stop=Stop("content_filter")),
+    "azure-filters": said(Text("Par"), stop=Stop("content_filter", raw="content_filter")),
     "llamacpp-tools": local(ToolCall("x1", "weather", ULM), ToolCall("x2", "clock", "{}")),
     "ollama-index-zero": local(ToolCall("call_1", "weather", ULM), ToolCall("call_2", "weather", ULM), stop=CALLED),
     "no-index": local(ToolCall("call_1", "weather", ULM), ToolCall("call_2", "clock", ""), usage=Usage()),
     "deepseek-reasoning": said(
         Reasoning("2+2 is 4", OWN), Text("4"), usage=Usage(input=12, cache_read=8, output=4, reasoning=5)
     ),
-    "vllm-reasoning": said(Reasoning("hm", OWN), Text("ok done"), stop=Stop("stop_sequence", "END")),
+    "vllm-reasoning": said(Reasoning("hm", OWN), Text("ok done"), stop=Stop("stop_sequence", "END", "stop")),
     "openrouter-details": said(
         Reasoning("First this", signed(type="reasoning.text", format="anthropic-claude-v1", index=0, signature="SIG")),
         Reasoning(
@@ -100,7 +100,9 @@ EXPECTED: dict[str, Response] = {
     ),
     "google-text-signature": said(Text("Hi there", signature=SIGNED), usage=Usage(), id="g1", model="gemini"),
     "groq-usage": said(Text("hi")),
-    "moonshot-choice-usage": said(Text("hi"), stop=Stop("max_tokens"), usage=Usage(input=3, cache_read=2, output=3)),
+    "moonshot-choice-usage": said(
+        Text("hi"), stop=Stop("max_tokens", raw="length"), usage=Usage(input=3, cache_read=2, output=3)
+    ),
     "mistral-thinking": said(
         Reasoning("so then", PART), Text("the end"), stop=Stop("context_window", raw="model_length")
     ),
@@ -266,7 +268,7 @@ def test_the_reader_is_complete_at_the_finish_reason() -> None:
     reader = StreamReader(origin())
     reader.feed(None, '{"id":"i","model":"m","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]}')
     assert reader.complete
-    assert reader.feed(None, "[DONE]")[-1] == ResponseEnd(Stop("end"))
+    assert reader.feed(None, "[DONE]")[-1] == ResponseEnd(END)
     assert reader.feed(None, "[DONE]") == [] and reader.finish() == []
 
 
@@ -277,7 +279,7 @@ def test_an_error_after_the_finish_reason_only_adds_usage() -> None:
     usage = {"prompt_tokens": 43, "completion_tokens": 10}
     late = {"error": {"code": 400, "message": "Token limit reached"}, "choices": [{"delta": {}}], "usage": usage}
     assert reader.feed(None, encode(late).decode()) == [UsageUpdate(Usage(43, output=10))]
-    assert reader.feed(None, "[DONE]")[-1] == ResponseEnd(Stop("max_tokens"))
+    assert reader.feed(None, "[DONE]")[-1] == ResponseEnd(Stop("max_tokens", raw="length"))
 
 
 def test_a_call_ends_before_the_next_one_starts() -> None:
@@ -472,7 +474,7 @@ def test_interleaved_parallel_calls_are_put_back_together(
     lines.append(b'data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}]}\n\n')
     answer = fold(events_of(b"".join(lines)))
     assert answer.parts == tuple(ToolCall(f"call_{at}", f"f{at}", whole[at]) for at in seen)
-    assert answer.stop == Stop("tool_use")
+    assert answer.stop == TOOL_USE
 
 
 def test_deltas_are_never_empty() -> None:

@@ -35,8 +35,11 @@ from .kit import RECORDED, check_response, replay
 MODEL = "gpt-5.2-2026-01-15"
 
 
+WORDS = {"end": "completed", "max_tokens": "max_output_tokens", "content_filter": "content_filter"}
+
+
 def answer(stop: str, usage: Usage, *parts: Any) -> Response:
-    return Response("resp_68a", MODEL, parts, Stop(stop), usage)  # type: ignore[arg-type]
+    return Response("resp_68a", MODEL, parts, Stop(stop, raw=WORDS[stop]), usage)  # type: ignore[arg-type]
 
 
 EXPECTED: dict[str, Response] = {
@@ -343,7 +346,8 @@ def test_errors_that_are_not_json_are_classified() -> None:
 def test_stop_reasons_are_read_and_written(reason: Any) -> None:
     told = write_stop(Stop(reason), refused=reason == "refusal")
     # tidy.py fits the reason of a completed answer to its content.
-    assert read_stop(told) == Stop("end" if reason in ("refusal", "tool_use") else reason)
+    read: Any = "end" if reason in ("refusal", "tool_use") else reason
+    assert read_stop(told) == Stop(read, raw=WORDS[read])
 
 
 @pytest.mark.parametrize(
