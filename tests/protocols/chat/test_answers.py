@@ -126,7 +126,7 @@ EXPECTED: dict[str, Response] = {
         Text("4"),
     ),
     "copilot-reasoning": said(
-        Reasoning("2+2 is 4.", signed(reasoning_opaque="b3BhcXVl")), ToolCall("c1", "f", "{}"), stop=Stop("tool_use")
+        Reasoning("2+2 is 4.", signed(reasoning_opaque="b3BhcXVl")), ToolCall("c1", "f", "{}"), stop=TOOL_USE
     ),
     "openrouter-images": said(
         Text("Here: "), Image(Inline("image/png", "iVBORw0KGgo=")), Image(Link("https://e.org/made.webp"))
