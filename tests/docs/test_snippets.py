@@ -47,7 +47,7 @@ SOMEBODY_ELSES = {
     *("claude", "codex", "gemini", "curl", "docker", "kubectl", "systemctl", "pip", "pipx", "uv", "git", "jq", "eval"),
     *("export", "unset", "cd", "mkdir", "sudo", "install", "useradd", "redis-server", "ollama", "vllm", "llama-server"),
     *("openssl", "npm", "cp", "mv", "cat", "echo", "sqlite3", "duckdb", "aws", "gcloud", "helm", "caddy", "nginx"),
-    *("opencode", "copilot", "cline", "qwen", "aider", "llm", "gptme", "mini"),
+    *("opencode", "copilot", "cline", "qwen", "aider", "llm", "gptme", "mini", "openhands", "open-webui"),
     *(".venv/bin/pip", ".venv/bin/ruff", ".venv/bin/mypy", "lms", ".", "code"),
 }
 """Programs whose arguments nobody here can judge."""
