@@ -81,28 +81,6 @@ def test_fields_that_a_translated_answer_cannot_contain_are_rejected_by_name(
     assert openai_upstream.requests == []
 
 
-class TestDialectOfMessages:
-    """The dialect in which a Messages request is sent."""
-
-    ASKED: Any = {"max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}  # noqa: RUF012
-
-    @pytest.mark.parametrize(
-        ("setting", "model", "route"),
-        [
-            ("responses = true\n", "gpt-4.1", RESPONSES),
-            ("responses = true\n", "gpt-5.5", RESPONSES),
-            ("responses = false\n", "gpt-5.5", CHAT),
-            ("", "gpt-4.1", CHAT),
-        ],
-    )
-    def test_the_setting_decides(
-        self, setting: str, model: str, route: str, serve: Callable[[str], Nexus], openai_upstream: FakeUpstream
-    ) -> None:
-        nexus = serve(config(openai_upstream.base_url, setting))
-        assert nexus.messages(self.ASKED | {"model": f"v/{model}"}).status == 200
-        assert openai_upstream.requests[-1].route == route
-
-
 class TestStopSequencesAndLimits:
     """Stop sequences and short limits, which the Responses API lacks."""
 
