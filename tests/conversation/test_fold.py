@@ -18,7 +18,6 @@ from nexus.conversation.events import (
     Ping,
     ResponseEnd,
     ResponseStart,
-    UsageUpdate,
 )
 from nexus.conversation.fold import fold, unfold
 from nexus.conversation.parts import (
@@ -84,65 +83,6 @@ def test_text_cut_into_characters_folds_to_the_same_answer(answer: Response) -> 
 
 
 @pytest.mark.parametrize(
-    ("events", "expected"),
-    [
-        pytest.param([], (), id="no parts"),
-        pytest.param(
-            [PartStart(0, Text("He")), PartDelta(0, "llo"), PartEnd(0)], (Text("Hello"),), id="text from both"
-        ),
-        pytest.param([PartStart(0, TEXT), PartEnd(0)], (Text(""),), id="an empty part is kept"),
-        pytest.param(
-            [
-                PartStart(0, ToolCall("a", "f", "")),
-                PartStart(1, ToolCall("b", "g", "{")),
-                PartDelta(1, '"y":'),
-                PartDelta(0, '{"x":'),
-                PartDelta(1, "2}"),
-                PartDelta(0, "1}"),
-                PartEnd(1),
-                PartEnd(0),
-            ],
-            (ToolCall("a", "f", '{"x":1}'), ToolCall("b", "g", '{"y":2}')),
-            id="interleaved calls",
-        ),
-        pytest.param(
-            [PartStart(0, Reasoning("")), PartDelta(0, "hm"), PartEnd(0, SIGNATURE)],
-            (Reasoning("hm", SIGNATURE),),
-            id="a signature known at the end",
-        ),
-        pytest.param(
-            [PartStart(0, Text("", signature=Signature("gemini", "old"))), PartEnd(0, SIGNATURE)],
-            (Text("", signature=SIGNATURE),),
-            id="a later signature replaces the first",
-        ),
-        pytest.param(
-            [PartStart(0, ToolCall("a", "f", "", SIGNATURE)), PartDelta(0, "{}"), PartEnd(0)],
-            (ToolCall("a", "f", "{}", SIGNATURE),),
-            id="a signature known at the start is kept",
-        ),
-        pytest.param([PartStart(0, Refusal("")), PartDelta(0, "no"), PartEnd(0)], (Refusal("no"),), id="refusal"),
-    ],
-)
-def test_events_fold_into_the_answer(events: list[Event], expected: tuple[object, ...]) -> None:
-    assert fold([START, *events, END]) == Response("id", "model", expected, Stop("end"))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("events", "expected"),
-    [
-        pytest.param([START, END], Usage(), id="none"),
-        pytest.param([ResponseStart("id", "model", USAGE), END], USAGE, id="at the start"),
-        pytest.param(
-            [ResponseStart("id", "model", USAGE), UsageUpdate(Usage(output=9)), END], Usage(output=9), id="whole"
-        ),
-        pytest.param([START, UsageUpdate(Usage(output=1)), UsageUpdate(USAGE), END], USAGE, id="the last one"),
-    ],
-)
-def test_a_usage_update_replaces_the_whole_usage(events: list[Event], expected: Usage) -> None:
-    assert fold(events).usage == expected
-
-
-@pytest.mark.parametrize(
     ("events", "message"),
     [
         pytest.param([], "no start", id="nothing"),
@@ -159,35 +99,6 @@ def test_incomplete_streams_cannot_be_folded(events: list[Event], message: str) 
 
 
 # -- order ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "events",
-    [
-        pytest.param([START, END], id="nothing inside"),
-        pytest.param([START, Ping(), ContentDropped("x"), UsageUpdate(USAGE), END], id="no parts"),
-        pytest.param(
-            [START, PartStart(0, TEXT), PartDelta(0, "x"), PartEnd(0), PartStart(1, TEXT), PartEnd(1), END], id="two"
-        ),
-        pytest.param(
-            [
-                START,
-                PartStart(0, TEXT),
-                PartStart(1, TEXT),
-                PartDelta(0, "x"),
-                PartEnd(1),
-                PartDelta(0, "y"),
-                PartEnd(0),
-                END,
-            ],
-            id="interleaved",
-        ),
-    ],
-)
-def test_legal_orders_are_accepted(events: list[Event]) -> None:
-    order = Order()
-    for event in events:
-        order.check(event)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,8 @@ import pytest
 
 from nexus.conversation.parts import Effort, Message, Request, Text, Thinking
 from nexus.models import bedrock, claude, gemini, gpt
-from nexus.models.efforts import COMMON, GOOGLE, claude_budget
+from nexus.models.efforts import COMMON, GOOGLE
 from nexus.protocols.codec import Target
-from nexus.protocols.messages.hosted_thinking import fit_thinking
-from nexus.wire import decode, encode
 from tests.laws.kit import write
 
 HI = (Message("user", (Text("Hi"),)),)
@@ -56,23 +54,6 @@ def test_google_has_its_own_table(budget: int, level: str) -> None:
     assert (
         said("gemini", Thinking(True, budget=budget), Target("g", gemini=gemini.profile("gemini-3.8-flash"))) == level
     )
-
-
-@pytest.mark.parametrize("effort", [*COMMON.budgets, None])
-@pytest.mark.parametrize("limit", [None, 1024, 1500, 2047, 2048, 10000, 64000])
-def test_a_claude_gets_the_same_budget_through_every_dialect(effort: Effort | None, limit: int | None) -> None:
-    thinking, own = Thinking(True, effort=effort), claude.profile(SONNET)
-    direct = said("messages", thinking, Target(SONNET, claude=own), max_tokens=limit)
-    budget = claude_budget(effort or "medium", limit)
-    assert direct == ({"type": "enabled", "budget_tokens": budget} if budget else None)
-    if limit is not None and effort is not None:
-        document = {
-            "max_tokens": limit,
-            "messages": [{"role": "user", "content": "Hi"}],
-            "thinking": {"type": "adaptive"},
-            "output_config": {"effort": effort},
-        }
-        assert decode(fit_thinking(encode(document), own)[0]).get("thinking") == direct
 
 
 @pytest.mark.parametrize("ladder", [COMMON, GOOGLE])

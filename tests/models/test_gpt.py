@@ -2,11 +2,7 @@
 
 import pytest
 
-from nexus.conversation.parts import Effort, Thinking
-from nexus.models.efforts import nearest
 from nexus.models.gpt import GPT, UNKNOWN, known, refused_on_chat
-from nexus.protocols.checks import Drops
-from nexus.protocols.dispositions import effort_level
 
 THREE, FOUR, FIVE = (
     ("low", "medium", "high"),
@@ -121,34 +117,3 @@ VERBOSITY = {
 def test_which_models_accept_verbosity(model: str) -> None:
     facts = known(model)
     assert facts is not None and facts.verbosity is VERBOSITY[model]
-
-
-@pytest.mark.parametrize(
-    ("wanted", "offered", "found"),
-    [
-        ("max", THREE, "high"),
-        ("minimal", ("none", *THREE), "low"),
-        ("xhigh", FIVE, "xhigh"),
-        ("low", ("high",), "high"),
-        ("none", THREE, "low"),
-    ],
-)
-def test_the_nearest_level_is_chosen(wanted: str, offered: tuple[str, ...], found: str) -> None:
-    assert nearest(wanted, offered) == found
-
-
-@pytest.mark.parametrize(
-    ("effort", "offered", "level", "lost"),
-    [
-        (None, ("none", *THREE), "none", None),
-        ("high", ("none", *THREE), "none", None),
-        ("high", ("minimal", *THREE), "minimal", "thinking"),
-        ("high", FIVE, "low", "thinking"),
-    ],
-)
-def test_off_becomes_off_or_the_lowest_level_and_the_loss_is_reported(
-    effort: Effort | None, offered: tuple[str, ...], level: str, lost: str | None
-) -> None:
-    drops = Drops()
-    assert effort_level(Thinking(False, effort=effort), offered, drops) == level
-    assert drops.names == tuple(filter(None, [lost]))

@@ -191,20 +191,3 @@ def test_a_vendors_error_keeps_its_fields_in_a_chat_stream(said: dict[str, objec
 def test_a_vendors_error_keeps_its_fields_in_a_messages_stream() -> None:
     said = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "theirs"}
     assert json.loads(in_band("messages", answered(json.dumps(said).encode()))) == said
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"<html>502</html>", id="html"),
-        pytest.param(b"[]", id="an array"),
-        pytest.param(b'{"error":"text"}', id="an error that is text"),
-        pytest.param(b'{"detail":"x"}', id="another shape"),
-        pytest.param(b"\xff\xfe", id="not UTF-8"),
-    ],
-)
-def test_other_error_bodies_get_a_message_from_nexus(body: bytes) -> None:
-    error = answered(body)
-    check_chat(in_band("chat", error), error, "server_error", None)
-    check_messages(in_band("messages", error), error, "api_error")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.protocols import sse
-from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, frame, is_heartbeat, parse_frame
+from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
 
 Event = tuple[str | None, str]
 
@@ -114,23 +114,6 @@ def simply(lines: list[str]) -> list[Event]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("line", "blank"),
-    [
-        pytest.param(b"data: a\n", b"\n", id="LF LF"),
-        pytest.param(b"data: a\r", b"\r", id="CR CR"),
-        pytest.param(b"data: a\r\n", b"\n", id="CRLF LF"),
-        pytest.param(b"data: a\r\n", b"\r", id="CRLF CR, which may become CRLF CRLF"),
-        pytest.param(b"data: a\n", b"\r", id="LF CR"),
-        pytest.param(b"data: a\n", b"\r\n", id="LF CRLF"),
-    ],
-)
-def test_an_event_is_returned_with_its_blank_line(line: bytes, blank: bytes) -> None:
-    decoder = FrameDecoder()
-    assert decoder.feed(line) == []
-    assert events(decoder.feed(blank)) == [(None, "a")]
-
-
 def test_a_line_end_split_in_two_is_not_a_blank_line() -> None:
     decoder = FrameDecoder()
     assert decoder.feed(b"data: a\r") == []
@@ -172,18 +155,6 @@ def test_a_long_event_in_small_pieces_is_searched_once() -> None:
     for _ in range(4096):
         assert decoder.feed(b"x" * 1024) == []
     assert len(decoder.feed(b"\n\n")) == 1
-
-
-@pytest.mark.parametrize(
-    ("data", "event", "expected"),
-    [
-        pytest.param(b"{}", None, b"data: {}\n\n", id="plain"),
-        pytest.param(b"{}", "ping", b"event: ping\ndata: {}\n\n", id="named"),
-    ],
-)
-def test_written_frames_are_read_back(data: bytes, event: str | None, expected: bytes) -> None:
-    assert frame(data, event) == expected
-    assert parse_frame(expected) == Frame(expected, event, data.decode())
 
 
 @pytest.mark.parametrize(

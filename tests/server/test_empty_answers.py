@@ -153,6 +153,7 @@ def test_a_call_of_no_tool_after_text_does_not_end_the_turn(stand: Stand, stream
     reply = house.nexus.messages({**ASKED["messages"], "model": "v/m", "stream": stream})
     assert (reply.status, len(house.upstream.requests)) == (200, 1)
     assert b'"stop_reason":"max_tokens"' in reply.body and b'"native_finish_reason":"tool_calls"' in reply.body
+    assert stream or reply.headers["x-nexus-dropped"] == "tool_calls"
 
 
 @pytest.mark.parametrize("lane", DISTINCT, ids=lambda lane: lane.name)

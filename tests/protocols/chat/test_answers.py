@@ -188,19 +188,6 @@ def test_calls_without_ids_get_their_own_in_every_answer() -> None:
     assert [call.arguments for call in calls] == [ULM, '{"city":"Bonn"}'] * 2
 
 
-@pytest.mark.parametrize("delta", [{}, None])
-def test_a_message_that_repeats_what_was_streamed_counts_once(delta: Any) -> None:
-    message = {"role": "assistant", "content": "Hello"}
-    choices = [
-        {"index": 0, "delta": {"content": "Hel"}},
-        {"index": 0, "delta": {"content": "lo"}},
-        {"index": 0, "delta": delta, "message": message, "finish_reason": "stop"},
-    ]
-    reader = StreamReader(origin())
-    events = [event for one in choices for event in reader.feed(None, json.dumps({"id": "r", "choices": [one]}))]
-    assert fold([*events, *reader.finish()]).parts == (Text("Hello"),)
-
-
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
@@ -256,6 +243,16 @@ def test_a_citation_before_all_text_waits_for_it() -> None:
     assert parts == (Text("So.", citations=(Citation(0, 0, "https://e.org"),)),)
 
 
+@pytest.mark.parametrize("where", [{"citations": ["https://e.org"]}, {"annotations": [{"url_citation": {"url": "x"}}]}])
+def test_citations_of_an_answer_without_text_are_reported_as_dropped(where: dict[str, Any]) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"content": None, "tool_calls": [call], **where}
+    events = StreamReader(origin()).read_whole(
+        {**where, "choices": [{"message": message, "finish_reason": "tool_calls"}]}
+    )
+    assert losses(events) == [*where]
+
+
 def test_an_error_beside_no_choices_ends_a_stream() -> None:
     """MiniMax's, inside a 200 (ragflow #17292)."""
     reader = StreamReader(origin())
@@ -302,6 +299,17 @@ ERRORS = {
         502,
     ),
     "a string": ('{"error":"out of memory"}', "upstream", 502),
+    "a failure before any content": (
+        '{"choices":[{"delta":{},"message":{},"finish_reason":"error"}]}',
+        "upstream",
+        502,
+    ),
+    "nothing but a call of no tool": (
+        '{"choices":[{"delta":{"tool_calls":[{"function":{"name":""}}]},"message":{"tool_calls":[{"function":{"name":""}}]},'
+        '"finish_reason":"tool_calls"}]}',
+        "upstream",
+        502,
+    ),
     "rate": ('{"error":{"message":"slow","code":"429"}}', "rate_limit", 429),
     "Groq": (
         '{"error":{"message":"no","type":"invalid_request_error","code":"tool_use_failed","status_code":400}}',
@@ -503,24 +511,4 @@ def test_reasoning_and_signatures_in_the_form_of_databricks_are_read() -> None:
         Reasoning("hm", None),
         Text("b"),
         ToolCall("c", "f", "{}", signed(thoughtSignature="s")),
-    )
-
-
-def test_reasoning_positions_from_another_gateway_are_honoured() -> None:
-    details = [
-        {"type": "reasoning.text", "text": "first", "signature": "s", "index": 0},
-        {"type": "reasoning.text", "text": "then", "index": 1, "position": [2, 1]},
-    ]
-    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    second = {**call, "id": "c2"}
-    parts = message_of(
-        content="ab", reasoning_content="firstthen", reasoning_details=details, tool_calls=[call, second]
-    )
-    signed = Signature("chat", '{"index":0,"signature":"s","type":"reasoning.text"}')
-    assert parts == (
-        Reasoning("first", signed),
-        Text("ab"),
-        ToolCall("c1", "f", "{}"),
-        Reasoning("then", OWN),
-        ToolCall("c2", "f", "{}"),
     )

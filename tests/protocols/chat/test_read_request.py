@@ -2,11 +2,22 @@
 
 import pytest
 
-from nexus.conversation.parts import Message, OutputFormat, Text, Thinking, Tool, ToolChoice
+from nexus.conversation.parts import (
+    Message,
+    OutputFormat,
+    Reasoning,
+    Refusal,
+    Signature,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+)
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.protocols.chat.read_request import read_request
 from nexus.wire import Json
-from tests.protocols.chat.asked import CLOCK, HI, PNG, WEATHER, ask
+from tests.protocols.chat.asked import CLOCK, HI, PNG, WEATHER, ask, call
 
 OPTIONS: dict[str, tuple[dict[str, Json], str, object]] = {
     "max_tokens": ({"max_tokens": 5}, "max_tokens", 5),
@@ -220,6 +231,10 @@ WRONG: dict[str, tuple[dict[str, Json], str]] = {
     "stream_options": ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
     "user": ({"user": 5}, "user"),
     "top_logprobs": ({"top_logprobs": 21}, "top_logprobs"),
+    "an unknown mode of allowed tools": (
+        {"tools": [WEATHER], "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "none", "tools": []}}},
+        "tool_choice.allowed_tools.mode",
+    ),
 }
 
 
@@ -230,6 +245,82 @@ def test_invalid_values_are_rejected_with_their_path(case: str) -> None:
         read_request(ask(**fields))
     assert caught.value.param == param
     assert caught.value.message
+
+
+TURNS: dict[str, tuple[list[Json], tuple[Message, ...]]] = {
+    "refusals": (
+        [{"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}], "refusal": "never"}],
+        (Message("assistant", (Refusal("no"), Refusal("never"))),),
+    ),
+    "thinking in the content": (
+        [
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": [{"type": "text", "text": "2+"}, {"type": "text", "text": "2"}]},
+                    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "sum"}]},
+                    {"type": "text", "text": "4"},
+                ],
+            }
+        ],
+        (Message("assistant", (Reasoning("2+2"), Reasoning("sum"), Text("4"))),),
+    ),
+    "a system message in the middle": (
+        [HI, {"role": "developer", "content": "now in French"}, HI],
+        (Message("user", (Text("hi"),)), Message("system", (Text("now in French"),)), Message("user", (Text("hi"),))),
+    ),
+    "a cache hint on a whole message": (
+        [{"role": "user", "content": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+        (Message("user", (Text("a", "1h"),)),),
+    ),
+    "a signature of an answer without text": (
+        [
+            {
+                "role": "assistant",
+                "content": None,
+                "extra_content": {"google": {"thought_signature": "s"}},
+                "tool_calls": [call("f")],
+            }
+        ],
+        (Message("assistant", (Text("", signature=Signature("gemini", "s")), ToolCall("c1", "f", "{}"))),),
+    ),
+    "thinking between texts and calls": (
+        [
+            {
+                "role": "assistant",
+                "content": "abcd",
+                "reasoning_content": "onetwo",
+                "reasoning_details": [
+                    {"type": "reasoning.text", "text": "one", "signature": "nexus.messages.s1", "index": 0},
+                    {"type": "reasoning.encrypted", "data": "nexus.messages.s2", "index": 1, "position": [2, 0]},
+                    {"type": "reasoning.text", "text": "two", "index": 2, "position": [4, 1]},
+                ],
+                "tool_calls": [call("f", "c1"), call("g", "c2")],
+            }
+        ],
+        (
+            Message(
+                "assistant",
+                (
+                    Reasoning("one", Signature("messages", "s1")),
+                    Text("ab"),
+                    Reasoning("", Signature("messages", "s2"), redacted=True),
+                    Text("cd"),
+                    ToolCall("c1", "f", "{}"),
+                    Reasoning("two"),
+                    ToolCall("c2", "g", "{}"),
+                ),
+            ),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TURNS)
+def test_turns_are_read(case: str) -> None:
+    wire, expected = TURNS[case]
+    read = read_request(ask(*wire))
+    assert (read.request.messages, read.dropped) == (expected, ())
 
 
 def test_a_body_without_messages_is_rejected() -> None:

@@ -49,27 +49,6 @@ def test_every_published_error_has_a_row(operation: str) -> None:
         assert BY_TYPE[shape.name][0] == shape.metadata["error"]["httpStatusCode"]
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (400, "invalid_request"),
-        (401, "authentication"),
-        (403, "permission"),
-        (404, "model_not_found"),
-        (413, "request_too_large"),
-        (418, "invalid_request"),
-        (429, "rate_limit"),
-        (500, "upstream"),
-        (502, "upstream"),
-        (503, "overloaded"),
-        (504, "timeout"),
-    ],
-)
-def test_errors_without_a_type_are_classified_by_status(status: int, kind: str) -> None:
-    error = read_error(status, {"retry-after": "12"}, b"<html>gateway</html>")
-    assert (error.kind, error.message, error.retry_after) == (kind, "gateway", 12.0)
-
-
 def test_messages_of_other_errors_do_not_decide_the_kind() -> None:
     body = b'{"message":"ThrottlingException: too many tokens, please wait; the content filter blocked it"}'
     assert read_error(400, {"x-amzn-errortype": "ValidationException"}, body).kind == "invalid_request"

@@ -19,9 +19,7 @@ from nexus.conversation.parts import (
     Message,
     OutputFormat,
     Part,
-    Reasoning,
     Request,
-    Signature,
     Text,
     Thinking,
     Tool,
@@ -136,43 +134,6 @@ def results(part: ToolResult, model: str) -> Any:
     return turns(HI, Message("assistant", (call(),)), Message("user", (part,)), model=model)[2][1][0]["toolResult"]
 
 
-def test_tool_results_are_written() -> None:
-    image, document = Image(Inline("image/png", PNG)), Document(Text("notes"))
-    mixed = ToolResult("call_1", (Text("see"), image, document), is_error=True)
-    assert results(mixed, NOVA) == {
-        "toolUseId": "call_1",
-        "status": "error",
-        "content": [
-            {"text": "see"},
-            {"image": {"format": "png", "source": {"bytes": PNG}}},
-            {"document": {"format": "txt", "name": "document", "source": {"bytes": "bm90ZXM="}}},
-        ],
-    }
-    assert results(mixed, QWEN)["content"][0] == {"text": "The tool call failed."}
-    assert "status" not in results(mixed, QWEN)
-    assert results(ToolResult("call_1"), NOVA)["content"] == [{"text": "(no output)"}]
-
-
-@pytest.mark.parametrize("model", [GPT, QWEN, OPAQUE])
-def test_images_in_tool_results_follow_them_for_models_that_reject_them_inside(model: str) -> None:
-    """They follow all results of the turn, each below the id of its call."""
-    image, document = Image(Inline("image/png", PNG)), Document(Text("notes"))
-    calls = Message("assistant", (call(), call("time", call_id="call_2")))
-    given = Message("user", (ToolResult("call_2", (image,)), ToolResult("call_1", (Text("see"), document)), Text("go")))
-    wire = turns(HI, calls, given, model=model)[2:]
-    one, two, *beside = (block for role, blocks in wire if role == "user" for block in blocks)
-    words = {"text": "[what this result holds beside text follows below]"}
-    assert one["toolResult"] == {"toolUseId": "call_1", "content": [{"text": "see"}, words]}
-    assert two["toolResult"] == {"toolUseId": "call_2", "content": [words]}
-    assert beside == [
-        {"text": "[from the result of tool call call_2]"},
-        {"image": {"format": "png", "source": {"bytes": PNG}}},
-        {"text": "[from the result of tool call call_1]"},
-        {"document": {"format": "txt", "name": "document", "source": {"bytes": "bm90ZXM="}}},
-        {"text": "go"},
-    ]
-
-
 def test_models_that_require_json_results_get_json() -> None:
     assert results(result('{"sun": true}'), MISTRAL)["content"] == [{"json": {"sun": True}}]
     assert results(result("sunny"), MISTRAL)["content"] == [{"json": {"result": "sunny"}}]
@@ -257,33 +218,6 @@ def test_media_inside_a_tool_result_are_reported_with_their_path() -> None:
 
 # Reasoning in the history
 
-SIGNED = Reasoning("hm", Signature("converse", "c2ln"))
-UNSIGNED = Reasoning("hm", Signature("converse", ""))
-REDACTED = Reasoning("", Signature("converse", "b3BhcXVl"), redacted=True)
-
-
-@pytest.mark.parametrize(
-    ("part", "model", "block"),
-    [
-        (SIGNED, GPT, {"reasoningText": {"text": "hm", "signature": "c2ln"}}),
-        (REDACTED, GPT, {"redactedContent": "b3BhcXVl"}),
-        (UNSIGNED, GPT_OSS, {"reasoningText": {"text": "hm"}}),
-        (SIGNED, GPT_OSS, None),
-        (UNSIGNED, GPT, None),
-        (SIGNED, NOVA, None),
-        (REDACTED, QWEN, None),
-        (replace(REDACTED, signature=UNSIGNED.signature), GPT_OSS, None),
-        (Reasoning("hm", Signature("messages", "c2ln")), GPT, None),
-        (Reasoning("hm", Signature("chat", "")), GPT_OSS, None),
-        (Reasoning("hm"), GPT, None),
-    ],
-)
-def test_reasoning_goes_back_only_to_its_own_model_family(part: Reasoning, model: str, block: Any) -> None:
-    written = write(Request((HI, Message("assistant", (part, Text("so"))))), model)
-    content = written.body["messages"][1]["content"]
-    assert content == ([{"reasoningContent": block}] if block else []) + [{"text": "so"}]
-    assert written.dropped == (() if block else ("reasoning",))
-
 
 # Tools
 
@@ -339,20 +273,6 @@ def test_novas_schemas_have_three_keywords_at_the_root_and_no_references() -> No
 
 
 TOOLS = Request((HI,), tools=(WEATHER, TIME))
-
-
-@pytest.mark.parametrize(
-    ("choice", "model", "wire"),
-    [
-        (ToolChoice("auto"), NOVA, None),
-        (ToolChoice("required"), NOVA, {"any": {}}),
-        (ToolChoice("tool", "time"), NOVA, {"tool": {"name": "time"}}),
-        (ToolChoice("auto"), LLAMA, None),
-    ],
-)
-def test_a_tool_choice_is_written(choice: ToolChoice, model: str, wire: Any) -> None:
-    config = body(replace(TOOLS, tool_choice=choice), model)["toolConfig"]
-    assert config.get("toolChoice") == wire and len(config["tools"]) == 2
 
 
 def test_a_named_tool_is_sent_alone_where_models_can_only_force_any_tool() -> None:

@@ -159,24 +159,6 @@ def test_image_detail_is_reported_as_dropped() -> None:
 # Tool calls and results
 
 
-def test_calls_and_results_are_written_with_ids() -> None:
-    contents = wire(
-        HI,
-        assistant("One moment.", call("c1", "f", '{"a": 1}'), call("c2", "g", "")),
-        user(result("c2", "no", error=True), result("c1", '{"x": 1}'), "go on"),
-    )
-    assert contents[1]["parts"] == [
-        {"text": "One moment."},
-        {"functionCall": {"id": "c1", "name": "f", "args": {"a": 1}}, "thoughtSignature": PLACEHOLDER},
-        {"functionCall": {"id": "c2", "name": "g", "args": {}}},
-    ]
-    assert contents[2]["parts"] == [
-        {"functionResponse": {"id": "c1", "name": "f", "response": {"x": 1}}},
-        {"functionResponse": {"id": "c2", "name": "g", "response": {"error": "no"}}},
-        {"text": "go on"},
-    ]
-
-
 def test_calls_and_results_are_written_without_ids_for_old_models() -> None:
     contents = wire(HI, assistant(call()), user(result("c1", "ok")), to=OLD)
     assert contents[1]["parts"] == [{"functionCall": {"name": "f", "args": {}}}]
@@ -214,23 +196,6 @@ def test_text_results_are_written(case: str) -> None:
 def test_several_texts_of_a_result_are_joined() -> None:
     contents = wire(HI, assistant(call()), user(result("c1", "a", "b")))
     assert contents[2]["parts"][0]["functionResponse"]["response"] == {"output": "a\nb"}
-
-
-def test_images_are_written_inside_results() -> None:
-    contents = wire(HI, assistant(call()), user(result("c1", "see", Image(PNG), Document(Text("doc")))))
-    assert contents[2]["parts"] == [
-        {
-            "functionResponse": {
-                "id": "c1",
-                "name": "f",
-                "response": {"output": "see"},
-                "parts": [
-                    {"inlineData": {"mimeType": "image/png", "data": "aGVsbG8="}},
-                    {"inlineData": {"mimeType": "text/plain", "data": "ZG9j"}},
-                ],
-            }
-        }
-    ]
 
 
 def test_images_follow_the_results_for_old_models() -> None:
@@ -288,24 +253,6 @@ def test_an_answer_goes_back_unchanged(case: str) -> None:
     sent = wire(HI, Message("assistant", response.parts), user(*results, "go on"))[1]["parts"]
     # Thought summaries have no signature and are not sent back.
     assert sent == [part for part in answer["candidates"][0]["content"]["parts"] if not part.get("thought")]
-
-
-def test_foreign_signatures_are_never_sent() -> None:
-    foreign = Signature("messages", "secret")
-    written = write(
-        Request(
-            (
-                HI,
-                assistant(Reasoning("t", foreign), Reasoning("", foreign, redacted=True), Text("a", signature=foreign)),
-                assistant(call(signature=foreign), call("c2", signature=Signature("gemini", SIG))),
-                user(result("c1"), result("c2")),
-            )
-        )
-    )
-    assert "secret" not in json.dumps(written.body)
-    signatures = [part.get("thoughtSignature") for part in written.body["contents"][1]["parts"]]
-    assert signatures == [None, PLACEHOLDER, SIG]
-    assert written.dropped == ("messages.reasoning",)
 
 
 def test_every_turn_with_calls_gets_a_placeholder_signature() -> None:

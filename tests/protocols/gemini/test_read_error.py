@@ -78,25 +78,3 @@ def test_a_quota_of_zero_is_a_quota_error() -> None:
 
 def test_the_retry_after_header_overrides_the_detail() -> None:
     assert read_error(429, {"retry-after": "7"}, body("per_minute")).retry_after == 7
-
-
-@pytest.mark.parametrize(
-    ("status", "raw", "kind", "message"),
-    [
-        (502, b"<html>Bad Gateway</html>", "upstream", "Bad Gateway"),
-        (503, b"", "overloaded", "the vendor answered 503 without an explanation"),
-        (429, b"slow down", "rate_limit", "slow down"),
-        (400, b"[]", "invalid_request", "the vendor answered 400 without an explanation"),
-        (400, b'{"error": "odd"}', "invalid_request", "odd"),
-        (
-            400,
-            b'{"error": {"details": [null, {"@type": 3}], "message": null}}',
-            "invalid_request",
-            "the vendor answered 400 without an explanation",
-        ),
-        (401, b"\xff\xfe", "authentication", "\ufffd\ufffd"),
-    ],
-)
-def test_malformed_bodies_still_give_an_error(status: int, raw: bytes, kind: str, message: str) -> None:
-    error = read_error(status, {"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, raw)
-    assert (error.kind, error.status, error.message, error.retry_after) == (kind, status, message, 0.0)

@@ -18,7 +18,6 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.errors import InvalidRequest, UnsupportedFeature
-from nexus.models.gemini import TOOL_NAMES
 from nexus.protocols.codec import Cut, Target
 from nexus.protocols.gemini.write_request import write_count
 
@@ -61,20 +60,6 @@ def test_schemas_are_passed_unchanged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "config"),
-    [
-        (ToolChoice("auto"), {"mode": "AUTO"}),
-        (ToolChoice("none"), {"mode": "NONE"}),
-        (ToolChoice("required"), {"mode": "ANY"}),
-        (ToolChoice("tool", "a/b"), {"mode": "ANY", "allowedFunctionNames": [TOOL_NAMES.short("a/b")]}),
-    ],
-)
-def test_a_tool_choice_is_written(choice: ToolChoice, config: dict[str, Any]) -> None:
-    body = write(Request((HI,), tools=(Tool("a/b"), Tool("c")), tool_choice=choice)).body
-    assert body["toolConfig"] == {"functionCallingConfig": config}
-
-
-@pytest.mark.parametrize(
     ("tools", "param"), [((Tool("f"), Tool("f")), "tools.1.name"), ((Tool("f", parameters=[1]),), "tools.0.parameters")]
 )
 def test_invalid_tools_are_rejected(tools: tuple[Tool, ...], param: str) -> None:
@@ -113,24 +98,6 @@ def test_a_schema_is_converted_for_an_old_server() -> None:
         "properties": {"a": {"type": "STRING"}},
     }
     assert written.dropped == ("output_format.schema.properties.a.format",)
-
-
-def test_a_schema_besides_tools_becomes_an_answer_tool_for_old_models() -> None:
-    request = Request((HI,), tools=(Tool("answer"),), output_format=OutputFormat(SCHEMA))
-    assert write(request, NEW).answer_tool is None
-    assert "responseJsonSchema" in write(request, NEW).body["generationConfig"]
-    written = write(request, OLD)
-    declarations = written.body["tools"][0]["functionDeclarations"]
-    assert written.answer_tool == "answer_" == declarations[1]["name"]
-    assert declarations[1]["parametersJsonSchema"] == SCHEMA
-    assert written.body["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
-    assert "generationConfig" not in written.body
-
-
-def test_json_mode_besides_tools_becomes_an_answer_tool_for_old_models() -> None:
-    written = write(Request((HI,), tools=(Tool("f"),), output_format=OutputFormat()), OLD)
-    schema = written.body["tools"][0]["functionDeclarations"][1]["parametersJsonSchema"]
-    assert schema == {"type": "object", "properties": {}, "additionalProperties": True}
 
 
 @pytest.mark.parametrize("choice", [ToolChoice("required"), ToolChoice("tool", "f")])

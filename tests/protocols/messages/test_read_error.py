@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nexus.protocols.messages.read_error import read_error, read_stream_error
+from nexus.protocols.messages.read_error import read_error
 
 
 def error(kind: str, code: str | None = None, **members: Any) -> bytes:
@@ -60,21 +60,3 @@ def test_the_request_id_is_read() -> None:
     assert read_error(500, {"request-id": "req_h"}, b"").request_id == "req_h"
     assert read_error(500, {"x-amzn-requestid": "amz"}, b"").request_id == "amz"
     assert read_error(500, {}, b"").request_id is None
-
-
-@pytest.mark.parametrize(
-    ("wire", "kind", "status"),
-    [
-        ({"error": {"type": "overloaded_error", "message": "m"}}, "overloaded", 529),
-        (
-            {"error": {"type": "rate_limit_error", "details": {"error_code": "contract_spend_limit_reached"}}},
-            "quota",
-            429,
-        ),
-        ({"error": {"type": "odd"}}, "upstream", 502),
-        ({}, "upstream", 502),
-    ],
-)
-def test_errors_inside_a_stream_are_classified(wire: dict[str, Any], kind: str, status: int) -> None:
-    failure = read_stream_error(wire)
-    assert (failure.kind, failure.status) == (kind, status)

@@ -219,29 +219,6 @@ def test_top_level_cache_control_marks_the_last_block() -> None:
     assert read.request.messages[-1].parts == (Text("hi", cache="1h"),)
 
 
-def test_dropped_details_are_reported() -> None:
-    read = read_request(
-        body(
-            messages=[{"role": "user", "content": [{"type": "text", "text": "a", "citations": [{}]}], "clear_at": "x"}],
-            output_config={"task_budget": {"total": 1}},
-            metadata={"user_id": "u", "team": "t"},
-            new_field=1,
-            speed="fast",
-            tools=[{"name": "f", "input_schema": {}, "allowed_callers": ["direct"], "input_examples": [{}]}],
-        )
-    )
-    assert set(read.dropped) == {
-        "content.citations",
-        "messages.clear_at",
-        "output_config.task_budget",
-        "metadata.team",
-        "new_field",
-        "speed",
-        "tools.allowed_callers",
-        "tools.input_examples",
-    }
-
-
 def test_a_token_count_request_needs_no_max_tokens() -> None:
     assert read_request({"model": "m", "messages": [USER], "tools": []}).request.max_tokens is None
 

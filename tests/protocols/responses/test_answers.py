@@ -27,7 +27,7 @@ from nexus.errors import VendorError
 from nexus.protocols.responses.read_error import read_error
 from nexus.protocols.responses.read_stream import StreamReader
 from nexus.protocols.responses.stops import read_stop, write_stop
-from nexus.protocols.responses.usage import read_usage, write_usage
+from nexus.protocols.responses.usage import read_usage
 from tests.protocols.kit import answer_from, events_from, losses, ordered, origin
 
 from .kit import RECORDED, check_response, replay
@@ -246,27 +246,6 @@ def test_a_keepalive_becomes_a_ping() -> None:
     assert events.count(Ping()) == 1
 
 
-FLAT = {"type": "error", "sequence_number": 3, "code": "server_is_overloaded", "message": "busy", "param": None}
-NESTED = {"type": "error", "error": {"type": "server_error", "code": "context_length_exceeded", "message": "long"}}
-UNTYPED = {"error": {"type": "server_error", "code": "server_is_overloaded", "message": "full"}}
-"""As vLLM writes errors: vllm-project/vllm, pull request 40418."""
-
-
-@pytest.mark.parametrize(
-    ("event", "kind", "message", "status"),
-    [
-        (FLAT, "overloaded", "busy", 503),
-        (NESTED, "context_length", "long", 400),
-        (UNTYPED, "overloaded", "full", 503),
-        ({"type": "response.failed", "response": {"error": None}}, "upstream", "without an explanation", 502),
-    ],
-)
-def test_errors_inside_a_stream_are_raised(event: dict[str, Any], kind: str, message: str, status: int) -> None:
-    with pytest.raises(VendorError, match=message) as rejected:
-        StreamReader(origin()).feed(None, json.dumps(event))
-    assert (rejected.value.kind, rejected.value.status) == (kind, status)
-
-
 def test_a_failed_answer_is_raised() -> None:
     with pytest.raises(VendorError, match="try again in 11") as rejected:
         StreamReader(origin()).read_whole(RECORDED.answer("failed"))
@@ -315,27 +294,6 @@ def test_fixtures_conform_to_the_published_types() -> None:
         check_response(body)
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "kind"),
-    [
-        (400, {"code": "context_length_exceeded", "message": "m"}, "context_length"),
-        (400, {"type": "invalid_request_error", "message": "m"}, "invalid_request"),
-        (404, {"type": "invalid_request_error", "code": "model_not_found", "message": "m"}, "model_not_found"),
-        (404, {"type": "invalid_request_error", "message": "m"}, "not_found"),
-        (401, {"type": "invalid_request_error", "code": "invalid_api_key", "message": "m"}, "authentication"),
-        (429, {"type": "insufficient_quota", "message": "m"}, "quota"),
-        (429, {"code": "rate_limit_exceeded", "message": "m"}, "rate_limit"),
-        (500, {"type": "server_error", "message": "m"}, "upstream"),
-        (503, {"type": "server_error", "message": "m"}, "overloaded"),
-    ],
-)
-def test_errors_are_classified(status: int, body: dict[str, Any], kind: str) -> None:
-    headers = {"x-request-id": "req_1", "retry-after": "3"}
-    error = read_error(status, headers, json.dumps({"error": body}).encode())
-    assert (error.kind, error.status, error.message) == (kind, status, "m")
-    assert (error.request_id, error.retry_after) == ("req_1", 3.0)
-
-
 def test_errors_that_are_not_json_are_classified() -> None:
     error = read_error(502, {"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, b"<html>")
     assert (error.kind, error.retry_after) == ("upstream", 0.0)
@@ -365,36 +323,6 @@ def test_unknown_stop_reasons_stay_unknown(wire: dict[str, Any], raw: str | None
     if wire.get("status") == "incomplete":
         told = write_stop(stop, refused=False)
         assert (told["incomplete_details"], told["native_finish_reason"]) == ({"reason": "max_output_tokens"}, raw)
-
-
-@pytest.mark.parametrize(
-    ("wire", "usage"),
-    [
-        ({}, Usage()),
-        ({"input_tokens": 10, "output_tokens": 5}, Usage(input=10, output=5)),
-        ({"input_tokens": 10, "input_tokens_details": {"cached_tokens": 12}}, Usage(input=10, cache_read=12)),
-        (
-            {
-                "input_tokens": 50,
-                "input_tokens_details": {
-                    "cached_tokens": 10,
-                    "cache_write_tokens": 30,
-                    "cache_write_tokens_details": {"ttl_12h_tokens": 20, "ttl_30m_tokens": 10},
-                },
-                "output_tokens": 9,
-                "output_tokens_details": {"reasoning_tokens": 4},
-            },
-            Usage(input=10, cache_read=10, cache_write_5m=10, cache_write_1h=20, output=5, reasoning=4),
-        ),
-        ({"input_tokens": None, "input_tokens_details": 5, "output_tokens": "x"}, Usage()),
-    ],
-)
-def test_usage_is_read(wire: dict[str, Any], usage: Usage) -> None:
-    assert read_usage(wire) == usage
-    told = write_usage(usage)
-    assert (told["input_tokens"], told["output_tokens"]) == (usage.total_input, usage.total_output)
-    assert told["total_tokens"] == usage.total
-    assert read_usage(told).total == usage.total
 
 
 def test_searches_are_counted_but_not_pages_that_were_opened() -> None:

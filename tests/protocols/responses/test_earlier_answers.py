@@ -53,18 +53,6 @@ def references(items: list[dict[str, Any]], *types: str) -> list[dict[str, Any]]
     return [{"type": "item_reference", "id": item["id"]} for item in items if not types or item["type"] in types]
 
 
-def test_a_reference_is_replaced_by_the_complete_item(kept: Kept) -> None:
-    items = kept.answer(kept.ask(USER), *MADE)
-    assert [item["type"] for item in items] == ["reasoning", "message", "reasoning", "function_call"]
-    read = kept.ask(USER, *references(items), OUTPUT)
-    assert read.request.messages == (
-        Message("user", (Text("Hi"),)),
-        Message("assistant", MADE),
-        Message("user", (ToolResult("call_1", (Text("seen"),)),)),
-    )
-    assert (read.dropped, kept.asked[-1]) == ((), [f"resp_{HEX}"])
-
-
 def test_the_type_of_a_reference_is_optional(kept: Kept) -> None:
     items = kept.answer(kept.ask(USER), Text("Hello."))
     assert kept.ask({"id": items[0]["id"]}).request.messages == (Message("assistant", (Text("Hello."),)),)
@@ -98,24 +86,6 @@ def test_without_a_store_the_error_names_the_setting() -> None:
         read_request({"input": [{"type": "item_reference", "id": f"msg_{HEX}_0"}]})
 
 
-def test_a_conversation_continues_from_an_answer(kept: Kept) -> None:
-    first = kept.ask(USER, instructions="Be kind.")
-    kept.answer(first, *MADE, id="1" * 32)
-    second = kept.ask(OUTPUT, previous_response_id=f"resp_{'1' * 32}", instructions="Be brief.")
-    kept.answer(second, Text("It is seen."), id="2" * 32)
-    third = read_request({"input": "And now?", "previous_response_id": f"resp_{'2' * 32}"}, kept.find)
-    assert third.request.messages == (
-        Message("user", (Text("Hi"),)),
-        Message("assistant", MADE),
-        Message("user", (ToolResult("call_1", (Text("seen"),)),)),
-        Message("assistant", (Text("It is seen."),)),
-        Message("user", (Text("And now?"),)),
-    )
-    told = [kept[f"resp_{number * 32}"]["answer"]["previous_response_id"] for number in ("1", "2")]
-    assert told == [None, f"resp_{'1' * 32}"]
-    assert (second.request.system, third.request.system) == ((Text("Be brief."),), ())
-
-
 def test_a_conversation_may_begin_with_a_string_or_items(kept: Kept) -> None:
     kept.answer(read_request({"input": "Hi"}, kept.find), Text("Hello."))
     read = read_request({"input": "Well?", "previous_response_id": f"resp_{HEX}"}, kept.find)
@@ -129,20 +99,6 @@ def test_repeated_items_are_added_once(kept: Kept) -> None:
     read = kept.ask(*again, previous_response_id=f"resp_{HEX}")
     assert [message.parts for message in read.request.messages[1:]] == [MADE, (ToolResult("call_1", (Text("seen"),)),)]
     assert read.kept is not None and read.kept["input"] == [OUTPUT]
-
-
-def test_items_of_later_steps_stay_in_a_continued_conversation(kept: Kept) -> None:
-    """All steps of one AI SDK call name the same answer, and refer to items that came after it."""
-    kept.answer(kept.ask(USER), Text("Hello."), id="1" * 32)
-    step = kept.answer(kept.ask(USER, previous_response_id=f"resp_{'1' * 32}"), *MADE, id="2" * 32)
-    own = [USER, *references(step, "message", "reasoning"), CALL_ITEM, OUTPUT]
-    last = kept.ask(*own, previous_response_id=f"resp_{'1' * 32}")
-    kept.answer(last, Text("Seen."), id="3" * 32)
-    read = kept.ask(USER, previous_response_id=f"resp_{'3' * 32}")
-    assert [message.role for message in read.request.messages] == [
-        *("user", "assistant", "user", "assistant", "user", "assistant", "user")
-    ]
-    assert read.request.messages[3].parts == MADE
 
 
 def test_an_answer_to_a_request_with_references_cannot_be_continued(kept: Kept) -> None:

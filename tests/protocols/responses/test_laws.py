@@ -17,11 +17,9 @@ from nexus.conversation.parts import (
     Text,
     Thinking,
     Tool,
-    ToolCall,
     ToolResult,
 )
 from nexus.errors import UnsupportedFeature
-from nexus.models import gpt
 from nexus.protocols.codec import Target
 from nexus.protocols.responses.write_request import write_count, write_request
 
@@ -51,33 +49,6 @@ def test_foreign_reasoning_is_never_sent() -> None:
     assert written(*foreign, Text("kept", signature=Signature("gemini", "t"))) == [
         {"role": "assistant", "content": "kept"}
     ]
-
-
-def test_assistant_texts_get_their_phase() -> None:
-    """For models that support it: OpenAI asks for the phase of every assistant message."""
-    called = (Text("Let me look."), ToolCall("a", "f", "{}"))
-    talk = Request(
-        (
-            Message("user", (Text("hi"),)),
-            Message("assistant", called),
-            Message("user", (ToolResult("a", (Text("sunny"),)),)),
-            Message("assistant", (Text("It is sunny."),)),
-            Message("user", (Text("And tomorrow?"),)),
-            Message("assistant", (Text("Tomorrow"),)),
-        ),
-        tools=(Tool("f"),),
-    )
-    sent = {
-        model: [
-            (item["content"], item.get("phase"))
-            for item in write_request(talk, Target(model, gpt=gpt.known(model))).body["input"]
-            if item.get("role") == "assistant"
-        ]
-        for model in ("gpt-5.5", "gpt-5.1")
-    }
-    words = ("Let me look.", "It is sunny.", "Tomorrow")
-    assert sent["gpt-5.5"] == list(zip(words, ("commentary", "final_answer", None), strict=True))
-    assert sent["gpt-5.1"] == [(one, None) for one in words]
 
 
 def test_failed_results_are_marked_as_failed() -> None:

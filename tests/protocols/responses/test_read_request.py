@@ -17,7 +17,6 @@ from nexus.conversation.parts import (
     OutputFormat,
     Part,
     Reasoning,
-    Refusal,
     Request,
     Response,
     Signature,
@@ -144,24 +143,6 @@ def test_instructions_come_before_leading_system_messages() -> None:
     system = {"role": "system", "content": "b"}
     request = read_request({"model": "m", "instructions": "a", "input": [system]}).request
     assert (request.system, request.messages) == ((Text("a"), Text("b")), ())
-
-
-def test_assistant_messages_are_read_in_every_form() -> None:
-    answers = [
-        {"role": "assistant", "content": "a"},
-        {
-            "type": "message",
-            "role": "assistant",
-            "id": "msg_1",
-            "status": "completed",
-            "content": [
-                {"type": "output_text", "text": "b", "annotations": [], "logprobs": []},
-                {"type": "refusal", "refusal": "c"},
-            ],
-        },
-    ]
-    request = read_request({"model": "m", "input": answers}).request
-    assert request.messages == (Message("assistant", (Text("a"), Text("b"), Refusal("c"))),)
 
 
 def test_citations_of_an_earlier_answer_are_dropped_and_reported() -> None:
