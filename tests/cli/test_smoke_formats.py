@@ -82,13 +82,14 @@ def test_unexpected_documents_are_rejected(format: str) -> None:
         BY_NAME[format].read({"object": "list", "data": [{"embedding": "AAAA"}]}, HELLO, "m")
 
 
-def test_the_model_is_in_the_path_or_in_the_body() -> None:
+def test_a_body_lacks_what_its_path_has_and_what_models_without_thinking_reject() -> None:
     for format in FORMATS:
         body, address = (
             format.write(HELLO, "google/gemini 3@1", PLAIN),
             format.address("google/gemini 3@1", stream=True),
         )
         assert ("google%2Fgemini%203%401" in address) is not ("model" in body)
+        assert "include" not in body
 
 
 def test_a_list_of_models_without_an_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,9 +46,9 @@ class Format:
     report.
 
     ``path`` may contain the model, and one of two ``verbs``: for an answer as a whole, and for a stream. Members of the
-    body that the path replaces are ``in_path``, ``added`` are others. ``thinking`` are fields that request thinking,
-    alternatives to try in order. With ``is_limited`` a request must limit its answer. ``lists_models``: its protocol
-    lists models in this dialect; ``names_model``: an answer names the requested model.
+    body that the path replaces or some models reject are ``omitted``, ``added`` are others. ``thinking`` are fields
+    that request thinking, alternatives to try in order. With ``is_limited`` a request must limit its answer.
+    ``lists_models``: its protocol lists models in this dialect; ``names_model``: an answer names the requested model.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Format:
     protocol: str
     path: str
     verbs: tuple[str, str] = ("", "")
-    in_path: tuple[str, ...] = ()
+    omitted: tuple[str, ...] = ()
     added: Mapping[str, Json] = field(default_factory=dict)
     thinking: tuple[Body, ...] = ()
     is_limited: bool = False
@@ -80,7 +80,7 @@ class Format:
         if self.is_limited:
             request = replace(request, max_tokens=MAX_TOKENS)
         body = loader.vendor(self.dialect).write_request(request, replace(ANY_MODEL, model=model, chat=server)).body
-        return {**{name: value for name, value in body.items() if name not in self.in_path}, **self.added}
+        return {**{name: value for name, value in body.items() if name not in self.omitted}, **self.added}
 
     def read(self, document: Json, request: Request, model: str) -> Response:
         """Raises CheckFailed."""
@@ -141,7 +141,11 @@ FORMATS = (
         thinking=({"reasoning_effort": "medium"},),
         lists_models=True,
     ),
-    Format(*("responses", "responses", "openai", "/v1/responses"), thinking=({"reasoning": {"effort": "medium"}},)),
+    Format(
+        *("responses", "responses", "openai", "/v1/responses"),
+        omitted=("include",),
+        thinking=({"reasoning": {"effort": "medium"}},),
+    ),
     Format(
         *("messages", "messages", "anthropic", "/v1/messages"),
         thinking=_CLAUDES,
@@ -154,7 +158,7 @@ FORMATS = (
         *("vertex", "messages", "vertex"),
         "/v1/projects/smoke/locations/global/publishers/anthropic/models/{model}:{verb}",
         ("rawPredict", "streamRawPredict"),
-        in_path=("model",),
+        omitted=("model",),
         added={"anthropic_version": "vertex-2023-10-16"},
         thinking=_CLAUDES,
         is_limited=True,
@@ -162,7 +166,7 @@ FORMATS = (
     Format(
         *("invoke", "messages", "bedrock", "/model/{model}/{verb}"),
         ("invoke", "invoke-with-response-stream"),
-        in_path=("model", "stream"),
+        omitted=("model", "stream"),
         added={"anthropic_version": "bedrock-2023-05-31"},
         thinking=_CLAUDES,
         is_limited=True,
