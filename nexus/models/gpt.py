@@ -38,6 +38,7 @@ from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.models.efforts import OFF
 from nexus.models.names import model_name
 from nexus.models.tool_rules import NameRule
+from nexus.wire import Json, mapping, sequence
 
 TOOL_NAMES: Final = NameRule("a-zA-Z0-9_-", 64)
 """openai.types.shared_params.FunctionDefinition; compatible servers adopted it."""
@@ -167,11 +168,26 @@ _NO_SAMPLING: Mapping[str, float] = {"temperature": 1, "top_p": 1, "presence_pen
 """The neutral values."""
 
 
-def uses_rejected_options(gpt: GPT, document: Mapping[str, object]) -> bool:
-    """Whether a chat request uses options of other models that this one rejects: other servers' thinking options, or
-    sampling.
-    """
+def chat_uses_rejected_options(gpt: GPT, document: Mapping[str, Json]) -> bool:
+    """Whether a chat request uses options of other models that this one rejects, or other servers' thinking options."""
     if document.get("reasoning") or document.get("thinking"):
         return True
+    return _rejects(gpt, document, document.get("reasoning_effort"), document.get("verbosity"))
+
+
+def responses_uses_rejected_options(gpt: GPT, document: Mapping[str, Json]) -> bool:
+    """The same for a Responses request, in which clients request encrypted thinking."""
+    asks_thinking = "reasoning.encrypted_content" in sequence(document.get("include"))
+    if asks_thinking and not (gpt.reasons or gpt.efforts):
+        return True
+    effort, verbosity = mapping(document.get("reasoning")).get("effort"), mapping(document.get("text")).get("verbosity")
+    return _rejects(gpt, document, effort, verbosity)
+
+
+def _rejects(gpt: GPT, document: Mapping[str, Json], effort: Json, verbosity: Json) -> bool:
+    if effort is not None and effort not in gpt.efforts and gpt not in (_LATER, UNKNOWN):
+        return True
+    if verbosity not in (None, "medium") and not gpt.verbosity:
+        return True
     sampled = any(document.get(name) not in (None, nothing) for name, nothing in _NO_SAMPLING.items())
-    return gpt.reasons and sampled and not gpt.takes_sampling(document.get("reasoning_effort"))
+    return gpt.reasons and sampled and not gpt.takes_sampling(effort)

@@ -63,8 +63,24 @@ GPT: dict[str, tuple[str, dict[str, Any], bool]] = {
     "sampling without thinking": ("gpt-5.5", {"temperature": 0.2, "reasoning_effort": "none"}, False),
     "OpenRouter's thinking": ("gpt-5.5", {"reasoning": {"effort": "high"}}, True),
     "another server's thinking field": ("gpt-4.1", {"thinking": {"type": "enabled", "budget_tokens": 2000}}, True),
+    "an effort on a model without thinking": ("gpt-4.1", {"reasoning_effort": "high"}, True),
+    "a verbosity on a model without it": ("gpt-4.1", {"verbosity": "low"}, True),
+    "an effort that may exist on a later model": ("gpt-7", {"reasoning_effort": "max"}, False),
     "a model that does not think": ("gpt-4.1", {"max_tokens": 64, "temperature": 0.2}, False),
     "another server's model": ("llama", {"max_tokens": 64, "temperature": 0.2}, False),
+}
+
+
+SEALED = {"include": ["reasoning.encrypted_content"]}
+RESPONSES: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "encrypted thinking": ("gpt-5.5", SEALED, False),
+    "encrypted thinking on a model without thinking": ("gpt-4.1", SEALED, True),
+    "encrypted thinking on an unknown model": ("gpt-7", SEALED, False),
+    "an effort": ("gpt-5.5", {"reasoning": {"effort": "xhigh"}}, False),
+    "an unsupported effort": ("gpt-5", {"reasoning": {"effort": "xhigh"}}, True),
+    "a verbosity": ("gpt-5.5", {"text": {"verbosity": "low"}}, False),
+    "a verbosity on a model without it": ("gpt-4.1", {"text": {"verbosity": "low"}}, True),
+    "sampling with thinking": ("gpt-5.5", {"temperature": 0.2}, True),
 }
 
 
@@ -74,6 +90,12 @@ def test_fields_of_other_claude_models_are_detected(model: str, document: dict[s
     assert DIALECTS["messages"].uses_rejected_options({"messages": HELLO, **document}, target) == others
 
 
-@pytest.mark.parametrize(("model", "document", "others"), GPT.values(), ids=GPT.keys())
-def test_fields_of_other_gpt_models_are_detected(model: str, document: dict[str, Any], others: bool) -> None:
-    assert DIALECTS["chat"].uses_rejected_options(document, Target(model, gpt=known(model))) == others
+@pytest.mark.parametrize(
+    ("dialect", "model", "document", "others"),
+    [*(("chat", *row) for row in GPT.values()), *(("responses", *row) for row in RESPONSES.values())],
+    ids=[*GPT, *(f"responses: {name}" for name in RESPONSES)],
+)
+def test_fields_of_other_gpt_models_are_detected(
+    dialect: str, model: str, document: dict[str, Any], others: bool
+) -> None:
+    assert DIALECTS[dialect].uses_rejected_options(document, Target(model, gpt=known(model))) == others

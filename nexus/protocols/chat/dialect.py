@@ -40,7 +40,7 @@ class Chat(OpenAIDialect):
             require(document, "messages", list, "an array of messages")
 
     def uses_rejected_options(self, document: Mapping[str, Json], target: Target) -> bool:
-        return target.gpt is not None and gpt.uses_rejected_options(target.gpt, document)
+        return target.gpt is not None and gpt.chat_uses_rejected_options(target.gpt, document)
 
     def names_stored(self, path: str, document: Mapping[str, Json]) -> bool:
         from nexus.protocols.chat.read_google import names_cache

@@ -13,7 +13,9 @@ from typing import ClassVar
 
 from nexus.errors import NexusError, UnsupportedFeature
 from nexus.late import pattern
+from nexus.models import gpt
 from nexus.protocols.checks import require
+from nexus.protocols.codec import Target
 from nexus.protocols.dialect import BrokenStream
 from nexus.protocols.openai_protocol import OpenAIDialect
 from nexus.protocols.operation import COMPACT, COUNT_TOKENS, GENERATE, STORED, Operation
@@ -42,6 +44,9 @@ class Responses(OpenAIDialect):
         """Input may be missing: a stored prompt or conversation can have it."""
         if document.get("input") is not None:
             require(document, "input", (str, list), "a string or an array of items")
+
+    def uses_rejected_options(self, document: Mapping[str, Json], target: Target) -> bool:
+        return target.gpt is not None and gpt.responses_uses_rejected_options(target.gpt, document)
 
     def kept_id(self, path: str) -> str | None:
         found = _KEPT.fullmatch(path)
