@@ -3,7 +3,8 @@
 Nothing that the client requires is weakened silently: a tool that cannot be strict is reported. Sources: OpenAI's 400s
 (``object schema missing properties``, ``array schema missing items``, ``schema must have type 'object' and not have
 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``, ``'propertyNames' is not permitted``, which Zod 4 writes for a
-record: vercel/ai #20621, signetai #449) and its guide to structured outputs.
+record: vercel/ai #20621, signetai #449) and its guide to structured outputs; DeepSeek's, Kimi's and Volcengine's of a
+function without parameters (qwen-code #11956, pi #4311).
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def _fit_format(format: OutputFormat | None, fitted: _Fitted, lost: list[str]) -
 
 
 def _fit_tool(tool: Tool, path: str, fitted: _Fitted, lost: list[str]) -> Tool:
-    if isinstance(tool, WebSearch) or tool.parameters is None:
+    if isinstance(tool, WebSearch):
         return tool
     root = fitted(tool.parameters, f"{path}.parameters")
     if root is None and not tool.strict:

@@ -26,7 +26,8 @@ from nexus.wire import Json, decode_object, digest, encode
 
 from .writing import HI, OWN, SYSTEM, assistant, server, text, tool, user, write
 
-CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
+BARE: Json = {"type": "object", "properties": {}}
+CLOSED: Json = {"type": "object", "properties": {}, "additionalProperties": False}
 
 FUNCTION: Json = {"name": "f", "arguments": '{"invalid_json":"{\\"a\\": "}'}
 THOUGHT: Json = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
@@ -143,7 +144,7 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         "tools",
         [
             {"type": "function", "function": {"name": "f", "parameters": CLOSED}},
-            {"type": "function", "function": {"name": "g"}},
+            {"type": "function", "function": {"name": "g", "parameters": BARE}},
         ],
         ("tools.strict",),
     ),
@@ -223,7 +224,13 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         Request((HI,), tools=(Tool("f", cache="1h"),)),
         ("cache_control",),
         "tools",
-        [{"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+        [
+            {
+                "type": "function",
+                "function": {"name": "f", "parameters": BARE},
+                "cache_control": {"type": "ephemeral", "ttl": "1h"},
+            }
+        ],
         (),
     ),
     "mistral_tool_ids": (

@@ -83,4 +83,5 @@ def test_unsupported_content_is_rejected_with_its_path(role: Any, part: Part) ->
 
 def test_tools_of_other_clients_are_not_strict_by_default() -> None:
     body = write_request(Request((), tools=(Tool("f"),)), TARGET).body
-    assert body["tools"] == [{"type": "function", "name": "f", "parameters": None, "strict": False}]
+    parameters = {"type": "object", "properties": {}}
+    assert body["tools"] == [{"type": "function", "name": "f", "parameters": parameters, "strict": False}]
