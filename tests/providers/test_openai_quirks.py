@@ -21,6 +21,7 @@ SENT = {
     "json_arguments": b'"arguments":"{"',
     "mistral_tool_ids": b'"tool_call_id":"toolu_1"',
     "no_strict": b'"strict":true',
+    "listed_required": b'"tools":[]',
     "no_json_schema": b'"type":"json_schema"',
     "no_stop": b'"stop":["END"]',
     "no_stream_usage": b'"stream_options":{}',
@@ -73,6 +74,7 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     ),
     "strict, a model of Cerebras": ("no_strict", 400, "Tools with strict=True are not supported by this model"),
     "strict, Cohere": ("no_strict", 422, b'{"message":"unknown field: parameter \'strict\' is not a valid field."}'),
+    "schemas, DeepSeek": ("listed_required", 400, "Invalid schema for function 'ls': null is not of type \"array\""),
     "schemas, Kimi": (
         "typed_schemas",
         400,

@@ -198,6 +198,22 @@ def test_a_server_that_refuses_strict_gets_tools_without_it_in_passthrough_too(
     assert strict == [[True, False], [False, False], [False, False]]
 
 
+def test_a_server_that_takes_no_tool_without_required_gets_it_in_passthrough_too(
+    nexus: Nexus, openai_upstream: FakeUpstream
+) -> None:
+    """Servers of DeepSeek's models; a client in Go wrote null itself."""
+    bare: dict[str, Any] = {"type": "object", "properties": {}}
+    schemas = [bare, bare | {"required": None}]
+    tools = [{"type": "function", "function": {"name": "f", "parameters": one}} for one in schemas]
+    openai_upstream.next(
+        Behaviour(status=400, message="Invalid schema for function 'f': null is not of type \"array\"")
+    )
+    asked = {"model": "house/qwen", "messages": ASKED["messages"], "tools": tools}
+    assert [nexus.chat(asked).status for _ in range(2)] == [200, 200]
+    sent = [[tool["function"]["parameters"] for tool in request.json["tools"]] for request in openai_upstream.requests]
+    assert sent == [schemas, *[[bare | {"required": []}] * 2] * 2]
+
+
 def test_broken_arguments_in_a_history_that_passes_through_are_wrapped(
     nexus: Nexus, openai_upstream: FakeUpstream
 ) -> None:

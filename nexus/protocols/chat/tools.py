@@ -30,6 +30,7 @@ from nexus.protocols.checks import (
     wrong,
 )
 from nexus.protocols.codec import Target
+from nexus.protocols.json_schema.walk import with_required
 from nexus.protocols.tool_calls import PARAMETERS, CustomTool, ToolIds, kimi_ids, mistral_ids, with_grammar, write_input
 from nexus.wire import Json, mapping, only
 
@@ -179,7 +180,8 @@ def write_functions(tools: tuple[Tool, ...], server: ChatServer) -> list[dict[st
 
 def _write_tool(tool: Tool, server: ChatServer) -> dict[str, Json]:
     strict = None if server.no_strict else tool.strict
-    given = only({"description": tool.description, "parameters": tool.parameters, "strict": strict})
+    schema = with_required(tool.parameters) if server.listed_required else tool.parameters
+    given = only({"description": tool.description, "parameters": schema, "strict": strict})
     return {"type": "function", "function": {"name": tool.name, **given}}
 
 

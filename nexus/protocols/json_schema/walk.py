@@ -75,6 +75,14 @@ def required_of(schema: Schema) -> list[str]:
     return [name for name in sequence(schema.get("required")) if isinstance(name, str)]
 
 
+def with_required(schema: Json) -> Json:
+    """The schema with ``required`` in every object, allowing the same values as before."""
+    if not isinstance(schema, dict):
+        return schema
+    copy = rebuilt(schema, lambda one, _: with_required(one))
+    return {**copy, "required": list[Json](required_of(schema))} if "object" in types_of(schema) else copy
+
+
 def is_schema(value: Json) -> bool:
     return isinstance(value, (dict, bool))
 

@@ -27,6 +27,7 @@ from nexus.wire import Json, decode_object, digest, encode
 from .writing import HI, OWN, SYSTEM, assistant, server, text, tool, user, write
 
 BARE: Json = {"type": "object", "properties": {}}
+LISTED: Json = {"type": "object", "properties": {"a": {**BARE, "required": []}}, "required": []}
 CLOSED: Json = {"type": "object", "properties": {}, "additionalProperties": False}
 
 FUNCTION: Json = {"name": "f", "arguments": '{"invalid_json":"{\\"a\\": "}'}
@@ -138,6 +139,13 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
     "no_stop": (Request((HI,), stop=("x",)), ("no_stop",), "stop", None, ()),
     "no_metadata": (Request((HI,), metadata={"a": "b"}), ("no_metadata",), "metadata", None, ("metadata",)),
     "no_user": (Request((HI,), user="u"), ("no_user",), "user", None, ("user",)),
+    "listed_required": (
+        Request((HI,), tools=(Tool("f", parameters={"type": "object", "properties": {"a": BARE}}),)),
+        ("listed_required",),
+        "tools",
+        [{"type": "function", "function": {"name": "f", "parameters": LISTED}}],
+        (),
+    ),
     "no_strict": (
         Request((HI,), tools=(Tool("f", parameters=CLOSED, strict=True), Tool("g", strict=False))),
         ("no_strict",),
