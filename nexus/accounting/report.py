@@ -118,7 +118,7 @@ def _folded(rows: Sequence[Sums], names_of: Callable[[str], Iterable[str]]) -> l
     return sorted(joined.values(), key=lambda sums: (-sums.cost, -sums.attempts, sums.name))
 
 
-EXPECTED = 'expected a duration such as 24h or 7d, "today", "month", 2026-11-01 or 2026-11-01T08:00'
+EXPECTED = 'expected a duration of at most 400 days such as 24h or 7d, "today", "month", 2026-11-01 or 2026-11-01T08:00'
 
 
 def since_of(text: str, now: float) -> float:

@@ -181,8 +181,8 @@ def read_duration(value: object) -> float:
         seconds = sum(float(number) * MILLISECONDS[unit] for number, unit in _TERM.findall(text)) / 1000
     else:
         raise ValueError('is not a duration; write it like "500ms", "60s", "5m", "1h", "1d", "1w" or "1m30s"')
-    if seconds > 366 * DAY:
-        raise ValueError("must be at most 366 days")
+    if seconds > 400 * DAY:
+        raise ValueError("must be at most 400 days")
     return seconds
 
 

@@ -111,7 +111,7 @@ REFUSED: dict[str, tuple[Callable[[str], object], object, str]] = {
     "duration: negative": (read_duration, "-6061s", "is not a duration"),
     "duration: empty": (read_duration, "", "is not a duration"),
     "duration: other digits": (read_duration, "\uff166061s", "is not a duration"),
-    "duration: too long": (read_duration, "999999999d", "at most 366 days"),
+    "duration: too long": (read_duration, "999999999d", "at most 400 days"),
     "size: unknown unit": (read_size, "6061 MeB", "is not a size"),
     "size: bare letter": (read_size, "6061i", "is not a size"),
     "size: fraction": (read_size, 6061.5, "is not a size"),
