@@ -330,6 +330,7 @@ def test_the_key_is_read_from_the_header_and_not_forwarded(claude: FakeUpstream,
 PLACES = {
     "v1": "/llm/google/v1/models/claude:generateContent",
     "with its provider": f"{GOOGLE}/v/claude:generateContent",
+    "with its provider, as the AI SDK and LangChain.js": "/llm/google/v1beta/v/claude:generateContent",
     "percent-encoded": f"{GOOGLE}/v%2Fclaude%3AgenerateContent",
 }
 

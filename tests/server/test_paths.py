@@ -56,7 +56,6 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a stored answer": ("/v1/responses/resp_1", f"{OPENAI}/responses/resp_1", OPENAI),
     "no path, Gemini": (f"/v1beta{GEMINI}", f"{GOOGLE}/v1beta{GEMINI}", GOOGLE),
     "no path, Gemini's other version": (f"/v1{GEMINI}", f"{GOOGLE}/v1beta{GEMINI}", GOOGLE),
-    "no models/": (f"{GOOGLE}/v1beta/p/m:generateContent", f"{GOOGLE}/v1beta/models/p/m:generateContent", GOOGLE),
     "no path, Gemini's models": ("/v1beta/models", f"{GOOGLE}/v1beta/models", GOOGLE),
     "no path, Vertex AI": (f"/v1{PLACED}", f"{VERTEX}{PLACED}", VERTEX),
     "v1 missing, Vertex AI": (f"/llm/vertex{PLACED}", f"{VERTEX}{PLACED}", VERTEX),

@@ -33,7 +33,9 @@ GOOGLE = Protocol(
 )
 
 _COLON = "(?::|%3[Aa])"
-_PATH = pattern(r"/models/(?P<model>.+):(?P<verb>[A-Za-z]+)")
+# The AI SDK and LangChain.js leave models/ out before a name with a slash.
+_BEFORE = "/(?:models/|(?=[^/]+/))"
+_PATH = pattern(_BEFORE + "(?P<model>.+):(?P<verb>[A-Za-z]+)")
 _STREAMS = "streamGenerateContent"
 _KEYS = frozenset({"key", "$key", "api_key", "access_token", "oauth_token"})
 _SSE, _ARRAY = WithoutComments(), JsonArray()
@@ -47,9 +49,9 @@ class GeminiDialect(Dialect):
     protocol: ClassVar[Protocol] = GOOGLE
     framing: ClassVar[Framing] = _SSE
     operations: ClassVar[tuple[Operation, ...]] = (
-        GENERATE.matching(f"/models/.+{_COLON}(?:generateContent|{_STREAMS})"),
-        COUNT_TOKENS.matching(f"/models/.+{_COLON}countTokens"),
-        EMBED.matching(f"/models/.+{_COLON}(?:embedContent|batchEmbedContents)"),
+        GENERATE.matching(f"{_BEFORE}.+{_COLON}(?:generateContent|{_STREAMS})"),
+        COUNT_TOKENS.matching(f"{_BEFORE}.+{_COLON}countTokens"),
+        EMBED.matching(f"{_BEFORE}.+{_COLON}(?:embedContent|batchEmbedContents)"),
     )
     ping: ClassVar[bytes] = b": ping\n"
     id_prefix: ClassVar[str] = "resp_"

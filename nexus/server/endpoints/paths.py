@@ -127,17 +127,7 @@ def _nearest(settings: Settings, path: str, headers: Mapping[str, str]) -> Neare
             if found:
                 best = max(found, key=lambda endpoint: _likeness(endpoint, path, tail, headers))
                 return Nearest(best.base, best.dialect, best.base.versioned + (best.path or tail))
-    return _with_models(_only(below, answer=True), path) or _alike(known, "/" + "/".join(words))
-
-
-def _with_models(endpoints: list[Endpoint], path: str) -> Nearest | None:
-    """The path with ``models/``, which the AI SDK leaves out before a Gemini model's name with a slash."""
-    for endpoint in endpoints:
-        for version in endpoint.base.protocol.versions:
-            rest = path.removeprefix(endpoint.base.path + version)
-            if rest != path and re.fullmatch(endpoint.pattern, f"/models{rest}"):
-                return Nearest(endpoint.base, endpoint.dialect, f"{endpoint.base.versioned}/models{rest}")
-    return None
+    return _alike(known, "/" + "/".join(words))
 
 
 def _only(endpoints: list[Endpoint], *, answer: bool) -> list[Endpoint]:
