@@ -159,6 +159,7 @@ def test_both_alphabets_of_base64_are_accepted(gemini: FakeUpstream) -> None:
         talk(HELLO, generationConfig={"max_output_tokens": 1}),
         talk(user({"text": "see"}, {"inline_data": IMAGE["inlineData"]})),
         configured(responseMimeType="application/json", responseSchema=LOWER_CASE),
+        configured(thinkingConfig={"thinkingLevel": "high"}),
     ],
 )
 def test_other_spellings_are_accepted_as_google_does(gemini: FakeUpstream, body: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Field names as Google's parser accepts them: in camelCase, and in snake_case, which its own SDK uses for some.
 
-Types of schemas may be in lower case, as @google/generative-ai 0.24 writes them. Source: the JSON mapping of protocol
-buffers.
+Some values may be in lower case: types of schemas, as @google/generative-ai 0.24 writes them, and levels of thinking,
+as the AI SDK does. Source: the JSON mapping of protocol buffers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _OTHERS = ("args", "response", "parametersJsonSchema", "responseJsonSchema", "la
 
 
 def spelled(value: Any) -> Any:
-    """The value with all field names in camelCase, and the types of schemas in upper case."""
+    """The value with all field names in camelCase, and enums in upper case."""
     if isinstance(value, list):
         return [spelled(one) for one in value]
     if not isinstance(value, dict):
@@ -27,7 +27,7 @@ def _field(name: str, value: Any) -> Any:
     match name, value:
         case ("properties", dict()):
             return {property: spelled(schema) for property, schema in value.items()}
-        case ("type", str()):
+        case ("type" | "thinkingLevel", str()):
             return value.upper()
         case _:
             return value if name in _OTHERS else spelled(value)
