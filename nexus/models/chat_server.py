@@ -52,6 +52,7 @@ class ChatServer:
     typed_schemas: bool = _fact(
         "every part of a schema must have one type, without references, and a tool's name begin with a letter (Kimi)"
     )
+    plain_tools: bool = _fact("patterns and lengths in tools' schemas are refused (llama.cpp, LM Studio)")
     listed_required: bool = _fact("each object in a tool's schema must have required (servers of DeepSeek's models)")
     no_json_schema: bool = _fact("response_format does not support json_schema")
     cache_control: bool = _fact("Anthropic's cache_control is understood on content parts and tools")

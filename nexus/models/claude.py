@@ -61,8 +61,8 @@ class Claude:
     refuses_adaptive: bool = False
     """Whether the server rejected ``thinking.type = adaptive``, so that requests which pass through have a budget."""
 
-    refuses_patterns: bool = False
-    """Whether the server rejected a tool for a ``pattern`` that it cannot compile."""
+    plain_tools: bool = False
+    """Whether the server rejected tools for patterns or lengths that it cannot compile."""
 
     efforts: tuple[str, ...] = ()
     """The values of ``output_config.effort``, lowest first."""

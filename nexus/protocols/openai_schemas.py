@@ -16,7 +16,14 @@ from nexus.dataclasses import replace
 from nexus.models.gpt import TOOL_NAMES
 from nexus.protocols.json_schema.refs import references
 from nexus.protocols.json_schema.remembered import remembered
-from nexus.protocols.json_schema.roots import ObjectRoot, describe, is_refused, move_to_description, object_root
+from nexus.protocols.json_schema.roots import (
+    ObjectRoot,
+    describe,
+    is_refused,
+    move_to_description,
+    object_root,
+    without_rules,
+)
 from nexus.protocols.json_schema.typed import typed_root
 from nexus.protocols.json_schema.walk import Schema, inner, rebuilt, required_of, types_of
 from nexus.protocols.renaming import Renaming, rename
@@ -34,15 +41,19 @@ _FORMATS = frozenset({"date", "date-time", "duration", "email", "hostname", "ipv
 """Formats that ``strict`` has (cyanheads/git-mcp-server #47, oh-my-pi #206: 'uri' is not a valid format)."""
 
 
-def fit_schemas(request: Request, *, typed: bool = False) -> tuple[Request, Renaming, tuple[str, ...]]:
+def fit_schemas(
+    request: Request, *, typed: bool = False, plain: bool = False
+) -> tuple[Request, Renaming, tuple[str, ...]]:
     """The request with accepted names and schemas, the reverse mapping, and what was lost. ``typed``: the server has
-    Kimi's rules. Raises ClientError."""
+    Kimi's rules; ``plain``: it compiles no rules of tools. Raises ClientError."""
     request, renaming = rename(request, _LETTER_FIRST if typed else TOOL_NAMES)
     if not request.tools and request.output_format is None:
         return request, renaming, ()
     lost: list[str] = []
     fitted = typed_root if typed else _changed_root
     tools = tuple(_fit_tool(tool, f"tools.{at}", fitted, lost) for at, tool in enumerate(request.tools))
+    if plain:
+        tools = tuple(_plain(tool, f"tools.{at}.parameters", lost) for at, tool in enumerate(tools))
     format = _fit_format(request.output_format, fitted, lost)
     return replace(request, tools=tools, output_format=format), renaming, tuple(lost)
 
@@ -73,6 +84,12 @@ def _fit_tool(tool: Tool, path: str, fitted: _Fitted, lost: list[str]) -> Tool:
     lost += root.lost
     schema, strict = _strict_if_possible(root.schema, tool.strict, f"{path}.parameters", lost)
     return replace(tool, parameters=schema, strict=strict, description=describe(tool.description, root.in_words))
+
+
+def _plain(tool: Tool, path: str, lost: list[str]) -> Tool:
+    if isinstance(tool, WebSearch):
+        return tool
+    return replace(tool, parameters=without_rules(tool.parameters, path, lost))
 
 
 @remembered

@@ -6,7 +6,7 @@ words that it knows (colibri #725), and these servers use others. Thinking is sw
 (``messages/needed_thinking``). Sources: llama.cpp #27367 (a 500 from Qwen's template), vLLM #41114 and #48874,
 QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197; Kimi's words: oh-my-pi #1077,
 claude-code #69379; Alibaba's: claude-code #29531; DeepSeek's about a tool of Claude Code: cc-switch #7236; MiniMax's:
-MiniMax-M2.7 #43.
+MiniMax-M2.7 #43; LM Studio's about Claude Code's tools: lmstudio-bug-tracker #2220 and #2236.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _STRICT = pattern(
 _NEEDED = pattern(r"\bthinking\b.{0,20}\bonly type=enabled is allowed", re.IGNORECASE | re.DOTALL)
 # Anthropic's own words differ: its clients see its refusal.
 _ADAPTIVE = pattern(r"\bthinking\b.{0,40}\badaptive\W{1,3}is not\s+supported", re.IGNORECASE | re.DOTALL)
-_REGEX = pattern(r"\bis not a \W?regex", re.IGNORECASE)
+_UNCOMPILED = pattern(r"\bis not a \W?regex|\bpars(e|ing) grammar\b", re.IGNORECASE)
 ROLES, STRICT, NEEDED, ADAPTIVE = "no_system_role", "strict_thinking", "needs_thinking", "refuses_adaptive"
-PATTERNS = "refuses_patterns"
+RULES = "plain_tools"
 LEARNED = {
     ROLES: "system messages within a conversation are refused; they become user text",
     ADAPTIVE: "adaptive thinking is refused; a budget is requested",
     NEEDED: "thinking is required; the minimum is requested where the client requests none",
-    PATTERNS: "patterns of tools that only JavaScript compiles are refused; they become text",
+    RULES: "patterns and lengths in tools' schemas are refused; they become text",
     STRICT: "thinking is refused with forced tools and with calls that lack theirs; it is switched off there",
 }
 """What a model's server rejected, each with the log message about its requests from now on."""
@@ -57,8 +57,8 @@ def quirk_of(refused: VendorFailure, body: bytes) -> str | None:
         return NEEDED
     if _ADAPTIVE.search(refused.message):
         return ADAPTIVE
-    if _REGEX.search(refused.message):
-        return PATTERNS
+    if _UNCOMPILED.search(refused.message):
+        return RULES
     return ROLES if _WORDS.search(refused.message) and has_systems(mapping(decode(body))) else None
 
 
@@ -69,5 +69,5 @@ def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
     claude = target.claude
     claude = replace(claude, system_role=False, refuses_system=True) if ROLES in quirks else claude
     claude = replace(claude, strict_thinking=STRICT in quirks, needs_thinking=NEEDED in quirks)
-    claude = replace(claude, refuses_adaptive=ADAPTIVE in quirks, refuses_patterns=PATTERNS in quirks)
+    claude = replace(claude, refuses_adaptive=ADAPTIVE in quirks, plain_tools=RULES in quirks)
     return replace(target, claude=claude)

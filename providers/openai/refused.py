@@ -8,12 +8,13 @@ and Kimi's thinking mode (hermes-agent #17455; with a forced tool DeepSeek-V3 #1
 switched off Kimi-K2 #141), Alibaba's (eino #994, agentscope #1608, with Qwen 3.8 in September 2026), NVIDIA's (picoclaw
 #1019, CLIProxyAPI #4149); thinking in a history: Databricks (litellm #36931, #36944); MiniMax, of more than one system
 message (oh-my-pi #954, CodexPlusPlus #267); Kimi, of names of tools (openclaw #79179); DeepSeek, of missing
-``required`` (hermes-agent #95524, Reasonix #4086, dsh-llm-agentrouter #2); earlier arguments that are broken (vllm
-#43995, llama.cpp #22948, autolith #56); ``user`` and ``metadata`` on Responses (CLIProxyAPI #1119, claude-code-router
-#1730); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi #1745), SGLang, Kimi and CLIProxyAPI
-(CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184), Copilot (copilot-cli #3080); OpenRouter's thinking
-that cannot be off (claude-code-router #1215; with Gemini 3.7 in August 2026 rakazo #114); ``strict`` on tools: Cerebras
-(Roo-Code #10334, livekit/agents #3134), Cohere (openrouter-examples #71).
+``required`` (hermes-agent #95524, Reasonix #4086, dsh-llm-agentrouter #2); llama.cpp, of patterns and lengths
+(opencodex #2135, llama.cpp #25746, hermes-agent #20052); earlier arguments that are broken (vllm #43995, llama.cpp
+#22948, autolith #56); ``user`` and ``metadata`` on Responses (CLIProxyAPI #1119, claude-code-router #1730); lists of
+levels of thinking: Mistral (mistral-vibe #1117), Groq (pi #1745), SGLang, Kimi and CLIProxyAPI (CLIProxyAPI #1572 and
+#1307, quotio #287), vLLM (sparkring #184), Copilot (copilot-cli #3080); OpenRouter's thinking that cannot be off
+(claude-code-router #1215; with Gemini 3.7 in August 2026 rakazo #114); ``strict`` on tools: Cerebras (Roo-Code #10334,
+livekit/agents #3134), Cohere (openrouter-examples #71).
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ SUMMARY = "reasoning.summary"
 """The parameter that OpenAI names if an organization is not verified."""
 
 EFFORT, HISTORY, NEW_LIMIT = "no_reasoning_effort", "no_reasoning_history", "max_completion_tokens"
-ARGUMENTS, STRICT, LISTED_REQUIRED = "json_arguments", "no_strict", "listed_required"
+ARGUMENTS, STRICT = "json_arguments", "no_strict"
+RULES, REQUIRED = "plain_tools", "listed_required"
 
-IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT, STRICT, LISTED_REQUIRED})
+IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT, STRICT, RULES, REQUIRED})
 """The quirks to which passthrough requests are adapted too."""
 
 _IN_BOTH = (EFFORT, "no_effort_none", ARGUMENTS, "thinking_type", "enable_thinking", "no_user", "no_metadata")
@@ -122,7 +124,8 @@ _ROWS = (
         r"tools with (mixed values for \W?strict|strict=true)|parameter \W?strict\W is not a valid",
         b'"strict":',
     ),
-    _row(LISTED_REQUIRED, r"null is not of type \W{1,2}array", b'"tools"'),
+    _row(RULES, r"\bpars(e|ing) grammar\b", b'"tools"'),
+    _row(REQUIRED, r"null is not of type \W{1,2}array", b'"tools"'),
     _row("typed_schemas", r"valid moonshot flavored json schema|name is invalid, must start with a letter"),
     _row("no_json_schema", r"response_format type is unavailable|json_schema\W.{0,40}not support", b'"json_schema"'),
 )

@@ -22,6 +22,7 @@ SENT = {
     "mistral_tool_ids": b'"tool_call_id":"toolu_1"',
     "no_strict": b'"strict":true',
     "listed_required": b'"tools":[]',
+    "plain_tools": b'"tools":[]',
     "no_json_schema": b'"type":"json_schema"',
     "no_stop": b'"stop":["END"]',
     "no_stream_usage": b'"stream_options":{}',
@@ -74,6 +75,13 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     ),
     "strict, a model of Cerebras": ("no_strict", 400, "Tools with strict=True are not supported by this model"),
     "strict, Cohere": ("no_strict", 422, b'{"message":"unknown field: parameter \'strict\' is not a valid field."}'),
+    "rules, llama.cpp": ("plain_tools", 400, "Failed to initialize samplers: failed to parse grammar"),
+    "rules, LM Studio": (
+        "plain_tools",
+        500,
+        'Engine protocol predict request returned 400: {"error":{"code":400,"message":"Failed to initialize samplers: '
+        'failed to parse grammar","type":"invalid_request_error"}}',
+    ),
     "schemas, DeepSeek": ("listed_required", 400, "Invalid schema for function 'ls': null is not of type \"array\""),
     "schemas, Kimi": (
         "typed_schemas",

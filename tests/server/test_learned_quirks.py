@@ -198,6 +198,19 @@ def test_a_server_that_refuses_strict_gets_tools_without_it_in_passthrough_too(
     assert strict == [[True, False], [False, False], [False, False]]
 
 
+def test_rules_that_llama_cpp_does_not_compile_become_text_in_passthrough_too(
+    nexus: Nexus, openai_upstream: FakeUpstream
+) -> None:
+    ruled, plain = {"type": "string", "maxLength": 2000}, {"type": "string", "description": "{maxLength: 2000}"}
+    schemas = [{"type": "object", "properties": {"a": one}} for one in (ruled, plain)]
+    tools = [{"type": "function", "function": {"name": "f", "parameters": schemas[0]}}]
+    openai_upstream.next(Behaviour(status=400, message="Failed to initialize samplers: failed to parse grammar"))
+    asked = {"model": "house/qwen", "messages": ASKED["messages"], "tools": tools}
+    assert [nexus.chat(asked).headers["x-nexus-dropped"] for _ in range(2)] == ["tools.parameters"] * 2
+    sent = [request.json["tools"][0]["function"]["parameters"] for request in openai_upstream.requests]
+    assert sent == [schemas[0], schemas[1], schemas[1]]
+
+
 def test_a_server_that_takes_no_tool_without_required_gets_it_in_passthrough_too(
     nexus: Nexus, openai_upstream: FakeUpstream
 ) -> None:

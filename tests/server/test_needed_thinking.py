@@ -144,23 +144,31 @@ def test_a_translated_history_has_none(nexus: Nexus, anthropic_upstream: FakeUps
     assert [request.json.get("thinking") for request in anthropic_upstream.requests] == [None, OFF]
 
 
-UPLOAD: Any = {"type": "object", "properties": {"path": {"type": "string", "pattern": r"^[^\0]*$"}}}
-PORTABLE = {"type": "object", "properties": {"path": {"type": "string", "description": r"{pattern: ^[^\0]*$}"}}}
-BAD_PATTERN = Behaviour(status=400, message='Invalid schema for function "Artifact": "^[^\\0]*$" is not a "regex"')
+PATH = {"type": "string", "pattern": r"^[^\0]*$", "maxLength": 2000}
+IN_WORDS = {"type": "string", "description": r"{pattern: ^[^\0]*$, maxLength: 2000}"}
+UPLOAD, PLAIN = ({"type": "object", "properties": {"path": one}} for one in (PATH, IN_WORDS))
+BAD_RULES = {
+    "DeepSeek": 'Invalid schema for function "Artifact": "^[^\\0]*$" is not a "regex"',
+    "llama.cpp": "Failed to initialize samplers: failed to parse grammar",
+}
 
 
-def test_patterns_that_the_server_does_not_compile_become_text(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+@pytest.mark.parametrize("server", BAD_RULES)
+def test_rules_that_the_server_does_not_compile_become_text(
+    server: str, nexus: Nexus, anthropic_upstream: FakeUpstream
+) -> None:
     """As those of Claude Code's tool for artifacts."""
-    anthropic_upstream.next(BAD_PATTERN)
+    anthropic_upstream.next(Behaviour(status=400, message=BAD_RULES[server]))
     tools = [{"name": "f", "input_schema": UPLOAD}, {"name": "g", "input_schema": {"type": "object"}}]
     replies = [nexus.messages(asked(THOUGHT, CALL, tools=tools)) for _ in range(2)]
     chat = {"type": "function", "function": {"name": "f", "parameters": UPLOAD}}
     hi = [{"role": "user", "content": "Hi"}]
     replies.append(nexus.chat({"model": "house/deepseek-v4-pro", "messages": hi, "tools": [chat]}))
     lost = [reply.headers["x-nexus-dropped"] for reply in replies]
-    assert lost == [*["tools.input_schema.pattern"] * 2, "tools.0.function.parameters.properties.path.pattern"]
+    path = "tools.0.function.parameters.properties.path"
+    assert lost == [*["tools.input_schema"] * 2, f"{path}.pattern, {path}.maxLength"]
     sent = [request.json["tools"][0]["input_schema"] for request in anthropic_upstream.requests]
-    assert sent == [UPLOAD, PORTABLE, PORTABLE, PORTABLE]
+    assert sent == [UPLOAD, PLAIN, PLAIN, PLAIN]
 
 
 def test_other_refusals_are_the_clients(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:

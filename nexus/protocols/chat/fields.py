@@ -98,7 +98,8 @@ WRITES: Mapping[str, Disposition] = {
         "the root are merged, noted in the description and reported; `strict` is turned off and "
         "reported if a property is not required, and dropped with the quirk `no_strict`; with the quirk "
         "`typed_schemas` (Kimi) references are inlined, each part gets one type, and what that loses is "
-        "reported; names that OpenAI does not allow are replaced and mapped back",
+        "reported, with `plain_tools` (llama.cpp) patterns and lengths become text; names that OpenAI "
+        "does not allow are replaced and mapped back",
     ),
     "tool_choice": converted("tool_choice", "left out if there are no tools"),
     "parallel_tools": converted("parallel_tool_calls", "left out if there are no tools"),

@@ -22,8 +22,9 @@ from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import replace_member, set_member
+from nexus.protocols.json_schema.roots import encoded_without_rules
 from nexus.protocols.json_schema.walk import with_required
-from nexus.protocols.rewrite import ANY, Edited, cut, fit_strings, remove, removing
+from nexus.protocols.rewrite import ANY, Edited, Judge, Rules, cut, fit_strings, remove, removing
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
 from nexus.protocols.tool_calls import object_text
@@ -41,13 +42,19 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
     if MARK in renamed or limits_ids(target):
         renamed = _with_ids(renamed, document, target)
     if target.chat.listed_required:
-        renamed = cut(renamed, {"tools": {ANY: {"function": {"parameters": _with_required}}}})
+        renamed = cut(renamed, _in_tools(_with_required))
     edited = without_foreign(Edited(renamed), {"messages": {ANY: _judge_message}}, "messages.reasoning")
+    if target.chat.plain_tools:
+        edited = edited.without(_in_tools(encoded_without_rules), "tools.parameters")
     if target.chat.no_strict:
         edited = edited.without(_WITHOUT_STRICT, "tools.strict")
     if target.chat.no_reasoning_history and _has_history(document):
         return edited.without({"messages": {ANY: _WITHOUT_HISTORY}}, "messages.reasoning")
     return edited
+
+
+def _in_tools(edit: Judge) -> Rules:
+    return {"tools": {ANY: {"function": {"parameters": edit}}}}
 
 
 def _with_required(value: bytes) -> bytes:

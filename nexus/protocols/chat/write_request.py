@@ -27,7 +27,7 @@ _SAMPLING = {name: name for name in ("temperature", "top_p", "presence_penalty",
 
 
 def write_request(request: Request, target: Target) -> VendorRequest:
-    request, renaming, lost = fit_schemas(request, typed=target.chat.typed_schemas)
+    request, renaming, lost = fit_schemas(request, typed=target.chat.typed_schemas, plain=target.chat.plain_tools)
     drops = Drops((*left_out(WRITES, request), *lost))
     body: dict[str, Json] = {"model": target.model}
     ids = tool_ids(target, ((call.id, call.name) for call in calls_of(request)))

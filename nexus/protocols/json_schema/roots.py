@@ -19,7 +19,7 @@ from nexus.protocols.checks import wrong
 from nexus.protocols.json_schema.refs import definition, hoisted, inlined
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.walk import ANNOTATIONS, Schema, rebuilt, required_of, types_of
-from nexus.wire import Json, encode, mapping, sequence, text
+from nexus.wire import Json, decode, encode, mapping, sequence, text
 
 _EITHER = ("anyOf", "oneOf")
 _UNIONS = (*_EITHER, "allOf")
@@ -95,6 +95,7 @@ def modern_root(schema: Json, path: str) -> ObjectRoot:
     return object_root(modern(schema), path)
 
 
+_COMPILED = ("pattern", "format", "minLength", "maxLength", "minItems", "maxItems")
 _BARE = ("type", "properties", "required")
 
 
@@ -129,15 +130,22 @@ def move_to_description(schema: dict[str, Json], keyword: str) -> None:
     schema["description"] = describe(text(schema.get("description")), words)
 
 
-def with_portable_patterns(schema: Json, path: str, lost: list[str]) -> Json:
-    """The schema with the patterns that every vendor compiles; the others become text."""
+def without_rules(schema: Json, path: str, lost: list[str]) -> Json:
+    """The schema without rules that a server compiles into a grammar, which become text."""
     if not isinstance(schema, dict):
         return schema
-    copy = rebuilt(schema, lambda one, below: with_portable_patterns(one, f"{path}.{below}", lost))
-    if "pattern" in copy and is_refused(copy["pattern"]):
-        lost.append(f"{path}.pattern")
-        move_to_description(copy, "pattern")
+    copy = rebuilt(schema, lambda one, below: without_rules(one, f"{path}.{below}", lost))
+    if rules := {name: copy.pop(name) for name in _COMPILED if name in copy}:
+        lost += (f"{path}.{name}" for name in rules)
+        copy["description"] = describe(text(copy.get("description")), keywords_in_words(rules))
     return copy
+
+
+def encoded_without_rules(raw: bytes) -> bytes | None:
+    """The same for a schema's own bytes; None if it has no such rule."""
+    lost: list[str] = []
+    schema = without_rules(decode(raw), "", lost)
+    return encode(schema) if lost else None
 
 
 def _typed(schema: Schema, path: str) -> dict[str, Json]:

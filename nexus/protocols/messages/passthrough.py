@@ -17,7 +17,7 @@ from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.error_words import kind_of_event
-from nexus.protocols.json_schema.roots import with_portable_patterns
+from nexus.protocols.json_schema.roots import encoded_without_rules
 from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.hosted import has_systems, systems_as_users
 from nexus.protocols.messages.hosted_server_tools import without_foreign_calls
@@ -46,21 +46,13 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
         edited = edited.without({"messages": {ANY: _without_thinking}}, "messages.thinking")
     citations = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
     edited = without_foreign(edited, citations, "messages.citations")
-    if target.claude.refuses_patterns:
-        edited = edited.without(
-            {"tools": {ANY: {"input_schema": _with_portable_patterns}}}, "tools.input_schema.pattern"
-        )
+    if target.claude.plain_tools:
+        edited = edited.without({"tools": {ANY: {"input_schema": encoded_without_rules}}}, "tools.input_schema")
     if target.claude.refuses_adaptive or target.claude.needs_thinking:
         edited = edited.then(with_budget)
     if target.claude.needs_thinking:
         return edited.then(switched_on)
     return edited.then(switched_off) if target.claude.strict_thinking else edited
-
-
-def _with_portable_patterns(value: bytes) -> bytes | None:
-    lost: list[str] = []
-    schema = with_portable_patterns(decode(value), "", lost)
-    return encode(schema) if lost else None
 
 
 _IDS = [("messages", ANY, "content", ANY, name) for name in ("id", "tool_use_id")]

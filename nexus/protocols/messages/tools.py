@@ -17,7 +17,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
 from nexus.protocols.json_schema.property_names import Forms
-from nexus.protocols.json_schema.roots import describe, modern, modern_root, object_root, with_portable_patterns
+from nexus.protocols.json_schema.roots import describe, modern, modern_root, object_root, without_rules
 from nexus.protocols.messages.write_parts import Block, write_cache
 from nexus.protocols.tool_calls import called
 from nexus.wire import encode, only
@@ -160,7 +160,7 @@ def _write_tools(tools: tuple[Tool, ...], format: Closed | None, claude: Claude,
         if any(tool.strict for tool in tools):
             drops.add("tools.strict")
         written = [_write_tool(tool, at, {}, drops) for at, tool in enumerate(tools)]
-        return _with_portable_patterns(written, drops) if claude.refuses_patterns else written
+        return _without_rules(written, drops) if claude.plain_tools else written
     held = strict_tools(tools, STRICT_LIMITS, format)
     drops.add(*held.lost)
     written = []
@@ -171,11 +171,11 @@ def _write_tools(tools: tuple[Tool, ...], format: Closed | None, claude: Claude,
     return written
 
 
-def _with_portable_patterns(tools: list[Block], drops: Drops) -> list[Block]:
+def _without_rules(tools: list[Block], drops: Drops) -> list[Block]:
     lost: list[str] = []
     for at, tool in enumerate(tools):
         if "input_schema" in tool:
-            tool["input_schema"] = with_portable_patterns(tool["input_schema"], f"tools.{at}.parameters", lost)
+            tool["input_schema"] = without_rules(tool["input_schema"], f"tools.{at}.parameters", lost)
     drops.add(*lost)
     return tools
 

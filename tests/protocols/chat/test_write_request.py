@@ -28,6 +28,8 @@ from .writing import HI, OWN, SYSTEM, assistant, server, text, tool, user, write
 
 BARE: Json = {"type": "object", "properties": {}}
 LISTED: Json = {"type": "object", "properties": {"a": {**BARE, "required": []}}, "required": []}
+RULED: Json = {"type": "string", "description": "d", "pattern": "^.$", "maxLength": 2000}
+PLAIN: Json = {"type": "string", "description": "d\n\n{pattern: ^.$, maxLength: 2000}"}
 CLOSED: Json = {"type": "object", "properties": {}, "additionalProperties": False}
 
 FUNCTION: Json = {"name": "f", "arguments": '{"invalid_json":"{\\"a\\": "}'}
@@ -145,6 +147,13 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         "tools",
         [{"type": "function", "function": {"name": "f", "parameters": LISTED}}],
         (),
+    ),
+    "plain_tools": (
+        Request((HI,), tools=(Tool("f", parameters={**BARE, "properties": {"a": RULED}}),)),
+        ("plain_tools",),
+        "tools",
+        [{"type": "function", "function": {"name": "f", "parameters": {**BARE, "properties": {"a": PLAIN}}}}],
+        ("tools.0.parameters.properties.a.pattern", "tools.0.parameters.properties.a.maxLength"),
     ),
     "no_strict": (
         Request((HI,), tools=(Tool("f", parameters=CLOSED, strict=True), Tool("g", strict=False))),
