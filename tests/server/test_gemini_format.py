@@ -149,7 +149,7 @@ def test_thinking_is_returned_and_accepted_back(vendor: Vendor, streaming: bool)
     (call,) = said.calls
     result = types.FunctionResponse(id=call.id, name="weather", response={"sky": "blue"})
     history = [HI, *said.turn(vendor), user(types.Part(function_response=result))]
-    for kept in (history, without_thoughts(history)):
+    for kept in (history, without_thoughts(history), without_thought_signatures(history)):
         ask(vendor, streaming, kept, **asked)
         if vendor.lane.passes == "messages":
             sent = vendor.upstream.requests[-1].json["messages"][1]["content"]
@@ -165,6 +165,14 @@ def without_thoughts(history: list[types.Content]) -> list[types.Content]:
     return [content for content in kept if content.parts]
 
 
+def without_thought_signatures(history: list[types.Content]) -> list[types.Content]:
+    """As opencode keeps it."""
+    kept = [content.model_copy(deep=True) for content in history]
+    for part in (part for content in kept for part in content.parts or [] if part.thought):
+        part.thought_signature = None
+    return kept
+
+
 def test_reasoning_of_the_responses_api_is_sent_back(serve: Serve, tmp_path: Path) -> None:
     with FakeUpstream("openai") as upstream:
         nexus = serve(RESPONSES.config(upstream, tmp_path))
@@ -174,7 +182,7 @@ def test_reasoning_of_the_responses_api_is_sent_back(serve: Serve, tmp_path: Pat
             said = ask(vendor, True, tools=[WEATHER], thinking_config=types.ThinkingConfig(include_thoughts=True))
             result = types.FunctionResponse(name="weather", response={"sky": "blue"})
             history = [HI, *said.turn(vendor), user(types.Part(function_response=result))]
-            for kept in (history, without_thoughts(history)):
+            for kept in (history, without_thoughts(history), without_thought_signatures(history)):
                 ask(vendor, False, kept, tools=[WEATHER])
                 items = upstream.requests[-1].json["input"]
                 assert [item["encrypted_content"] for item in items if item.get("type") == "reasoning"] == [

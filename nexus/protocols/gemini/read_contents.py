@@ -31,6 +31,7 @@ from nexus.protocols.gemini.server_parts import CALLS, read_arguments, read_code
 from nexus.protocols.gemini.signatures import OWN, ReadSignature, read_signature
 from nexus.wire import Json, encode
 
+_UNSIGNED = Signature(OWN, "")
 _ROLES = {"user": "user", "function": "user", "model": "assistant"}
 
 
@@ -144,7 +145,7 @@ class _ModelTurn:
         signed, words = bool(wire.get("thoughtSignature")), maybe_string(wire, "text", path) or ""
         match kind:
             case "text" if maybe_bool(wire, "thought", path):
-                thought = signature.own if signed else Signature(OWN, "")
+                thought = signature.own if signed else _UNSIGNED
                 self._add_piece(Reasoning(words, thought, signature.redacted, at=path), goes_on=not signed)
             case "text":
                 self._add_piece(Text(words, signature=signature.own, at=path), goes_on=signature.own is None)
@@ -190,11 +191,13 @@ class _ModelTurn:
         drops.unknown(wire, ("id", "name", "args"), "contents.parts.functionCall")
         name = a_name(wire, "name", where)
         arguments = maybe_object(wire, "args", where)
+        self._close()
         since = self._parts[self._behind_call :]
-        if read.thoughts and not any(isinstance(part, Reasoning) for part in since):
-            # The client did not return the thinking in any other way.
+        if read.thoughts and all(part.signature == _UNSIGNED for part in since if isinstance(part, Reasoning)):
+            # The client did not return the thinking in any other way, or without its signatures, as opencode does.
             thoughts = [replace(thought, at=path) for thought in read.thoughts]
-            self._parts[self._behind_call : self._behind_call] = thoughts
+            others = [part for part in since if not isinstance(part, Reasoning)]
+            self._parts[self._behind_call :] = [*thoughts, *others]
         id = self._calls.add(maybe_string(wire, "id", where), name)
         self._append(ToolCall(id, name, encode(arguments).decode(), read.own, at=path))
         self._behind_call = len(self._parts)
