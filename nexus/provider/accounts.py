@@ -22,19 +22,19 @@ from nexus.wire import digest
 class Account:
     """One of the gateway's accounts at a vendor.
 
-    ``name`` distinguishes it from the provider's others and is derived from its key; "" if there is only one.
+    ``name`` distinguishes it from the provider's others; "" if there is only one. ``key_id`` is derived from its key, so
+    that a new key is not in the cooldown of the one that it replaces.
     """
 
     name: str = ""
     key: SecretStr | None = field(default=None, repr=False)
+    key_id: str = ""
 
 
 def accounts_of(provider: str, settings: ProviderSettings) -> tuple[Account, ...]:
-    keys = settings.configured_keys
-    if len(keys) < 2:
-        return (Account("", keys[0] if keys else None),)
-    # A name is the same in all processes and after reloads, and does not reveal the key.
-    return tuple(Account(digest(f"{provider}\n{key.get_secret_value()}", 12), key) for key in keys)
+    # An id is the same in all processes and after reloads, and does not reveal the key.
+    keys = {digest(f"{provider}\n{key.get_secret_value()}", 12): key for key in settings.configured_keys}
+    return tuple(Account(id if len(keys) > 1 else "", key, id) for id, key in keys.items()) or (Account(),)
 
 
 Fetch = Callable[[], Grant[SecretStr]]

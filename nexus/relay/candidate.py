@@ -15,7 +15,7 @@ Scope = tuple[str, str, str]
 an account."""
 
 CONFIGURED = "configured"
-"""The account name at a provider with a single configured key, or none."""
+"""Stands for the account at a provider without a key in its settings."""
 
 REPLACED_CREDENTIALS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "x-provider-api-key"})
 """Headers that are never forwarded when the configured key replaces the caller's."""
@@ -54,11 +54,11 @@ class Candidate:
 
     @property
     def key(self) -> Scope:
-        return (self.route.provider.name, "", self.own or self.account.name or CONFIGURED)
+        return (self.route.provider.name, "", self.own or self.account.key_id or CONFIGURED)
 
     @property
     def key_model(self) -> Scope:
-        return (self.route.provider.name, self.route.alias, self.own or self.account.name or CONFIGURED)
+        return (self.route.provider.name, self.route.alias, self.own or self.account.key_id or CONFIGURED)
 
     @property
     def scopes(self) -> tuple[Scope, ...]:

@@ -110,6 +110,19 @@ def test_a_new_model_is_served_and_a_removed_one_is_not(place: Place, toml: str)
     assert place.chat("openai/more").status == 404
 
 
+def test_a_new_key_is_not_in_the_cooldown_of_the_one_that_it_replaces(
+    place: Place, toml: str, openai_upstream: FakeUpstream
+) -> None:
+    both = toml + ECHO + '[llm.models.both]\ntargets = ["openai/gpt-4", "e/one"]\n'
+    place.reload(both)
+    openai_upstream.next(Behaviour(status=401))
+    assert [place.chat("both").headers["x-nexus-route"] for _ in range(2)] == ["e/one", "e/one"]
+    place.reload(both + MORE)
+    assert place.chat("both").headers["x-nexus-route"] == "e/one"
+    place.reload(both.replace(KEY, f"{KEY}-new"))
+    assert place.chat("both").headers["x-nexus-route"] == "openai/gpt-4"
+
+
 def test_learned_quirks_are_kept_if_the_server_stays_the_same(
     place: Place, toml: str, openai_upstream: FakeUpstream
 ) -> None:
