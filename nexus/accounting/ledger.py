@@ -1,7 +1,8 @@
 """The ledger: writes the usage of calls to the database from its own thread.
 
 Law: ``add`` never waits and never raises. The queue is bounded: calls that do not fit, or that a broken database does
-not accept, are counted as lost and reported once. Added calls are in the database within a second.
+not accept, are counted as lost and reported once. Added calls are in the database within a second, and at once if no
+later call records the same usage.
 """
 
 from __future__ import annotations
@@ -71,8 +72,9 @@ class Ledger:
             self._lose(1, "the queue for the database is full")
             return
         self._waiting.append(items_of(call) if waiting >= SOON else call)
-        if waiting == BATCH:
+        if waiting == BATCH or (isinstance(call, CallRecord) and call.claims):
             with self._changed:
+                self._flushing = True
                 self._changed.notify_all()
 
     def flush(self, seconds: float = 10.0) -> bool:

@@ -191,6 +191,11 @@ class CallRecord:
         return found.trace_id if found is not None else None
 
     @property
+    def claims(self) -> bool:
+        """Whether it records usage of earlier calls, which no other call records."""
+        return self.operation is not None and not self.operation.spends and any(one.usage for one in self.attempts)
+
+    @property
     def answer(self) -> AttemptRecord | None:
         """The attempt whose answer the client got, or the last one that failed."""
         return self.attempts[-1] if self.attempts else None

@@ -10,6 +10,7 @@ import anthropic
 import openai
 import pytest
 
+from nexus.accounting import ledger
 from nexus.accounting.record import AttemptRecord, CallRecord
 from nexus.relay import files
 from tests.conftest import Serve
@@ -486,9 +487,15 @@ class TestCost:
     def read(self, nexus: Nexus, id: str) -> Reply:
         return ask(nexus, "GET", f"/llm/anthropic/v1/messages/batches/{id}/results")
 
-    def test_the_cost_is_recorded_once(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+    def test_the_cost_is_recorded_once_and_at_once(
+        self, nexus: Nexus, anthropic_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No later reading records it again, so a killed process must not lose it."""
         records = nexus.records()
         id = self.batch(nexus, anthropic_upstream)
+        monkeypatch.setattr(ledger, "LINGER", 600)
+        assert nexus.server.books is not None and nexus.server.books.ledger is not None
+        assert nexus.server.books.ledger.flush()
         assert [self.read(nexus, id).status for _ in range(2)] == [200, 200]
         wait_until(lambda: len(records) == 3)
         (used,) = booked(records)
