@@ -38,7 +38,7 @@ RULES, REQUIRED = "plain_tools", "listed_required"
 IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT, STRICT, RULES, REQUIRED})
 """The quirks to which passthrough requests are adapted too."""
 
-_IN_BOTH = (EFFORT, "no_effort_none", ARGUMENTS, "thinking_type", "enable_thinking", "no_user", "no_metadata")
+_IN_BOTH = (EFFORT, "no_effort_none", ARGUMENTS, "thinking_type", "enable_thinking", "no_user", "no_metadata", RULES)
 """The quirks that also apply to Responses."""
 
 _UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"

@@ -143,7 +143,10 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     "null in place of text": (None, 400, "Invalid value for 'content': expected a string, got null."),
     "a status that says something else": (None, 429, "Argument not supported on this model: stop"),
 }
-BOTH = (EFFORT, "no_effort_none", "json_arguments", "thinking_type", "enable_thinking", "no_user", "no_metadata")
+BOTH = (
+    *(EFFORT, "no_effort_none", "json_arguments", "thinking_type", "enable_thinking", "no_user", "no_metadata"),
+    "plain_tools",
+)
 """Those that are learned on the Responses API too."""
 
 ALL = b"{%b}" % b",".join(SENT.values())

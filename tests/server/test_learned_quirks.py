@@ -211,6 +211,19 @@ def test_rules_that_llama_cpp_does_not_compile_become_text_in_passthrough_too(
     assert sent == [schemas[0], schemas[1], schemas[1]]
 
 
+def test_rules_become_text_for_servers_of_the_responses_api(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more="responses = true"))
+    ruled, plain = {"type": "string", "maxLength": 2000}, {"type": "string", "description": "{maxLength: 2000}"}
+    schemas = [{"type": "object", "properties": {"a": one}} for one in (ruled, plain)]
+    openai_upstream.next(Behaviour(status=400, message="Failed to initialize samplers: failed to parse grammar"))
+    tool = {"type": "function", "name": "f", "parameters": schemas[0], "strict": False}
+    reply = nexus.post(PATHS["responses"], {"model": "house/qwen", "input": "Hi", "tools": [tool]})
+    assert reply.headers["x-nexus-dropped"] == "tools.parameters"
+    assert nexus.messages(ASKED | {"tools": [{"name": "f", "input_schema": schemas[0]}]}).status == 200
+    sent = [request.json["tools"][0]["parameters"] for request in openai_upstream.requests]
+    assert sent == [schemas[0], schemas[1], schemas[1]]
+
+
 def test_a_server_that_takes_no_tool_without_required_gets_it_in_passthrough_too(
     nexus: Nexus, openai_upstream: FakeUpstream
 ) -> None:

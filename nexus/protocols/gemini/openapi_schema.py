@@ -3,7 +3,7 @@
 What the subset expresses differently is converted; what it does not support is refused (recursion, contradictions,
 dangling references) or left out and reported with its full path; nothing changes silently. Only keywords without effect
 (``$schema``, ``$id``, ``$comment``, definitions already inlined) are removed without a report. Source:
-google.genai.types.Schema and ai.google.dev/api/caching#Schema.
+google.genai.types.Schema, ai.google.dev/api/caching#Schema, and the 400 ``items: missing field`` (CLIProxyAPI #5292).
 """
 
 from __future__ import annotations
@@ -118,6 +118,8 @@ class _Writer:
     def _typed(self, kind: str | None, schema: Mapping[str, Json], path: str, seen: tuple[str, ...]) -> dict[str, Json]:
         """``type`` and the validators that belong to it."""
         out: dict[str, Json] = {} if kind is None else {"type": kind.upper()}
+        if kind == "array" and "items" not in schema:
+            out["items"] = {}
         known = _OF_TYPE.get(kind or "", frozenset())
         for key in schema:
             if key not in known or key == "enum":

@@ -16,6 +16,7 @@ from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.error_words import kind_of_event
+from nexus.protocols.json_schema.roots import encoded_without_rules
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_compaction
 from nexus.protocols.responses.earlier_answers import given_ids
 from nexus.protocols.responses.read_error import is_answer, read_stream_error
@@ -40,7 +41,10 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
     if target.chat.json_arguments:
         arguments = (text(mapping(item).get("arguments")) for item in sequence(document.get("input")))
         renamed = fit_strings(renamed, arguments, object_text, [("input", ANY, "arguments")])
-    return without_foreign(Edited(renamed), {"input": {ANY: _judge_item}}, "input.reasoning")
+    edited = without_foreign(Edited(renamed), {"input": {ANY: _judge_item}}, "input.reasoning")
+    if target.chat.plain_tools:
+        edited = edited.without({"tools": {ANY: {"parameters": encoded_without_rules}}}, "tools.parameters")
+    return edited
 
 
 def _readable_item(value: bytes) -> bytes | None:

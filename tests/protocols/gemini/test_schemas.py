@@ -40,6 +40,11 @@ CASES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
         },
         [],
     ),
+    "arrays of anything": (
+        {"type": "array", "items": {"type": "array"}},
+        {"type": "ARRAY", "items": {"type": "ARRAY", "items": {}}},
+        [],
+    ),
     "nullable": ({"type": ["string", "null"]}, {"nullable": True, "type": "STRING"}, []),
     "null alone": ({"type": "null"}, {"type": "NULL"}, []),
     "several types": (
