@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import groupby
 from typing import Any
 
 from nexus.dataclasses import dataclass, replace
@@ -43,6 +44,14 @@ class Settlement:
     def is_exact(self) -> bool:
         return all(demand.amount == amount for demand, amount in zip(self.demands, self.amounts, strict=True))
 
+    @property
+    def parts(self) -> Iterator[Settlement]:
+        """One for each slot of a cluster, which cannot have reserved several under one name."""
+        both = zip(self.demands, self.amounts, strict=True)
+        for _, part in groupby(both, lambda one: tag_of(one[0].quota.key)):
+            demands, amounts = zip(*part, strict=True)
+            yield replace(self, demands=demands, amounts=amounts)
+
 
 class Settlements:
     def __init__(self, redis: Redis, run: Run, prefix: str, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -68,7 +77,7 @@ class Settlements:
                 answered = self._run(SETTLE, *self._arguments(batch)) is not None
             except self._redis.cross_slot:
                 self._at_once = 1
-                self._unsent.extendleft(batch)
+                self._unsent.extendleft(part for one in batch for part in one.parts)
                 continue
             if not answered:
                 self._unsent.extendleft(replace(one, may_have_arrived=True) for one in batch)

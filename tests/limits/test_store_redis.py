@@ -6,6 +6,7 @@ import multiprocessing
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.limits import redis_client
-from nexus.limits.quota import SECOND, Demand, Granted, Refused, Store
+from nexus.limits.breaker import Breaker
+from nexus.limits.quota import SECOND, Demand, Granted, Receipt, Refused, Store
 from nexus.limits.store_memory import MemoryStore
 from nexus.limits.store_redis import RedisStore
 from tests.limits.conformance import StoreConformance, granted, refused
@@ -222,6 +224,18 @@ def test_keys_in_different_slots_are_reserved_in_turn_and_given_back(redis: Redi
     both = granted(store.reserve([demand(1, 10), Demand(quota(10, tag="elsewhere"), 1)]))
     assert [standing.used for standing in both.standings] == [3, 4]
     assert store.redis.failures == 0
+
+
+def test_keys_in_different_slots_that_were_decided_without_redis_are_settled_in_turn(redis: RedisServer) -> None:
+    breaker = Breaker(0.0)
+    store = RedisStore(storage(redis), breaker=breaker)
+    breaker.failed()
+    held = [demand(6, 10), Demand(quota(10, tag="elsewhere"), 6)]
+    alone = store._without_redis(held, Receipt(name="alone"), maybe_reserved=False)
+    store.settle(granted(alone), [2, 3])
+    store.ping()
+    assert [refused(store.reserve([replace(one, amount=10)])).standing.used for one in held] == [2, 3]
+    store.close()
 
 
 def test_limits_of_one_caller_are_decided_in_one_step(redis: RedisServer, store: RedisStore) -> None:
