@@ -22,8 +22,8 @@ from nexus.wire import digest
 class Account:
     """One of the gateway's accounts at a vendor.
 
-    ``name`` distinguishes it from the provider's others; "" if there is only one. ``key_id`` is derived from its key, so
-    that a new key is not in the cooldown of the one that it replaces.
+    ``name`` distinguishes it from the provider's others; "" if there is only one. ``key_id`` is derived from its key,
+    so that a new key is not in the cooldown of the one that it replaces.
     """
 
     name: str = ""
