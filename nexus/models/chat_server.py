@@ -69,7 +69,8 @@ class ChatServer:
     )
     thinking_parts: bool = _fact("thinking that came as a part of the content is sent back as one (Mistral)")
     no_user_after_tool: bool = _fact(
-        "a user message must not follow tool messages at once (Mistral): an answer comes between"
+        "a user message must not follow tool messages at once (Mistral), so that an answer comes between, nor another, "
+        "so that they become one"
     )
     mistral_tool_ids: bool = _fact("tool call ids are nine letters or digits")
 

@@ -23,7 +23,7 @@ from nexus.wire import decode, mapping
 _STATUSES = (400, 422, 500)
 _WORDS = pattern(
     r"system message must be (at the beginning|the first|first)|invalid message role: system"
-    r"|\brole\b.{0,60}\buser\W{1,3}or\W{1,3}assistant\b",
+    r"|roles are supported, got system|\brole\b.{0,60}\buser\W{1,3}or\W{1,3}assistant\b",
     re.IGNORECASE | re.DOTALL,
 )
 _STRICT = pattern(

@@ -2,19 +2,19 @@
 
 Each pattern matches wording that no other rejection has. Sources: Ollama (claude-code-router #972, cherry-studio
 #18744), xAI (hermes-agent #23088, litellm #16265, NativeTavern #83), Azure (litellm #13432, Pulse #1867), llama.cpp and
-vLLM with Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #2695, crush #1590, eca #231; its 422 for
-``user``: openai-compatible-conversation #26), Groq's and Cerebras' "is unsupported" (livekit/agents #1274), DeepSeek's
-and Kimi's thinking mode (hermes-agent #17455; with a forced tool DeepSeek-V3 #1376, oh-my-pi #1077, cc-switch #6367;
-switched off Kimi-K2 #141), Alibaba's (eino #994, agentscope #1608, with Qwen 3.8 in September 2026), NVIDIA's (picoclaw
-#1019, CLIProxyAPI #4149); thinking in a history: Databricks (litellm #36931, #36944); MiniMax, of more than one system
-message (oh-my-pi #954, CodexPlusPlus #267); Kimi, of names of tools (openclaw #79179); DeepSeek, of missing
-``required`` (hermes-agent #95524, Reasonix #4086, dsh-llm-agentrouter #2); llama.cpp, of patterns and lengths
-(opencodex #2135, llama.cpp #25746, hermes-agent #20052); earlier arguments that are broken (vllm #43995, llama.cpp
-#22948, autolith #56); ``user`` and ``metadata`` on Responses (CLIProxyAPI #1119, claude-code-router #1730); lists of
-levels of thinking: Mistral (mistral-vibe #1117), Groq (pi #1745), SGLang, Kimi and CLIProxyAPI (CLIProxyAPI #1572 and
-#1307, quotio #287), vLLM (sparkring #184), Copilot (copilot-cli #3080); OpenRouter's thinking that cannot be off
-(claude-code-router #1215; with Gemini 3.7 in August 2026 rakazo #114); ``strict`` on tools: Cerebras (Roo-Code #10334,
-livekit/agents #3134), Cohere (openrouter-examples #71).
+vLLM with Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #2695, crush #1590, eca #231; its templates:
+openclaude #241, opencode #5034; its 422 for ``user``: openai-compatible-conversation #26), Groq's and Cerebras' "is
+unsupported" (livekit/agents #1274), DeepSeek's and Kimi's thinking mode (hermes-agent #17455; with a forced tool
+DeepSeek-V3 #1376, oh-my-pi #1077, cc-switch #6367; switched off Kimi-K2 #141), Alibaba's (eino #994, agentscope #1608,
+with Qwen 3.8 in September 2026), NVIDIA's (picoclaw #1019, CLIProxyAPI #4149); thinking in a history: Databricks
+(litellm #36931, #36944); MiniMax, of more than one system message (oh-my-pi #954, CodexPlusPlus #267); Kimi, of names
+of tools (openclaw #79179); DeepSeek, of missing ``required`` (hermes-agent #95524, Reasonix #4086, dsh-llm-agentrouter
+#2); llama.cpp, of patterns and lengths (opencodex #2135, llama.cpp #25746, hermes-agent #20052); earlier arguments that
+are broken (vllm #43995, llama.cpp #22948, autolith #56); ``user`` and ``metadata`` on Responses (CLIProxyAPI #1119,
+claude-code-router #1730); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi #1745), SGLang, Kimi and
+CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184), Copilot (copilot-cli #3080); OpenRouter's
+thinking that cannot be off (claude-code-router #1215; with Gemini 3.7 in August 2026 rakazo #114); ``strict`` on tools:
+Cerebras (Roo-Code #10334, livekit/agents #3134), Cohere (openrouter-examples #71).
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ _ROWS = (
     _row(NEW_LIMIT, r"use \W?max_completion_tokens", b'"max_tokens"'),
     _row(
         "system_first",
-        r"system message must be (at the beginning|the first|first)|invalid (message role: system|chat setting)",
+        r"system message must be (at the beginning|the first|first)|invalid (message role: system|chat setting)|"
+        r"roles are supported, got system",
         b'"system"',
     ),
     _row(
@@ -87,7 +88,11 @@ _ROWS = (
         r"should be a valid string|str type expected|must be a string)",
         b'"content":[{"type":"text"',
     ),
-    _row("no_user_after_tool", r"unexpected role \W?user\W? after role \W?tool", b'"tool"'),
+    _row(
+        "no_user_after_tool",
+        r"unexpected role \W?user\W? after role \W?tool|roles must alternate user\b",
+        b'"role":"user"',
+    ),
     _row("mistral_tool_ids", r"tool call id .{1,80} length of 9", b'"tool_call'),
     _row("reasoning_with_calls", r"reasoning_content\W.{0,60}(missing|must be passed)|missing \W?reasoning_content"),
     _row("thinking_type", r"support this tool_choice|tool_choice\b.{0,30}incompatible with thinking", b'"tool_choice"'),

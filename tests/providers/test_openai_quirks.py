@@ -29,7 +29,7 @@ SENT = {
     "no_user": b'"user":"u"',
     "no_seed": b'"seed":1',
     "no_metadata": b'"metadata":{}',
-    "no_user_after_tool": b'"role":"tool"',
+    "no_user_after_tool": b'"role":"user"',
     "system_first": b'"role":"system"',
     "thinking_type": b'"tool_choice":"required"',
     "always_thinks": b'"thinking":{"type":"disabled"}',
@@ -47,6 +47,22 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     "limit": (LIMIT, 400, "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."),
     "system": ("system_first", 500, "Jinja Exception: System message must be at the beginning."),
     "system, MiniMax": ("system_first", 400, "invalid params, invalid chat setting (2013)"),
+    "system, Ministral": (
+        "system_first",
+        500,
+        "Jinja Exception: Only user, assistant and tool roles are supported, got system.",
+    ),
+    "user after user, Devstral": (
+        "no_user_after_tool",
+        500,
+        "Jinja Exception: After the optional system message, conversation roles must alternate user and assistant "
+        "roles except for tool calls and results.",
+    ),
+    "user after user, Gemma": (
+        "no_user_after_tool",
+        400,
+        "Conversation roles must alternate user/assistant/user/assistant/...",
+    ),
     "user after tool": ("no_user_after_tool", 400, "Unexpected role 'user' after role 'tool'"),
     "ids": ("mistral_tool_ids", 400, "Tool call id was toolu_1 but must be a-z, A-Z, 0-9, with a length of 9."),
     "reasoning": (

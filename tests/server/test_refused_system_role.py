@@ -43,6 +43,7 @@ SENT = [
 ]
 REFUSALS = {
     "llama.cpp": (500, "Jinja Exception: System message must be at the beginning."),
+    "ministral": (500, "Jinja Exception: Only user, assistant and tool roles are supported, got system."),
     "vllm": (400, "System message must be at the beginning."),
     "pydantic": (422, "messages.1.role: Input should be 'user' or 'assistant'"),
     "qwen": (400, "messages[1].role: unknown variant `system`, expected `user` or `assistant`"),

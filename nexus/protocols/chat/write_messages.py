@@ -187,7 +187,11 @@ class MessagesWriter:
 
     def _add_given(self, wire: Wire) -> None:
         """Adds a message that is neither an answer nor a result."""
-        if self._server.no_user_after_tool and self._wire and self._wire[-1]["role"] == "tool":
+        last = self._wire[-1] if self._wire and self._server.no_user_after_tool else {}
+        if last.get("role") == "user" == wire["role"]:
+            last["content"] = self._content([*_parts_of(last), *_parts_of(wire)])
+            return
+        if last.get("role") == "tool":
             self._wire.append({"role": "assistant", "content": _BETWEEN})
         self._wire.append(wire)
 
@@ -215,6 +219,11 @@ class MessagesWriter:
                 self._drops.add("cache")
             return "\n\n".join(part["text"] for part in parts)
         return parts[0]["text"] if len(parts) == 1 and len(parts[0]) == 2 else parts
+
+
+def _parts_of(wire: Wire) -> list[Wire]:
+    content = wire["content"]
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def _name(message: Message) -> Wire:

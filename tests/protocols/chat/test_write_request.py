@@ -328,9 +328,9 @@ def test_answers_get_reasoning_content_with_that_quirk() -> None:
 
 
 def test_an_answer_separates_results_from_the_user_with_that_quirk() -> None:
-    messages = write(Request(CALLED), "no_user_after_tool").body["messages"]
+    messages = write(Request((*CALLED, HI)), "no_user_after_tool").body["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant", "user"]
-    assert messages[3]["content"] == "OK."
+    assert [message["content"] for message in messages[3:]] == ["OK.", [text("go on"), text("hi")]]
 
 
 def test_kimi_k2_reads_the_names_of_calls_in_their_ids() -> None:
