@@ -3,10 +3,11 @@ model.
 
 System messages inside a conversation become text of the user's turns: Claude Code sends none again only after a 400 in
 words that it knows (colibri #725), and these servers use others. Thinking is switched off where it is rejected
-(``messages/needed_thinking``). Sources: llama.cpp #27367 (a 500 from Qwen's template), vLLM #41114 and #48874,
-QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197; Kimi's words: oh-my-pi #1077,
-claude-code #69379; Alibaba's: claude-code #29531; DeepSeek's about a tool of Claude Code: cc-switch #7236; MiniMax's:
-MiniMax-M2.7 #43; LM Studio's about Claude Code's tools: lmstudio-bug-tracker #2220 and #2236.
+(``messages/needed_thinking``). Sources: llama.cpp #27367 (a 500 from Qwen's template), vLLM #41114, #48874 and #57324
+(tools of Claude Code that a system message adds), QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197; Kimi's
+words: oh-my-pi #1077, claude-code #69379; Alibaba's: claude-code #29531; DeepSeek's about a tool of Claude Code:
+cc-switch #7236; MiniMax's: MiniMax-M2.7 #43; LM Studio's about Claude Code's tools: lmstudio-bug-tracker #2220 and
+#2236.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from nexus.wire import decode, mapping
 _STATUSES = (400, 422, 500)
 _WORDS = pattern(
     r"system message must be (at the beginning|the first|first)|invalid message role: system"
-    r"|roles are supported, got system|\brole\b.{0,60}\buser\W{1,3}or\W{1,3}assistant\b",
+    r"|roles are supported, got system|\brole\b.{0,60}\buser\W{1,3}or\W{1,3}assistant\b"
+    r"|\binput should be .{0,600}\btool_(addition|removal)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _STRICT = pattern(

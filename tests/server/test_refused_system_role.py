@@ -46,6 +46,11 @@ REFUSALS = {
     "ministral": (500, "Jinja Exception: Only user, assistant and tool roles are supported, got system."),
     "vllm": (400, "System message must be at the beginning."),
     "pydantic": (422, "messages.1.role: Input should be 'user' or 'assistant'"),
+    "vllm, tools": (
+        400,
+        "[{'type': 'literal_error', 'loc': ('body', 'messages', 1, 'content', 1, 'type'), "
+        "'msg': \"Input should be 'text', 'image' or 'tool_use'\", 'input': 'tool_addition'}]",
+    ),
     "qwen": (400, "messages[1].role: unknown variant `system`, expected `user` or `assistant`"),
     "minimax": (400, "invalid params, chat content has invalid message role: system (2013)"),
     "deepseek": (400, "messages[1].role must be either 'user' or 'assistant', but got 'system'"),

@@ -235,6 +235,6 @@ def _blocks(message: Json, raw: bytes) -> list[bytes]:
 
 
 def _marked(block: bytes) -> bytes:
-    wire = mapping(decode(block))
+    wire = mapping(decode(_in_words(block) or block))
     words = wire.get("text")
     return encode({**wire, "text": as_user_words(words)}) if isinstance(words, str) else block

@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from nexus.protocols.messages.hosted import DISPLAY_BETA, PER_TURN_BETA, SYSTEM_BETA, TOOL_CHANGES_BETA, Extra, fit_host
+from nexus.protocols.messages.hosted import (
+    DISPLAY_BETA,
+    PER_TURN_BETA,
+    SYSTEM_BETA,
+    TOOL_CHANGES_BETA,
+    Extra,
+    fit_host,
+    systems_as_users,
+)
 from nexus.protocols.messages.read_request import read_request
 
 HI = {"role": "user", "content": "hi"}
@@ -145,6 +153,12 @@ def test_system_messages_become_marked_text_in_the_users_turn(case: str) -> None
     assert dropped == (() if case == "none" else ("messages.role",))
     assert fit_host(raw, Extra(), takes_systems=True) == (raw, ())
     assert fit_host(raw, Extra(betas=frozenset({f"{SYSTEM_BETA}2026-04-07"})), takes_systems=False) == (raw, ())
+
+
+def test_changes_of_tools_become_words_when_system_messages_move() -> None:
+    raw = json.dumps({"messages": [HI, {"role": "system", "content": [ADDITION]}]}).encode()
+    moved = [user(WORDS, told(HERE, cache_control=ADDITION["cache_control"]))]
+    assert json.loads(systems_as_users(raw).body)["messages"] == moved
 
 
 def test_other_bytes_stay_unchanged_when_system_messages_move() -> None:
