@@ -7,7 +7,7 @@ import argparse
 from nexus.cli.options import Options
 from nexus.cli.output import put
 from nexus.cli.parser import make_parser
-from nexus.cli.smoke.main import make_parser as make_test_parser
+from nexus.cli.smoke.parser import make_parser as make_test_parser
 
 BASH = """\
 _nexus() {{

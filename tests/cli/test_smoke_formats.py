@@ -9,6 +9,7 @@ import pytest
 
 from nexus.cli.smoke.formats import FORMATS
 from nexus.cli.smoke.http import CheckFailed, ServerUnderTest
+from nexus.cli.smoke.parser import PROTOCOLS
 from nexus.cli.smoke.probe import Endpoint, said
 from nexus.cli.smoke.site import model_names
 from nexus.conversation.parts import Message, Request, Response, Text
@@ -101,3 +102,7 @@ def test_a_list_of_models_without_an_end_is_an_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(ServerUnderTest, "get", page)
     with pytest.raises(CheckFailed, match="more than 50 pages"):
         model_names(ServerUnderTest("http://127.0.0.1:9", 1.0), Endpoint(BY_NAME["messages"], "/llm/anthropic", {}))
+
+
+def test_the_command_line_knows_every_format() -> None:
+    assert tuple(format.name for format in FORMATS) == PROTOCOLS

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from nexus.cli.smoke.main import PROTOCOLS
+from nexus.cli.smoke.parser import PROTOCOLS
 from tests.serving import KEY, anthropic_config, openai_config
 from tests.web import Received, Reply, WebServer, of_json
 from tools.fake_upstream import Behaviour, FakeUpstream

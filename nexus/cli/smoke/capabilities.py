@@ -14,6 +14,7 @@ from functools import partial
 
 from nexus.cli.smoke.formats import Body
 from nexus.cli.smoke.http import CheckFailed
+from nexus.cli.smoke.parser import CAPABILITIES
 from nexus.cli.smoke.probe import Probe, demand, first_accepted, said, user
 from nexus.conversation.parts import (
     Image,
@@ -132,10 +133,6 @@ def cache(probe: Probe) -> None:
     raise CheckFailed("no cached tokens were reported for a repeated prompt")
 
 
-CHECKS: Mapping[str, Callable[[Probe], None]] = {
-    "tools": tools,
-    "vision": vision,
-    "thinking": thinking,
-    "json": structured,
-    "cache": cache,
-}
+CHECKS: Mapping[str, Callable[[Probe], None]] = dict(
+    zip(CAPABILITIES, (tools, vision, thinking, structured, cache), strict=True)
+)

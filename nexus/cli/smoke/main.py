@@ -12,33 +12,28 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from urllib.parse import urlsplit
 
 from nexus.cli.colours import is_coloured, render
 from nexus.cli.configured import source_of
 from nexus.cli.options import Options, read_options
 from nexus.cli.output import put
-from nexus.cli.parser import typed
 from nexus.cli.smoke.caller import Caller, UsageError, read_caller
 from nexus.cli.smoke.capabilities import CHECKS
-from nexus.cli.smoke.formats import FORMATS
 from nexus.cli.smoke.http import CheckFailed
+from nexus.cli.smoke.parser import EVERYTHING, make_parser
 from nexus.cli.smoke.probe import Site, TestedModel, probes
 from nexus.cli.smoke.report import SmokeReport
 from nexus.cli.smoke.run import MOST_SAID, ResultRow, row, without_secrets
 from nexus.cli.smoke.site import LocalServer, remote
 from nexus.dataclasses import replace
-from nexus.server.clients import KEY_VARIABLE, missing_key
+from nexus.server.clients import missing_key
 from nexus.settings import Protocols, Settings, SettingsError, secrets
 from nexus.settings.registry import NoProviders
-from nexus.settings.types import read_duration, read_timeout
 from nexus.telemetry import logs
 
 INTERRUPTED = 130
-EVERYTHING = "all"
-PROTOCOLS = tuple(format.name for format in FORMATS)
 
 
 def test(options: Options) -> int:
@@ -157,68 +152,3 @@ def choose(wanted: Sequence[str], models: Sequence[TestedModel]) -> tuple[Tested
             raise UsageError(f"model {name!r} does not exist; {hint}")
         chosen[name] = replace(found[0], name=name)
     return tuple(chosen.values()) if wanted else tuple(models)
-
-
-def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="nexus test",
-        description="Tries every configured model through every client protocol, streaming and not.",
-        epilog="Exit code: 0 all passed, 1 something failed, 2 wrong usage, 130 interrupted. NEXUS_LOG=debug shows "
-        "the gateway's log on stderr. Every model is really called, which costs a few tokens.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("models", nargs="*", metavar="provider/model", help="only these (default: all)")
-    parser.add_argument("-c", "--config", metavar="PATH", help="settings file, found as nexus finds it")
-    parser.add_argument("--url", type=typed(_url), help="test this running server instead, http://HOST:PORT")
-    parser.add_argument(
-        "--client-key-env",
-        metavar="NAME",
-        help=f"call with the gateway key in this environment variable (default {KEY_VARIABLE}, if it is set)",
-    )
-    parser.add_argument(
-        "--header",
-        action="append",
-        default=[],
-        metavar="'NAME: VALUE'",
-        help="send this header too, such as 'X-Client-Id: me' or 'X-Provider-API-Key: {{ env.MY_KEY }}'; repeatable",
-    )
-    parser.add_argument(
-        "--capability",
-        type=typed(_named(*CHECKS, EVERYTHING)),
-        default=[],
-        metavar="NAMES",
-        help=f"also check these: {', '.join(CHECKS)} (comma-separated; a missing one fails the run), or "
-        f"{EVERYTHING} to look without failing",
-    )
-    parser.add_argument(
-        "--protocol",
-        type=typed(_named(*PROTOCOLS)),
-        default=[],
-        metavar="NAMES",
-        help=f"only these: {', '.join(PROTOCOLS)} (comma-separated; default: all that are served)",
-    )
-    timeout = typed(lambda text: read_timeout(read_duration(text)))
-    parser.add_argument("--timeout", type=timeout, default=60.0, metavar="60s", help="for each request (default 60s)")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    return parser
-
-
-def _named(*known: str) -> Callable[[str], list[str]]:
-    """A reader of comma-separated names, without duplicates."""
-
-    def read(value: str) -> list[str]:
-        names = list(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
-        if unknown := [name for name in names if name not in known]:
-            raise ValueError(f"unknown: {', '.join(unknown)}; known: {', '.join(known)}")
-        return names
-
-    return read
-
-
-def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("write it like http://HOST:PORT")
-    if parts.username is not None:
-        raise ValueError("a user name or password does not belong here")
-    return value
