@@ -13,8 +13,10 @@ cc-switch #7236; MiniMax's: MiniMax-M2.7 #43; LM Studio's about Claude Code's to
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from nexus.dataclasses import replace
+from nexus.dataclasses import dataclass, replace
 from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 from nexus.protocols.codec import Target
@@ -22,30 +24,55 @@ from nexus.protocols.messages.hosted import has_systems
 from nexus.wire import decode, mapping
 
 _STATUSES = (400, 422, 500)
-_WORDS = pattern(
-    r"system message must be (at the beginning|the first|first)|invalid message role: system"
-    r"|roles are supported, got system|\brole\b.{0,60}\buser\W{1,3}or\W{1,3}assistant\b"
-    r"|\binput should be .{0,600}\btool_(addition|removal)\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_STRICT = pattern(
-    r"\bthinking\b.{0,60}\b(must be passed back|cannot be disabled when reasoning_effort)\b"
-    r"|support this tool_choice|tool_choice\b.{0,30}incompatible with thinking",
-    re.IGNORECASE | re.DOTALL,
-)
-_NEEDED = pattern(r"\bthinking\b.{0,20}\bonly type=enabled is allowed", re.IGNORECASE | re.DOTALL)
-# Anthropic's own words differ: its clients see its refusal.
-_ADAPTIVE = pattern(r"\bthinking\b.{0,40}\badaptive\W{1,3}is not\s+supported", re.IGNORECASE | re.DOTALL)
-_UNCOMPILED = pattern(r"\bis not a \W?regex|\bpars(e|ing) grammar\b", re.IGNORECASE)
-ROLES, STRICT, NEEDED, ADAPTIVE = "no_system_role", "strict_thinking", "needs_thinking", "refuses_adaptive"
-RULES = "plain_tools"
-LEARNED = {
-    ROLES: "system messages within a conversation are refused; they become user text",
-    ADAPTIVE: "adaptive thinking is refused; a budget is requested",
-    NEEDED: "thinking is required; the minimum is requested where the client requests none",
-    RULES: "patterns and lengths in tools' schemas are refused; they become text",
-    STRICT: "thinking is refused with forced tools and with calls that lack theirs; it is switched off there",
+_ROLES = "no_system_role"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """``words`` are those of the error, ``facts`` what is then known about the model, ``says`` what the log says."""
+
+    words: re.Pattern[str]
+    facts: Mapping[str, Any]
+    says: str
+
+
+def _row(words: str, says: str, **facts: Any) -> _Row:
+    return _Row(pattern(words, re.IGNORECASE | re.DOTALL), facts, says)
+
+
+# Anthropic's own words differ: its clients see its refusals.
+_ROWS: Mapping[str, _Row] = {
+    "strict_thinking": _row(
+        r"\bthinking\b.{0,60}\b(must be passed back|cannot be disabled when reasoning_effort)\b"
+        r"|support this tool_choice|tool_choice\b.{0,30}incompatible with thinking",
+        "thinking is refused with forced tools and with calls that lack theirs; it is switched off there",
+        strict_thinking=True,
+    ),
+    "needs_thinking": _row(
+        r"\bthinking\b.{0,20}\bonly type=enabled is allowed",
+        "thinking is required; the minimum is requested where the client requests none",
+        needs_thinking=True,
+    ),
+    "refuses_adaptive": _row(
+        r"\bthinking\b.{0,40}\badaptive\W{1,3}is not\s+supported",
+        "adaptive thinking is refused; a budget is requested",
+        refuses_adaptive=True,
+    ),
+    "plain_tools": _row(
+        r"\bis not a \W?regex|\bpars(e|ing) grammar\b",
+        "patterns and lengths in tools' schemas are refused; they become text",
+        plain_tools=True,
+    ),
+    _ROLES: _row(
+        r"system message must be (at the beginning|the first|first)|invalid message role: system"
+        r"|roles are supported, got system|\brole\b.{0,60}\buser\W{1,3}or\W{1,3}assistant\b"
+        r"|\binput should be .{0,600}\btool_(addition|removal)\b",
+        "system messages within a conversation are refused; they become user text",
+        system_role=False,
+        refuses_system=True,
+    ),
 }
+LEARNED = {quirk: row.says for quirk, row in _ROWS.items()}
 """What a model's server rejected, each with the log message about its requests from now on."""
 
 
@@ -53,23 +80,13 @@ def quirk_of(refused: VendorFailure, body: bytes) -> str | None:
     """The quirk that the error reveals, or None."""
     if refused.status not in _STATUSES:
         return None
-    if _STRICT.search(refused.message):
-        return STRICT
-    if _NEEDED.search(refused.message):
-        return NEEDED
-    if _ADAPTIVE.search(refused.message):
-        return ADAPTIVE
-    if _UNCOMPILED.search(refused.message):
-        return RULES
-    return ROLES if _WORDS.search(refused.message) and has_systems(mapping(decode(body))) else None
+    quirk = next((quirk for quirk, row in _ROWS.items() if row.words.search(refused.message)), None)
+    return None if quirk == _ROLES and not has_systems(mapping(decode(body))) else quirk
 
 
 def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
-    """The target as the server is known to accept requests for it."""
+    """The target as the server is known to accept requests for it, in addition to what the target says already."""
     if not quirks:
         return target
-    claude = target.claude
-    claude = replace(claude, system_role=False, refuses_system=True) if ROLES in quirks else claude
-    claude = replace(claude, strict_thinking=STRICT in quirks, needs_thinking=NEEDED in quirks)
-    claude = replace(claude, refuses_adaptive=ADAPTIVE in quirks, plain_tools=RULES in quirks)
-    return replace(target, claude=claude)
+    facts = {name: value for quirk in quirks for name, value in _ROWS[quirk].facts.items()}
+    return replace(target, claude=replace(target.claude, **facts))

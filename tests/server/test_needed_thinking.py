@@ -151,6 +151,7 @@ BAD_RULES = {
     "DeepSeek": 'Invalid schema for function "Artifact": "^[^\\0]*$" is not a "regex"',
     "llama.cpp": "Failed to initialize samplers: failed to parse grammar",
 }
+BAD_RULE = Behaviour(status=400, message=BAD_RULES["DeepSeek"])
 
 
 @pytest.mark.parametrize("server", BAD_RULES)
@@ -169,6 +170,20 @@ def test_rules_that_the_server_does_not_compile_become_text(
     assert lost == [*["tools.input_schema"] * 2, f"{path}.pattern, {path}.maxLength"]
     sent = [request.json["tools"][0]["input_schema"] for request in anthropic_upstream.requests]
     assert sent == [UPLOAD, PLAIN, PLAIN, PLAIN]
+
+
+@pytest.mark.parametrize("refusals", [(REFUSAL, BAD_RULE), (BAD_RULE, REFUSAL)], ids=["thinking", "rule"])
+@pytest.mark.parametrize("calls", [1, 2], ids=["of one call", "of two calls"])
+def test_all_that_a_server_refuses_is_left_out_together(
+    calls: int, refusals: tuple[Behaviour, Behaviour], nexus: Nexus, anthropic_upstream: FakeUpstream
+) -> None:
+    """As DeepSeek's does with Claude Code's tool for artifacts: each refusal shows only after the one before it."""
+    tools = {"tools": [{"name": "f", "input_schema": UPLOAD}]}
+    for number in range(calls):
+        anthropic_upstream.next(*(refusals if calls == 1 else refusals[number : number + 1]))
+        assert nexus.messages(asked(CALL, **tools)).status == 200
+        last = anthropic_upstream.requests[-1].json
+    assert (last["thinking"], last["tools"][0]["input_schema"]) == (OFF, PLAIN)
 
 
 def test_other_refusals_are_the_clients(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
