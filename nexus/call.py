@@ -36,11 +36,9 @@ class Answers(Protocol):
 
 
 class VendorIds(Protocol):
-    """The owners of what a vendor stores. ``guards``: only the caller who received an id may use it. ``pins``: an id
-    goes back to the account that made it, even for a single caller."""
+    """The owners of what a vendor stores. ``guards``: only the caller who received an id may use it."""
 
     guards: bool
-    pins: bool
 
     def check(self, provider: str, ids: Sequence[tuple[str, str]]) -> None:
         """Checks the ids that a call names, each with its field. Raises ClientError."""

@@ -50,8 +50,7 @@ def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
         if not state.resolves:
             _check(state, passing[0], ids, named)
         return {}
-    state.vendor_ids = ids
-    ids.pins = True
+    state.vendor_ids, state.pinned = ids, True
     if named and not state.resolves:
         elsewhere = _without_makers(candidates, passing, ids, named, own=any(own.values()))
     else:

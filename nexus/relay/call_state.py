@@ -147,9 +147,10 @@ def _shorten(error: NexusError) -> None:
 @dataclass(slots=True)
 class CallState:
     """The state of a call. ``reading`` is filled when the call is first needed in neutral form, ``answers`` are earlier
-    ones that it may refer to, None if none are stored; ``vendor_ids`` is None if ownership is not checked,
-    ``resolves`` says that the request refers only to answers that the gateway stores, which no vendor can look up,
-    ``remembered`` are the ids that were stored. ``reservation`` is for the attempts from ``held_from`` on, ``charges``
+    ones that it may refer to, None if none are stored; ``vendor_ids`` is None if the owners of ids are not stored,
+    ``pinned`` says that they are for the choice of an account, because there are several, ``resolves`` that the request
+    refers only to answers that the gateway stores, which no vendor can look up, ``remembered`` are the ids that were
+    stored. ``reservation`` is for the attempts from ``held_from`` on, ``charges``
     are what budgets were charged so far. ``file_call`` is the state of a call about files or batches, ``booked`` the
     usage of batch requests. ``skipped`` are targets that were not tried, each with the number of attempts before it.
     ``status`` and ``error`` are what the client got.
@@ -162,6 +163,7 @@ class CallState:
     call: Call
     answers: Answers | None = field(default=None, repr=False)
     vendor_ids: VendorIds | None = field(default=None, repr=False)
+    pinned: bool = False
     resolves: bool = False
     remembered: set[str] = field(default_factory=set, repr=False)
     route: Route | None = None

@@ -182,8 +182,7 @@ def remember(attempt: Attempt, relay: AnswerRelay) -> None:
     call, state = attempt.call, attempt.state
     is_kept = not call.operation.names_model or call.document.get("store") is not False
     if state.vendor_ids is not None:
-        sealed = state.vendor_ids.pins
-        wanted = (id for id, always in ids.items() if always or (sealed if id.startswith(SEALED) else is_kept))
+        wanted = (id for id, always in ids.items() if always or (state.pinned if id.startswith(SEALED) else is_kept))
         fresh = [id for id in wanted if id not in state.remembered]
         state.remembered.update(fresh)
         state.vendor_ids.keep(attempt.candidate.keeper, fresh)

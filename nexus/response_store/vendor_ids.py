@@ -28,7 +28,6 @@ class StoredVendorIds:
     serves_unknown: bool
     learns: bool = True
     guards: bool = True
-    pins: bool = False
 
     def check(self, provider: str, ids: Sequence[tuple[str, str]]) -> None:
         """Checks the ids that a call names, each with its field. Raises NotFound, and Overloaded if the store is
@@ -52,7 +51,7 @@ class StoredVendorIds:
 
     def keep(self, provider: str, ids: Iterable[str]) -> None:
         """Stores the ids in the vendor's answer as the caller's. Never raises."""
-        if self.owner is not None and self.learns and (self.guards or self.pins):
+        if self.owner is not None and self.learns:
             for id in ids:
                 self.store.keep(key_of(provider, id), self.owner.account, self._mark)
 

@@ -57,7 +57,9 @@ class UpstreamRequest:
 
     def sent_with(self, headers: Mapping[str, str], timeouts: Timeouts | None) -> UpstreamRequest:
         """A copy with other headers and timeouts."""
-        return UpstreamRequest(self.url, headers, self.body, self.method, self.dropped, timeouts, self.upload)
+        return UpstreamRequest(
+            self.url, headers, self.body, self.method, self.dropped, timeouts, self.upload, self.repeatable
+        )
 
     def __repr__(self) -> str:
         return f"UpstreamRequest({self.method} {self.url}, {self.size} bytes)"
