@@ -14,11 +14,6 @@ from tools.fake_upstream import Behaviour, FakeUpstream
 AUTH = {"openai": {"authorization": "Bearer k"}, "anthropic": {"x-api-key": "k", "anthropic-version": "2023-06-01"}}
 PATH = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
 HELLO: dict[str, Any] = {"model": "m-1", "max_tokens": 16, "messages": [{"role": "user", "content": "Hello!"}]}
-CHAT_TOOL = {
-    "type": "function",
-    "function": {"name": "weather", "parameters": {"type": "object", "properties": {}, "x-any": 1}},
-}
-CLAUDE_TOOL = {"name": "weather", "input_schema": {"type": "object", "properties": {}, "x-any": 1}}
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
 
 
@@ -60,17 +55,11 @@ def turns(call: str, *more: str) -> dict[str, Any]:
     ("change", "violation"),
     [
         ({"frobnicate": 1}, "frobnicate: Extra inputs are not permitted"),
-        ({"top_k": 5}, "top_k: Extra"),
         ({"max_tokens": "5"}, "max_tokens: Input should be a valid integer"),
         ({"messages": []} | said("user", "x", cache_control={"type": "ephemeral"}), "messages.0.cache_control: Extra"),
         (said("user", [{"type": "text", "text": "x", "y": 1}]), "messages.0.content.0.y: Extra"),
-        (said("user", [IMAGE]), "messages.0.content.0"),
         (said("usr", "x"), "messages.0.role: Input should be 'user'"),
-        (said("user", 5), "messages.0.content: "),
-        ({"tools": [CHAT_TOOL | {"strict": True}]}, "tools.0.strict: Extra"),
-        ({"tools": [CLAUDE_TOOL]}, "tools.0"),
         ({"tool_choice": {"type": "auto"}}, "tool_choice"),
-        ({"stream": True, "stream_options": {"usage": True}}, "stream_options.usage: Extra"),
         (said("tool", "22 C", tool_call_id="1"), "messages.0: messages with role 'tool' must be a response"),
         ({"messages": [CHAT_CALL]}, "tool_call_ids did not have response messages: 1"),
     ],
@@ -89,14 +78,8 @@ def test_chat_violations(chat: FakeUpstream, change: dict[str, Any], violation: 
         ({"frobnicate": 1}, "frobnicate: Extra inputs are not permitted"),
         ({"max_tokens": None}, "max_tokens: "),
         (said("tool", "x"), "messages.0.role: Input should be"),
-        (said("user", "x", name="n"), "messages.0.name: Extra"),
         (said("user", [{"type": "text", "text": "x", "y": 1}]), "messages.0.content.0.y: Extra"),
-        (said("user", [{"type": "nonsense"}]), "messages.0.content.0.type: "),
-        (said("user", [IMAGE | {"source": IMAGE["source"] | {"z": 1}}]), "messages.0.content.0.source.z: Extra"),  # type: ignore[operator]
-        ({"tools": [CLAUDE_TOOL | {"parameters": {}}]}, "tools.0.parameters: Extra"),
         ({"tool_choice": "auto"}, "tool_choice"),
-        ({"tool_choice": {"type": "auto", "name": "x"}}, "tool_choice.name: Extra"),
-        ({"stream_options": {}}, "stream_options: Extra"),
         ({"mcp_servers": []}, "mcp_servers: Extra"),
         ({"messages": [CLAUDE_RESULT]}, "messages.0: unexpected `tool_use_id`"),
         ({"messages": [CLAUDE_CALL, *HELLO["messages"]]}, "messages.1: `tool_use` ids without"),
