@@ -234,6 +234,12 @@ def test_a_call_after_reasoning_in_details_is_an_answer() -> None:
     assert [type(part) for part in parts] == [Reasoning, ToolCall]
 
 
+def test_reasoning_whose_details_are_empty_is_its_plain_text() -> None:
+    message = {"content": "Hi.", "reasoning": "Hm.", "reasoning_details": [{"type": "reasoning.text", "index": 0}]}
+    parts = answer_from({"choices": [{"message": message, "finish_reason": "stop"}]}, StreamReader(origin())).parts
+    assert [part.text for part in parts if isinstance(part, Reasoning | Text)] == ["Hm.", "Hi."]
+
+
 def test_a_citation_before_all_text_waits_for_it() -> None:
     cited = {"url": "https://e.org", "title": "", "start_index": 0, "end_index": 0}
     reader = StreamReader(origin())
