@@ -37,8 +37,8 @@ from nexus.wire import Json
 
 _COMMON = frozenset({"role", "content", "cache_control", "prompt_cache_breakpoint"})
 _KNOWN: Mapping[str, frozenset[str]] = {
-    "system": _COMMON,
-    "developer": _COMMON,
+    "system": _COMMON | {"name"},
+    "developer": _COMMON | {"name"},
     "user": _COMMON | {"name"},
     "assistant": _COMMON
     | {"name", "refusal", "tool_calls", "function_call", "audio", "images"}

@@ -1,10 +1,10 @@
 """Stop reasons: ``finish_reason`` to the neutral stop and back.
 
-Sources: OpenAI's API reference;
-``stop_reason`` as vLLM and ``matched_stop`` as SGLang put it next to ``finish_reason``; ``model_length`` and ``error``
-as Mistral sends them; ``end`` (pi #2107), and ``end_turn`` (xAI's legacy completions, bedrock-access-gateway #11);
-Anthropic's words, which some servers pass on; Z.AI's ``sensitive``, ``network_error`` and
-``model_context_window_exceeded``, and DeepSeek's ``insufficient_system_resource``, from their references.
+Sources: OpenAI's API reference; ``stop_reason`` as vLLM and ``matched_stop`` as SGLang put it next to
+``finish_reason``; ``model_length`` and ``error`` as Mistral sends them; ``end`` (pi #2107), and ``end_turn`` (xAI's
+legacy completions, bedrock-access-gateway #11); Anthropic's words, which some servers pass on; Z.AI's ``sensitive``,
+``network_error`` and ``model_context_window_exceeded``, and DeepSeek's ``insufficient_system_resource``, from their
+references.
 """
 
 from __future__ import annotations

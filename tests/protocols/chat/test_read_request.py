@@ -120,6 +120,7 @@ DROPPED: dict[str, tuple[dict[str, Json], tuple[str, ...]]] = {
     "message extras": ({"messages": [{**HI, "mood": "good", "annotations": []}]}, ("messages.mood",)),
     "the name of a tool": ({"messages": [HI, {"role": "tool", "tool_call_id": "c", "name": "n", "content": ""}]}, ()),
     "system name": ({"messages": [{"role": "system", "content": "s", "name": "n"}, HI]}, ("messages.name",)),
+    "the name of a later system message": ({"messages": [HI, {"role": "system", "content": "s", "name": "n"}]}, ()),
 }
 
 
