@@ -16,14 +16,8 @@ from nexus.dataclasses import replace
 from nexus.models.gpt import TOOL_NAMES
 from nexus.protocols.json_schema.refs import references
 from nexus.protocols.json_schema.remembered import remembered
-from nexus.protocols.json_schema.roots import (
-    ObjectRoot,
-    describe,
-    is_refused,
-    move_to_description,
-    object_root,
-    without_rules,
-)
+from nexus.protocols.json_schema.roots import ObjectRoot, describe, object_root
+from nexus.protocols.json_schema.rules import is_refused, move_to_description, without_rules
 from nexus.protocols.json_schema.typed import typed_root
 from nexus.protocols.json_schema.walk import Schema, inner, rebuilt, required_of, types_of
 from nexus.protocols.renaming import Renaming, rename

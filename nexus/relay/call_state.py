@@ -150,9 +150,9 @@ class CallState:
     ones that it may refer to, None if none are stored; ``vendor_ids`` is None if the owners of ids are not stored,
     ``pinned`` says that they are for the choice of an account, because there are several, ``resolves`` that the request
     refers only to answers that the gateway stores, which no vendor can look up, ``remembered`` are the ids that were
-    stored. ``reservation`` is for the attempts from ``held_from`` on, ``charges``
-    are what budgets were charged so far. ``file_call`` is the state of a call about files or batches, ``booked`` the
-    usage of batch requests. ``skipped`` are targets that were not tried, each with the number of attempts before it.
+    stored. ``reservation`` is for the attempts from ``held_from`` on, ``charges`` are what budgets were charged so far.
+    ``file_call`` is the state of a call about files or batches, ``booked`` the usage of batch requests. ``skipped`` are
+    targets that were not tried, each with the number of attempts before it.
     ``status`` and ``error`` are what the client got.
 
     Times are monotonic seconds: ``taken`` is when a worker took the call, ``first_byte`` when the client got its

@@ -22,7 +22,7 @@ from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import replace_member, set_member
-from nexus.protocols.json_schema.roots import encoded_without_rules
+from nexus.protocols.json_schema.rules import encoded_without_rules
 from nexus.protocols.json_schema.walk import with_required
 from nexus.protocols.rewrite import ANY, Edited, Judge, Rules, cut, fit_strings, remove, removing
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign

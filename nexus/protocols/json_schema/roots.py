@@ -3,9 +3,7 @@
 What the client allows stays allowed: a merged root has the properties of all alternatives and requires what all of them
 require. Lost restrictions become text for the description. Sources: the 400s of Anthropic (``input_schema does not
 support oneOf, allOf, or anyOf at the top level``) and OpenAI (``schema must have type 'object' and not have
-'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``). Those of patterns: OpenAI (``is not a 'regex'``, which means
-Python's: claude-code #92969, clodex #195, and ``regex lookaround is not supported``: smartbear-mcp #491, vercel/ai
-#21037), DeepSeek (xLyra #71), Muse Spark (fleet-harness #1140) and Command Code (relay-ai #75). November 2026.
+'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level``).
 """
 
 from __future__ import annotations
@@ -14,22 +12,17 @@ from collections.abc import Iterable, Sequence
 
 from nexus.dataclasses import dataclass
 from nexus.errors import UnsupportedFeature
-from nexus.late import pattern
 from nexus.protocols.checks import wrong
 from nexus.protocols.json_schema.refs import definition, hoisted, inlined
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.walk import ANNOTATIONS, Schema, rebuilt, required_of, types_of
-from nexus.wire import Json, decode, encode, mapping, sequence, text
+from nexus.wire import Json, encode, mapping, sequence
 
 _EITHER = ("anyOf", "oneOf")
 _UNIONS = (*_EITHER, "allOf")
 _CHANGED = frozenset({"exclusiveMinimum", "exclusiveMaximum", "items", "required"})
 _BOUNDS = (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
 _NO_OBJECT = "this vendor accepts only a schema whose root is an object"
-
-_NOT_EVERYWHERE = pattern(r"\(\?[=!<]|(?<!\\)(?:\\\\)*\\(?:[ckpP\d]|u\{)")
-"""What regular expressions have in JavaScript, but not at every vendor: lookaround, named groups, Unicode properties,
-control characters, octal numbers and backreferences."""
 
 _MOST_CHARACTERS = 4000
 """Maximum number of characters of alternatives in a description."""
@@ -95,7 +88,6 @@ def modern_root(schema: Json, path: str) -> ObjectRoot:
     return object_root(modern(schema), path)
 
 
-_COMPILED = ("pattern", "format", "minLength", "maxLength", "minItems", "maxItems")
 _BARE = ("type", "properties", "required")
 
 
@@ -118,34 +110,6 @@ def describe(description: str | None, in_words: str) -> str | None:
 def keywords_in_words(keywords: Schema) -> str:
     """Keywords as text for a description, in the form of Anthropic's SDK."""
     return f"{{{', '.join(f'{name}: {value}' for name, value in keywords.items())}}}" if keywords else ""
-
-
-def is_refused(regex: Json) -> bool:
-    """Whether some vendor cannot compile this ``pattern``."""
-    return _NOT_EVERYWHERE.search(text(regex)) is not None
-
-
-def move_to_description(schema: dict[str, Json], keyword: str) -> None:
-    words = keywords_in_words({keyword: schema.pop(keyword)})
-    schema["description"] = describe(text(schema.get("description")), words)
-
-
-def without_rules(schema: Json, path: str, lost: list[str]) -> Json:
-    """The schema without rules that a server compiles into a grammar, which become text."""
-    if not isinstance(schema, dict):
-        return schema
-    copy = rebuilt(schema, lambda one, below: without_rules(one, f"{path}.{below}", lost))
-    if rules := {name: copy.pop(name) for name in _COMPILED if name in copy}:
-        lost += (f"{path}.{name}" for name in rules)
-        copy["description"] = describe(text(copy.get("description")), keywords_in_words(rules))
-    return copy
-
-
-def encoded_without_rules(raw: bytes) -> bytes | None:
-    """The same for a schema's own bytes; None if it has no such rule."""
-    lost: list[str] = []
-    schema = without_rules(decode(raw), "", lost)
-    return encode(schema) if lost else None
 
 
 def _typed(schema: Schema, path: str) -> dict[str, Json]:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from nexus.protocols.json_schema.refs import Conflict, Copies, inlined, without_all_of
 from nexus.protocols.json_schema.remembered import remembered
-from nexus.protocols.json_schema.roots import ObjectRoot, is_refused, modern_root, move_to_description
+from nexus.protocols.json_schema.roots import ObjectRoot, modern_root
+from nexus.protocols.json_schema.rules import is_refused, move_to_description
 from nexus.protocols.json_schema.walk import Schema, rebuilt, required_of, types_of
 from nexus.wire import Json, mapping, sequence
 

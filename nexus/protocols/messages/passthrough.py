@@ -17,7 +17,7 @@ from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.error_words import kind_of_event
-from nexus.protocols.json_schema.roots import encoded_without_rules
+from nexus.protocols.json_schema.rules import encoded_without_rules
 from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.hosted import has_systems, systems_as_users
 from nexus.protocols.messages.hosted_server_tools import without_foreign_calls

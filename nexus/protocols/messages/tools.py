@@ -17,7 +17,8 @@ from nexus.protocols.codec import Target
 from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
 from nexus.protocols.json_schema.property_names import Forms
-from nexus.protocols.json_schema.roots import describe, modern, modern_root, object_root, without_rules
+from nexus.protocols.json_schema.roots import describe, modern, modern_root, object_root
+from nexus.protocols.json_schema.rules import without_rules
 from nexus.protocols.messages.write_parts import Block, write_cache
 from nexus.protocols.tool_calls import called
 from nexus.wire import encode, only

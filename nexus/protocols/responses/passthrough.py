@@ -16,7 +16,7 @@ from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.error_words import kind_of_event
-from nexus.protocols.json_schema.roots import encoded_without_rules
+from nexus.protocols.json_schema.rules import encoded_without_rules
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_compaction
 from nexus.protocols.responses.earlier_answers import given_ids
 from nexus.protocols.responses.read_error import is_answer, read_stream_error

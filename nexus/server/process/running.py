@@ -47,8 +47,7 @@ BEAT = 1.0
 
 
 def start(settings: Settings, listeners: Listeners, store: str | None = None) -> Running:
-    """Starts serving; call it on the loop. ``store`` is the URL of the usage store. Raises
-    CannotServe."""
+    """Starts serving; call it on the loop. ``store`` is the URL of the usage store. Raises CannotServe."""
     running = prepare(settings, prepared(settings) if store is None else store)
     # With several workers, the supervisor reads the configuration and counts this instead.
     running.server.meters.started()
