@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
 from http.client import HTTPException, IncompleteRead
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
-from urllib3.response import HTTPResponse
 
 from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError
 from nexus.upstream.address import Address, address_of, head_of, socks_of
 from nexus.upstream.binding import Binding, BoundResponse, current
+from nexus.upstream.inflate import READABLE, inflated
 from nexus.upstream.network_errors import authority_of, failure_of, is_closed
 from nexus.upstream.request import UNIX, Timeouts, UpstreamReply, UpstreamRequest
 from nexus.upstream.resolver import Resolver
@@ -173,9 +173,9 @@ class Transport:
             current.binding, current.fresh = None, False
         binding.clock.run_freely(timeouts.idle)
         reply = HttpReply(response, connection, pool, cancel, self._provider, host)
-        if (encoding := _unreadable(reply.headers)) is not None:
+        if unreadable := [encoding for encoding in reply.encodings if encoding not in READABLE]:
             reply.close()
-            text = f"{self._provider} answered with content-encoding {encoding}, which was not requested"
+            text = f"{self._provider} answered with content-encoding {unreadable[0]}, which was not requested"
             raise ProtocolError(text, provider=self._provider)
         return reply
 
@@ -206,8 +206,10 @@ class HttpReply(UpstreamReply):
         self.status = response.status
         self.headers: Mapping[str, str] = response.fields
         self._response = response
-        self._is_encoded = "content-encoding" in self.headers
-        self._body = HTTPResponse(response, self.headers, preload_content=False) if self._is_encoded else response
+        self.encodings = _encodings(self.headers)
+        self._decoded: Callable[[], bytes] | None = None
+        for _ in self.encodings:
+            self._decoded = partial(next, inflated(self._decoded or self._raw), b"")
         self._clock = response.binding.clock
         self._connection: BoundConnection | None = connection
         self._pool = pool
@@ -219,17 +221,20 @@ class HttpReply(UpstreamReply):
         if self._connection is None:
             return b""
         try:
-            piece = self._body.read1(_READ_SIZE)
-            left = None if self._is_encoded else self._response.length
-            if not piece and left:
-                raise IncompleteRead(b"", left)
+            piece = self._raw() if self._decoded is None else self._decoded()
         except (HTTPError, HTTPException, OSError, ValueError) as error:
             self._cancel.check()
             raise self._failure(error) from error
         if not piece:
             self._cancel.check()
-        if not piece or left == 0:
+        if not piece or (self._decoded is None and self._response.length == 0):
             self._give_back(self._connection)
+        return piece
+
+    def _raw(self) -> bytes:
+        piece, left = self._response.read1(_READ_SIZE), self._response.length
+        if not piece and left:
+            raise IncompleteRead(b"", left)
         return piece
 
     def begin_piece(self, within: float) -> None:
@@ -267,10 +272,8 @@ def _pieces(head: bytes, request: UpstreamRequest) -> Iterator[bytes]:
         yield request.body
 
 
-def _unreadable(headers: Mapping[str, str]) -> str | None:
-    """The first unsupported encoding of the body, regardless of the decoders installed."""
+def _encodings(headers: Mapping[str, str]) -> list[str]:
     if "content-encoding" not in headers:
-        return None
-    encodings = (part.strip().lower() for part in headers["content-encoding"].split(","))
-    known = ("", "identity", "gzip", "x-gzip", "deflate")
-    return next((encoding for encoding in encodings if encoding not in known), None)
+        return []
+    named = (part.strip().lower() for part in headers["content-encoding"].split(","))
+    return [encoding for encoding in named if encoding not in ("", "identity")]

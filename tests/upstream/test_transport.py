@@ -138,11 +138,27 @@ def _by_the_byte(data: bytes) -> bytes:
         pytest.param(GZIPPED + _flushed([TEXT[:100], TEXT[100:]]) + LAST_CHUNK, id="chunks"),
         pytest.param(GZIPPED + _by_the_byte(gzip.compress(TEXT)) + LAST_CHUNK, id="chunks that give no bytes yet"),
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(TEXT), id="until the end"),
+        pytest.param(
+            whole(gzip.compress(TEXT[:9]) + gzip.compress(TEXT[9:]) + b"pad", "Content-Encoding: x-gzip"), id="members"
+        ),
+        pytest.param(whole(zlib.compress(TEXT), "Content-Encoding: deflate"), id="deflate"),
+        pytest.param(whole(zlib.compress(TEXT, wbits=-15), "Content-Encoding: deflate"), id="deflate without a header"),
+        pytest.param(whole(gzip.compress(zlib.compress(TEXT)), "Content-Encoding: deflate, gzip"), id="twice"),
+        pytest.param(whole(TEXT, "Content-Encoding: identity"), id="not at all"),
     ],
 )
 def test_a_compressed_answer_is_decoded_although_identity_was_requested(answer: bytes) -> None:
     with Peer(once(answer)) as peer, transport() as one:
         assert fetch(one, peer.url) == TEXT
+
+
+def test_a_compressed_answer_is_decoded_in_bounded_pieces() -> None:
+    text = bytes(1_000_000)
+    handler = once(whole(gzip.compress(text), "Content-Encoding: gzip"))
+    with Peer(handler) as peer, transport() as one, one.send(post(peer.url), Cancel()) as reply:
+        pieces = list(iter(reply.read, b""))
+    assert b"".join(pieces) == text
+    assert max(map(len, pieces)) <= 65_536
 
 
 # -- reuse of connections ------------------------------------------------------------------------------------------

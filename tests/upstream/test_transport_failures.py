@@ -9,6 +9,7 @@ import ssl
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -241,7 +242,22 @@ NOT_HTTP = "vendor: the answer is not valid HTTP"
         pytest.param(
             once(whole(gzip.compress(TEXT)[:-1], "Content-Encoding: gzip")[:-200]), Unreachable, None, id="gzip cut"
         ),
-        pytest.param(once(whole(b"not gzip", "Content-Encoding: gzip")), UpstreamError, None, id="not gzip"),
+        *(
+            pytest.param(
+                once(whole(gzip.compress(TEXT)[:-left], "Content-Encoding: gzip")),
+                Unreachable,
+                BROKEN_OFF,
+                id=f"gzip without its last {left}",
+            )
+            for left in (1, 8, 20)
+        ),
+        pytest.param(
+            once(whole(zlib.compress(TEXT)[:-4], "Content-Encoding: deflate")),
+            Unreachable,
+            BROKEN_OFF,
+            id="deflate cut",
+        ),
+        pytest.param(once(whole(b"not gzip", "Content-Encoding: gzip")), ProtocolError, NOT_HTTP, id="not gzip"),
     ],
 )
 def test_a_broken_answer(no_leak: None, handler: Handler, error: type[UpstreamError], message: str | None) -> None:
