@@ -52,6 +52,11 @@ type = "google"
 api_key = "AIza-hushhush"
 [llm.providers.google.models.pro]
 rename = "gemini-2.5-pro"
+[llm.providers.aws]
+type = "bedrock"
+region = "us-east-1"
+[llm.providers.aws.models.nova]
+rename = "amazon.nova-pro-v1:0"
 [llm.models.smart]
 targets = ["anthropic/sonnet", "mine/sonnet", "openai/gpt-5.5"]
 patience = "30s"
@@ -166,6 +171,11 @@ REQUESTS: dict[str, tuple[dict[str, Any], str, str]] = {
         {"model": "openai/gpt-5.5", "messages": HELLO},
         "openai",
         "1. openai/gpt-5.5: the requested model\n",
+    ),
+    "a signed request": (
+        {"model": "aws/nova", "messages": HELLO},
+        "openai",
+        "   headers   accept, content-type, user-agent, x-request-id\n   signing   authorization, x-amz-date, ",
     ),
     "no session": (
         {"model": "smart", "messages": HELLO},

@@ -166,6 +166,8 @@ def _step(number: int, step: Step) -> Iterator[str]:
         yield f"   url       {step.url}"
         yield f"   lane      {step.lane}"
         yield f"   headers   {', '.join(step.headers)}"
+        if step.signing:
+            yield f"   signing   {', '.join(step.signing)}: those that the credentials need"
     for limit in step.limits or ("none",):
         yield f"   limit     {limit}"
     if step.dropped:

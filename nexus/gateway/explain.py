@@ -27,8 +27,8 @@ from nexus.relay.lanes import choose
 @dataclass(frozen=True, slots=True)
 class Step:
     """One candidate in the order of attempts. ``refused`` says why it would be skipped; the fields about the request
-    are then empty. ``headers`` are names, ``limits`` are in words, ``dropped`` are fields by their names in the
-    client's dialect.
+    are then empty. ``headers`` are names, ``signing`` those of the credential, of which ``send`` adds what it needs.
+    ``limits`` are in words, ``dropped`` are fields by their names in the client's dialect.
     """
 
     candidate: str
@@ -37,6 +37,7 @@ class Step:
     lane: str = ""
     url: str = ""
     headers: tuple[str, ...] = ()
+    signing: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     refused: str = ""
 
@@ -99,7 +100,8 @@ def _step(call: Call, plan: Plan, candidate: Candidate, why: str) -> Step:
         step,
         lane=f"{call.dialect} to {lane.request.dialect}" if lane.translates else "passthrough",
         url=request.url.partition("?")[0],
-        headers=tuple(sorted({*request.headers, *route.provider.settings.signed_headers})),
+        headers=tuple(sorted(request.headers)),
+        signing=route.provider.settings.signed_headers,
         dropped=tuple(dict.fromkeys((*lane.dropped, *request.dropped))),
     )
 

@@ -79,11 +79,16 @@ class HttpServer(PausingServer):
         self._connections.add(served)
         served.start_serving(self)
 
+    @property
+    def unread(self) -> list[Connection]:
+        """The requests that are still being read."""
+        current = [served.current for served in self._connections if isinstance(served, ServerConnection)]
+        return [one for one in current if one is not None and one.is_reading]
+
     def refuse_unread(self, error: ClientError) -> None:
         """Answers every request that is still being read with the error."""
-        for served in list(self._connections):
-            assert isinstance(served, ServerConnection)
-            served.refuse_unread(error)
+        for connection in self.unread:
+            connection.refuse(error)
 
     def _connection(
         self, stream: ClientStream, params: HTTP1ConnectionParameters, context: object, clock: PhaseClock
@@ -139,17 +144,13 @@ class ServerConnection(HTTP1ServerConnection):
         super().__init__(stream, params, context)
         self._clock = PhaseClock(stream)
         self._connection = partial(connection, stream, params, context, self._clock)
-        self._current: Connection | None = None
-
-    def refuse_unread(self, error: ClientError) -> None:
-        if self._current is not None and self._current.is_reading:
-            self._current.refuse(error)
+        self.current: Connection | None = None
 
     async def _server_request_loop(self, delegate: HTTPServerConnectionDelegate) -> None:
         try:
             more = True
             while more:
-                self._current = connection = self._connection()
+                self.current = connection = self._connection()
                 try:
                     more = await connection.read_response(delegate.start_request(self, connection))
                 except asyncio.CancelledError:
@@ -162,6 +163,6 @@ class ServerConnection(HTTP1ServerConnection):
                     # Let other connections run before the next pipelined request.
                     await asyncio.sleep(0)
         finally:
-            self._current = None
+            self.current = None
             self._clock.close()
             delegate.on_close(self)

@@ -54,7 +54,7 @@ class TestReady:
     def test_health_and_ready(self, serve: Serve) -> None:
         nexus = serve('[llm.providers.e]\ntype = "echo"\n[llm.providers.e.models.m]')
         assert nexus.request("GET", "/health").json == {"status": "healthy"}
-        assert nexus.request("GET", "/ready").json == {"status": "ready"}
+        assert nexus.request("GET", "/ready").json == {"status": "ready", "config": nexus.settings.origin.digest}
         assert nexus.request("HEAD", "/ready").status == 200
         assert nexus.request("POST", "/ready").status == 405
 
@@ -150,7 +150,7 @@ class TestKeptConnections:
             client.sendall(head(CHAT_PATH, length=len(raw), headers={"Expect": "100-continue"}))
             assert client.recv(100).startswith(b"HTTP/1.1 100")
             process.signal(signal.SIGTERM)
-            wait_until(lambda: process.said("stopping"))
+            wait_until(lambda: process.said("stopping calls=0 uploads=1"))
             client.sendall(raw)
             reply = b"".join(iter(lambda: client.recv(65536), b""))
         assert b" 200 OK" in reply
@@ -167,3 +167,4 @@ class TestKeptConnections:
         assert b" 503 " in reply
         assert b"the gateway is stopping" in reply
         assert process.wait() == 0
+        assert "aborting the calls that did not finish calls=0 uploads=1" in process.output

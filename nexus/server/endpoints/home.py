@@ -117,7 +117,8 @@ class HealthHandler(ReadHandler):
 
 
 class ReadyHandler(ReadHandler):
-    """Readiness: 200 while new calls are accepted; 503 after the signal to stop, while the port is still open."""
+    """Readiness: 200 while new calls are accepted; 503 after the signal to stop, while the port is still open. With
+    ``config``, operators can compare the settings of several machines."""
 
     guarded = False
 
@@ -125,7 +126,8 @@ class ReadyHandler(ReadHandler):
         is_ready = self.server.lifecycle.is_ready
         if not is_ready:
             self.set_status(503)
-        self.send(encode({"status": "ready" if is_ready else "stopping"}))
+        status, config = "ready" if is_ready else "stopping", self.runtime.settings.origin.digest
+        self.send(encode({"status": status, **({"config": config} if config else {})}))
 
 
 class NothingElse(BaseHandler):

@@ -175,8 +175,7 @@ class Running:
             await asyncio.sleep(own.drain_delay)
         self.http.stop()
         lifecycle.phase = ServerPhase.DRAINING
-        fields = {"calls": len(self.server.calls), "drain_timeout_s": own.drain_timeout}
-        log.info("stopping", extra={"fields": fields})
+        log.info("stopping", extra={"fields": {**self._unfinished, "drain_timeout_s": own.drain_timeout}})
         if not await lifecycle.idle(own.drain_timeout):
             await self.end_calls()
         await self.http.close_all_connections()
@@ -184,12 +183,15 @@ class Running:
     async def end_calls(self, seconds: float = LAST_SECONDS) -> None:
         """Ends all calls and requests with an error; waits up to ``seconds`` for the errors to be sent."""
         self.server.lifecycle.phase = ServerPhase.ENDING
-        fields = {"calls": len(self.server.calls)}
-        log.warning("aborting the calls that did not finish", extra={"fields": fields})
+        log.warning("aborting the calls that did not finish", extra={"fields": self._unfinished})
         for state in list(self.server.calls.values()):
             state.call.cancel.throw(Draining(STOPPING, retry_after=1))
         self.http.refuse_unread(Draining(STOPPING, retry_after=1))
         await self.server.lifecycle.idle(seconds)
+
+    @property
+    def _unfinished(self) -> dict[str, object]:
+        return {"calls": len(self.server.calls), "uploads": len(self.http.unread)}
 
     async def end_at_once(self) -> None:
         """Ends all calls with an error and records them, for a process that ends then. Blocks for the second part."""
