@@ -12,7 +12,7 @@ from nexus.dataclasses import dataclass, field
 from nexus.errors.failure import VendorFailure
 from nexus.protocols.contract import Document
 from nexus.protocols.sse import DONE, Frame
-from nexus.wire import Json, decode, mapping
+from nexus.wire import Json, decode_leniently, mapping
 
 SEALED = "sealed_"
 """Prefix of ids made by Nexus for encrypted content, which only the account that created it can read."""
@@ -62,13 +62,11 @@ class AnswerRelay(ABC):
         self.complete = False
         self.ended = False
         self.unsure = False
-        self.unread = False
         self.cut = False
 
     @abstractmethod
     def body(self, raw: bytes) -> bytes:
-        """A complete answer. Raises VendorError for an error in its place, ValueError if it cannot be read but must
-        be."""
+        """A complete answer. Raises VendorError for an error in its place, ValueError if it cannot be read."""
 
     def frame(self, frame: Frame) -> bytes:
         """One event of a stream; b"" if it has nothing for the client. Raises ValueError for invalid data, VendorError
@@ -108,12 +106,8 @@ class Passthrough(AnswerRelay):
     """Suffix of the names of events that are not read once content has passed; "" if there are none."""
 
     def body(self, raw: bytes) -> bytes:
+        answer = mapping(decode_leniently(raw)) if raw.strip() else {}
         self.complete = True
-        try:
-            answer = mapping(decode(raw)) if raw.strip() else {}
-        except ValueError:
-            self.unread = True
-            return raw
         return self._whole(raw, answer)
 
     def frame(self, frame: Frame) -> bytes:
@@ -123,7 +117,7 @@ class Passthrough(AnswerRelay):
             self.complete, self.ended = self.complete or self.done_completes, True
             return frame.raw
         try:
-            event = mapping(decode(frame.data or "{}"))
+            event = mapping(decode_leniently(frame.data or "{}"))
         except ValueError:
             return frame.raw
         return self._event(frame, event)

@@ -17,7 +17,7 @@ from nexus.errors.failure import FailureKind, VendorFailure
 from nexus.headers.forwarding import retry_after
 from nexus.late import pattern
 from nexus.protocols import context_length
-from nexus.wire import Json, decode, mapping, sequence, text
+from nexus.wire import Json, decode_leniently, mapping, sequence, text
 
 KIND_OF: Mapping[int, FailureKind] = {
     401: "authentication",
@@ -92,7 +92,6 @@ def ended_with(reason: str, words: str = "") -> VendorFailure:
     return VendorFailure(words or f"the model ended with {reason}", "upstream", 502)
 
 
-_BOM = b"\xef\xbb\xbf"
 _DEEPEST = 5
 _TITLE = pattern(r"<title[^>]{0,200}>([^<]{1,500})", re.IGNORECASE)
 _TAG = pattern(r"<[^>]{0,2000}>")
@@ -106,7 +105,7 @@ def kind_of_event(event: str | None, document: Mapping[str, Json]) -> str:
 def decode_error(body: bytes) -> Json:
     """The JSON of an error's body; None if it is not JSON."""
     try:
-        return decode(body.removeprefix(_BOM))
+        return decode_leniently(body)
     except ValueError:
         return None
 

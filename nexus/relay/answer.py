@@ -29,6 +29,9 @@ HELD = 1024 * 1024
 """Maximum bytes of a JSON document to hold until its end, if its lane passes pieces; of an error to read; and of an
 answer to hold without counting it in flight."""
 
+_DOCUMENTS = frozenset({"application/json", "text/html"})
+"""Media types of answers and of pages in their place; other types are files."""
+
 MAX_NAMED = 2000
 """Maximum length of the header that names dropped fields."""
 
@@ -117,7 +120,7 @@ def _unread(attempt: Attempt, lane: Lane) -> frozenset[str]:
 def _pieces(attempt: Attempt, lane: Lane, reply: UpstreamReply, redactor: Redactor) -> Iterator[bytes]:
     """Holds a short document until its end, so that another attempt can answer until then; passes on everything else as
     it comes."""
-    is_document = media_type(reply.headers.get("content-type", "")) == "application/json"
+    is_document = media_type(reply.headers.get("content-type", "")) in _DOCUMENTS
     most = HELD if is_document and not lane.relay.opaque else 0
     held = bytearray()
     for piece in _in_time(attempt, reply):
@@ -151,13 +154,9 @@ def _body(attempt: Attempt, lane: Lane, reply: UpstreamReply, redactor: Redactor
         words = error_words(None, redactor.cut(raw))
         text = f"{name} answered {reply.status} with invalid JSON: {words}"
         raise ProtocolError(text, provider=name) from error
-    if relay.unread and attempt.has_others:
-        raise ProtocolError(f"{name} answered {reply.status} with invalid JSON", provider=name)
     remember(attempt, relay)
     if relay.failure is not None:
         raise VendorError(replace(in_band(relay.failure, name), verbatim=body))
-    if relay.unread:
-        return redactor.cut(body)
     # The server may have answered a streaming request with a whole body.
     is_stream = relay.content_type is not None and relay.content_type.startswith(STREAM)
     if not is_stream:

@@ -78,11 +78,6 @@ class Attempt:
     def call(self) -> Call:
         return self.state.call
 
-    @property
-    def has_others(self) -> bool:
-        """Whether another target could answer, so that a doubtful answer need not be passed on."""
-        return self.state.plan is not None and bool(self.state.plan.waiting)
-
     def fail(self, error: NexusError) -> None:
         """Keeps the error that an attempt ended with, once it is no longer raised."""
         # Its frames hold the call, which holds the error: break the cycle, so that a large body need not wait for the

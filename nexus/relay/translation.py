@@ -44,10 +44,9 @@ from nexus.protocols.sse import Frame
 from nexus.protocols.tidy import Fitted, Tidy
 from nexus.relay.call_state import Attempt
 from nexus.relay.empty_answer import RejectEmpty
-from nexus.wire import Json, decode, encode
+from nexus.wire import Json, decode_leniently, encode
 
 log = logging.getLogger("nexus.translation")
-_BOM = b"\xef\xbb\xbf"
 
 
 class Translation(AnswerRelay):
@@ -205,7 +204,7 @@ def _present(*steps: AnswerStep | None) -> list[AnswerStep]:
 
 def _answer_in(raw: bytes) -> Mapping[str, Json]:
     """The object of a whole answer. Raises VendorError if there is none, ValueError for invalid JSON."""
-    document = decode(raw.removeprefix(_BOM)) if raw.strip() else None
+    document = decode_leniently(raw) if raw.strip() else None
     if isinstance(document, list) and document:
         document = document[0]
     if isinstance(document, dict):

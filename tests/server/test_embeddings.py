@@ -148,6 +148,25 @@ def test_an_invalid_answer_is_a_bad_gateway(lane: Asked) -> None:
         assert nexus.post("/llm/openai/v1/embeddings", {"model": model, "input": "a"}).status == 502
 
 
+@pytest.mark.parametrize(
+    ("lane", "path", "body"),
+    [
+        (("openai", "text-embedding-3-small"), "/llm/openai/v1/embeddings", {"model": "v/m", "input": "a"}),
+        (
+            ("gemini", "gemini-embedding-001"),
+            "/llm/google/v1beta/models/v/m:embedContent",
+            {"content": {"parts": [{"text": "a"}]}},
+        ),
+    ],
+    indirect=["lane"],
+)
+def test_an_invalid_answer_does_not_pass(lane: Asked, path: str, body: dict[str, Any]) -> None:
+    nexus, upstream, _ = lane
+    for raw, kind in ((b"<html>", "text/html"), (b"", "application/json"), (b'{"da', "application/json")):
+        upstream.default = Behaviour(body=raw, headers=(("Content-Type", kind),))
+        assert nexus.post(path, body).status == 502, raw
+
+
 GOOGLES = {**LANES, "openai": ("openai", "text-embedding-3-small", 256, 11)}
 
 

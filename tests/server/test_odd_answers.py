@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from nexus.accounting.record import Outcome
 from tests.conftest import Serve
 from tests.server.vendors import DIALECTS, Lane
-from tests.serving import CHAT, MESSAGES, Nexus, Reply, openai_config
+from tests.serving import CHAT, MESSAGES, Nexus, Reply, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 HELLO = b"Hello"
@@ -53,6 +54,24 @@ def test_a_200_without_an_answer_is_an_error(lane: Lane, tmp_path: Path) -> None
                     assert reply.body == raw, (name, client, stream)
                 else:
                     assert words in reply.json["error"]["message"], (name, client, stream)
+
+
+@pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
+def test_a_200_that_is_not_json_is_an_error(lane: Lane, tmp_path: Path) -> None:
+    """OpenAI's SDK takes a page for an empty stream, or for a text."""
+    with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
+        records = nexus.records()
+        for raw, kind, words in (
+            (b"<!doctype html><title>Welcome</title>", "text/html", "Welcome"),
+            (b'{"choices":[{"mess', "application/json", "mess"),
+        ):
+            upstream.default = Behaviour(body=raw, headers=(("Content-Type", kind),))
+            for client, stream in WAYS:
+                reply = ask(nexus, client, stream=stream)
+                assert reply.status == 502, (client, stream, reply.body)
+                assert words in reply.json["error"]["message"]
+        wait_until(lambda: len(records) == 8)
+        assert {(record.status, record.attempts[-1].outcome) for record in records} == {(502, Outcome.VENDOR_ERROR)}
 
 
 @pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)

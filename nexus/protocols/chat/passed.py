@@ -38,7 +38,7 @@ class Passed(Passthrough):
         self._tail = b""
 
     def _whole(self, raw: bytes, answer: Document) -> bytes:
-        if answer.get("error"):
+        if answer.get("error") or not raw.strip():
             raise VendorError(read_stream_error(answer))
         self._read(answer)
         return raw

@@ -129,7 +129,7 @@ class EmbeddingsPassed(Passthrough):
     """Google's own embeddings in passthrough: their usage is read on the way."""
 
     def _whole(self, raw: bytes, answer: Document) -> bytes:
-        if find_error(answer) is not None:
+        if not answer or find_error(answer) is not None:
             raise VendorError(read_stream_error(answer))
         usage = mapping(answer.get("usageMetadata"))
         if "promptTokenCount" in usage:
