@@ -186,6 +186,7 @@ class Attempts:
         plan.taken = None
         self._router.cooldowns.leave(candidate.scopes)
         self._give_back(state, plan, error, moves=True)
+        state.route = state.last.route if state.last is not None else state.route
         plan.waiting = [one for one in plan.waiting if one.route.name != candidate.route.name]
         self._note(state, plan, candidate, failure, error)
 

@@ -173,7 +173,8 @@ class Gateway:
             if not over:
                 drain(opened.reply)
         except NexusError as error:
-            log_attempt(state, error, GIVEN_UP)
+            if state.plan is None or state.plan.error is not error:
+                log_attempt(state, error, GIVEN_UP)
             self._end(state, sink, error)
         except Exception as error:
             log.exception("call failed", extra={"fields": {"id": state.call.id}})

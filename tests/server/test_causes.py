@@ -157,6 +157,19 @@ def test_attempts_are_numbered_across_targets(serve: Serve, log: Log) -> None:
     assert len(found) > 2
 
 
+def test_a_failure_is_not_blamed_on_a_target_that_is_skipped_after_it(
+    serve: Serve, log: Log, openai_upstream: FakeUpstream
+) -> None:
+    table = '[llm.providers.{}]\ntype = "openai"\nbase_url = "{}"\napi_key = "k"\nmodels.m = {{ {} }}\n'
+    urls = [table.format(name, openai_upstream.base_url, more) for name, more in (("one", ""), ("two", "context = 5"))]
+    openai_upstream.default = Behaviour(status=503, headers=(("x-should-retry", "false"),))
+    nexus = serve("".join(urls) + '[llm.models.smart]\ntargets = ["one/m", "two/m"]\n')
+    reply = nexus.chat({**CHAT, "model": "smart"})
+    assert (reply.headers["x-nexus-route"], reply.headers["x-nexus-tried"]) == ("one/m", "one/m=503, two/m=too-small")
+    assert [(line["route"], line["next"]) for line in attempts(log)] == [("one/m", "next: two/m")]
+    assert call_of(log, 503)[1]["route"] == "one/m"
+
+
 def test_a_failed_attempt_before_a_successful_one_is_logged(
     serve: Serve, openai_upstream: FakeUpstream, log: Log
 ) -> None:

@@ -107,6 +107,7 @@ class TestSharedLimit:
         replies = [houses[number % 2].chat(CHAT, ALICE) for number in range(12)]
         assert [reply.status for reply in replies] == [200] * 10 + [429] * 2
         assert replies[9].headers["x-ratelimit-limit-tokens"] == "1000"
+        assert "x-nexus-route" in replies[9].headers and "x-nexus-route" not in replies[10].headers
         assert (replies[10].headers["x-nexus-limit"], int(replies[10].headers["retry-after"]) > 3000) == ("own", True)
 
 

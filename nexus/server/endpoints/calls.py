@@ -77,7 +77,7 @@ class CallHandler(OperationHandler):
         except Exception as error:  # noqa: BLE001 - a bug must not leave anything held, nor the call unrecorded
             self.log_exception(None, error, None)
             state.error = error if isinstance(error, NexusError) else stand_in(error)
-            self.set_headers({own.TRIED: in_ascii(state.tried)} if state.tried else {})
+            self._name_route(state)
             self.answer_error(state.error)
             self._finish_call(state)
             return
@@ -152,7 +152,7 @@ class CallHandler(OperationHandler):
 
     def _late_route(self, state: CallState) -> bytes:
         """An event stream comment with the route, if the head was sent before the route was known."""
-        if not self.own_head or state.route is None:
+        if not self.own_head or not state.attempts:
             return b""
         words = f"route={state.route}" + (f" tried={state.tried}" if state.tried else "")
         return self._framing(state).put(b": nexus " + words.encode("ascii", "backslashreplace") + b"\n")
@@ -174,9 +174,10 @@ class CallHandler(OperationHandler):
             self.set_headers({"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **self._framing(state).headers})
 
     def _name_route(self, state: CallState) -> None:
-        route, attempts = str(state.route or ""), str(len(state.attempts) or "")
-        fields = {own.ROUTE: route, own.ATTEMPTS: attempts, own.TRIED: state.tried}
-        self.set_headers({name: in_ascii(value) for name, value in fields.items() if value})
+        fields = {own.TRIED: state.tried} if state.tried else {}
+        if state.attempts:
+            fields |= {own.ROUTE: str(state.route), own.ATTEMPTS: str(len(state.attempts))}
+        self.set_headers({name: in_ascii(value) for name, value in fields.items()})
 
     async def _flush(self, state: CallState, piece: bytes, *, last: bool = False) -> None:
         """Writes a piece and waits until it is sent. Raises StreamClosedError if the client disconnected or stalls."""
