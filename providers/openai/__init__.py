@@ -156,7 +156,7 @@ class OpenAIProvider(Provider):
             return Without(SUMMARY, without_summary, nothing if request.key_is_callers else keep)
         quirk = quirk_of(refused, request.dialect, request.body)
         if quirk is None:
-            return None
+            return super().do_without(refused, request)
         keep = partial(self._learned.record, request.model, quirk)
         learn = keep if holds_always(quirk, refused) else nothing
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=quirk in IN_PASSTHROUGH)

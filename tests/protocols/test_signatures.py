@@ -5,6 +5,7 @@ It is removed and reported, and every other byte stays; a vendor's own thinking 
 
 import pytest
 
+from nexus.models.gpt import UNKNOWN
 from nexus.protocols.codec import Target
 from nexus.protocols.loader import DIALECTS
 from nexus.wire import decode
@@ -49,6 +50,12 @@ CUT: dict[str, tuple[str, bytes, bytes]] = {
         b'{"type":"reasoning","summary":[],"encrypted_content":"gAAAA"},{"type":"function_call","name":"f"}],"model":"a"}',
         b'{"input":[{"role":"user","content":"x"},'
         b'{"type":"reasoning","summary":[],"encrypted_content":"gAAAA"},{"type":"function_call","name":"f"}],"model":"m"}',
+    ),
+    "reasoning items that their vendor did not sign": (
+        "responses",
+        b'{"input":[{"id":"rs_1","type":"reasoning","summary":[{"type":"summary_text","text":"t"}],'
+        b'"encrypted_content":"nexus.none."},{"role":"user","content":"x"}],"model":"a"}',
+        b'{"input":[{"role":"user","content":"x"}],"model":"m"}',
     ),
     "chat's details and their duplicate text": (
         "chat",
@@ -113,3 +120,20 @@ def test_everything_else_stays_unchanged(case: str) -> None:
     dialect, raw = KEPT[case]
     edited = DIALECTS[dialect].passing.edit_request(raw, decode(raw), Target("m"))
     assert (edited.body, edited.dropped) == (raw, ())
+
+
+OPEN = (
+    b'{"model":"m","input":[{"type":"reasoning","id":"rs_1","summary":[],"content":[{"type":"reasoning_text","text":"t"}],'
+    b'"encrypted_content":null},{"role":"user","content":"x"}]}'
+)
+"""Reasoning as vLLM's and DeepSeek's Responses servers return it."""
+
+
+def test_plain_reasoning_is_removed_only_for_openai() -> None:
+    """OpenAI's 400: "Invalid 'input[0].content': array too long" (claude-code-router #1783, codex-mixin #15)."""
+    edit = DIALECTS["responses"].passing.edit_request
+    edited = edit(OPEN, decode(OPEN), Target("m", gpt=UNKNOWN))
+    assert edited == (b'{"model":"m","input":[{"role":"user","content":"x"}]}', ("input.reasoning",))
+    assert edit(OPEN, decode(OPEN), Target("m")) == (OPEN, ())
+    sealed = OPEN.replace(b"null", b'"gAAAA"')
+    assert edit(sealed, decode(sealed), Target("m", gpt=UNKNOWN)) == (sealed, ())

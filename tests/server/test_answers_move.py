@@ -89,3 +89,24 @@ def test_what_a_reference_adds_counts_towards_limits_at_openai_too(
     asked = turn(answer)
     assert ask(nexus, "v1/m", **{**asked, "input": [*asked["input"], more]}).status == 429
     assert ask(nexus, "v1/m", input=[FIRST, more]).status == 200, "a long question alone fits"
+
+
+@pytest.mark.parametrize("turn", TURNS, ids=lambda turn: turn.__name__)
+def test_reasoning_that_its_vendor_did_not_sign_stays_behind(
+    turn: Any, serve: Serve, openai_upstream: FakeUpstream
+) -> None:
+    """OpenAI has no item of that id (opencode #6501, sub2api #3588)."""
+    with FakeUpstream("openai") as house:
+        tables = (
+            ("v1", "openai", openai_upstream, f"responses = true\n{ONCE}", "gpt-5.4"),
+            ("v2", "openai", house, ONCE, "deepseek-v4"),
+        )
+        nexus = serve(providers(*tables))
+        house.next(Behaviour(thinking="Is it blue?", text="Sky blue."))
+        answer = ask(nexus, "v2/m", input=[FIRST]).json
+        assert [item["type"] for item in answer["output"]] == ["reasoning", "message"]
+        assert ask(nexus, "v1/m", **turn(answer)).status == 200
+        assert "Sky blue." in json.dumps(openai_upstream.requests[-1].json)
+        assert ask(nexus, "v2/m", **turn(answer)).status == 200
+        assert "Is it blue?" in json.dumps(house.requests[-1].json), "the vendor's own"
+        assert openai_upstream.violations == house.violations == []

@@ -1,8 +1,8 @@
-"""Claude rejects its own earlier thinking if anything before it changed, Bedrock that of another region; the answer is
-then requested without it.
+"""Claude rejects its own earlier thinking if anything before it changed, Bedrock that of another region, OpenAI and xAI
+that of another organization; the answer is then requested without it.
 
 Source: platform.claude.com, "Prefix checks on thinking blocks"; the words of the 400s: anomalyco/opencode#48637,
-NousResearch/hermes-agent#115865.
+NousResearch/hermes-agent#115865, openai/codex#8100, Wei-Shaw/sub2api#4535.
 """
 
 from typing import Any
@@ -11,7 +11,8 @@ import openai
 import pytest
 
 from tests.conftest import Serve
-from tests.server.vendors import DISTINCT, Lane, Stand, providers
+from tests.server.vendors import DISTINCT, RESPONSES, Lane, Stand, providers
+from tests.serving import PATHS
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 BOUND = Behaviour(
@@ -99,3 +100,53 @@ def test_a_session_that_moved_to_another_place_goes_on(
         anthropic_upstream.next(BOUND)
         plain = nexus.messages({**body, "model": "v1/m"})
         assert plain.status == 400 and b"bound to a different conversation" in plain.body
+
+
+OTHERS = [
+    "The encrypted content gAAA...Rg== could not be verified. Reason: Encrypted content organization_id did not match.",
+    "Could not decrypt the provided encrypted_content. Ensure the value is the unmodified encrypted_content.",
+    "reasoning `encrypted_content` was not issued to this caller",
+]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize("words", OTHERS, ids=["openai", "xai", "zen"])
+def test_reasoning_of_another_organization_is_left_out(stand: Stand, words: str, stream: bool) -> None:
+    house = stand(RESPONSES)
+    house.upstream.next(Behaviour(thinking="Hm.", text="Yes."))
+    asked = {"model": "v/m", "max_tokens": 8192, "thinking": {"type": "enabled", "budget_tokens": 2000}}
+    said = house.nexus.messages({**asked, "messages": HISTORY[:1]}).json["content"]
+    assert [block["type"] for block in said] == ["thinking", "text"]
+    messages = [*HISTORY[:1], {"role": "assistant", "content": said}, HISTORY[-1]]
+    house.upstream.next(Behaviour(status=400, message=words))
+    reply = house.nexus.messages({**asked, "messages": messages, "stream": stream})
+    assert (reply.status, reply.headers["x-nexus-dropped"]) == (200, "messages.reasoning")
+    refused, sent = house.upstream.requests[-2:]
+    assert b"encrypted_content" in refused.body and [item.get("role") for item in sent.json["input"]] == [
+        "user",
+        "assistant",
+        "user",
+    ]
+
+
+def test_a_responses_session_that_moved_to_another_organization_goes_on(
+    serve: Serve, openai_upstream: FakeUpstream
+) -> None:
+    with FakeUpstream("openai") as second:
+        tables = (
+            ("v1", "openai", openai_upstream, "responses = true", "gpt-5.4"),
+            ("v2", "openai", second, "responses = true", "gpt-5.4"),
+        )
+        nexus = serve(providers(*tables) + '[llm.models.smart]\ntargets = ["v1/m", "v2/m"]\n')
+        thought = {"type": "reasoning", "summary": [], "encrypted_content": "gAAA"}
+        said = {"role": "assistant", "content": "Yes."}
+        user = {"role": "user", "content": "Hi"}
+        body = {"model": "smart", "store": False, "prompt_cache_key": "s", "input": [user, thought, said, user]}
+        for upstream in (openai_upstream, second):
+            upstream.next(Behaviour(status=400, message=OTHERS[0]))
+        reply = nexus.post(PATHS["responses"], body)
+        assert (reply.status, reply.headers["x-nexus-dropped"]) == (200, "input.reasoning")
+        requests = [*openai_upstream.requests, *second.requests]
+        assert [request.json["input"] for request in requests] == [body["input"], [user, said, user]]
+        openai_upstream.next(Behaviour(status=400, message=OTHERS[0]))
+        assert nexus.post(PATHS["responses"], {**body, "model": "v1/m"}).status == 400

@@ -176,16 +176,15 @@ class ReasoningComposer(ItemComposer):
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         return self.end_with(pack_reasoning(signature, redacted=self._redacted))
 
-    def end_with(self, packed: str | None) -> list[ResponseEvent]:
+    def end_with(self, packed: str) -> list[ResponseEvent]:
         """``packed`` is the ``encrypted_content``."""
-        signed: dict[str, Json] = {} if packed is None else {"encrypted_content": packed}
         if not self._pieces:
-            return [self.done(summary=[], **signed)]
+            return [self.done(summary=[], encrypted_content=packed)]
         part = {"type": "summary_text", "text": self.words}
         return [
             self.event("response.reasoning_summary_text.done", summary_index=0, text=self.words),
             self.event("response.reasoning_summary_part.done", summary_index=0, part=part),
-            self.done(summary=[part], **signed),
+            self.done(summary=[part], encrypted_content=packed),
         ]
 
 

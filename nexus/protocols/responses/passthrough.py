@@ -1,13 +1,14 @@
 """Responses to Responses: the client's bytes to the vendor and the vendor's bytes back, with the model's name edited.
 
 Only ``model`` is changed, in the request and in the response object (``response`` in some events), and only if there is
-a name to replace it. Another vendor's reasoning is removed, because OpenAI cannot decrypt it; a summary made by Nexus
-becomes its text; and for a server that rejects broken arguments in the history, they are wrapped in an object.
+a name to replace it. Another vendor's reasoning is removed, because OpenAI cannot decrypt it and rejects the plain text
+of other servers (cockpit-tools #2012); a summary made by Nexus becomes its text; and for a server that rejects broken
+arguments in the history, they are wrapped in an object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Passthrough, Tap
@@ -22,8 +23,8 @@ from nexus.protocols.responses.earlier_answers import given_ids
 from nexus.protocols.responses.read_error import is_answer, read_stream_error
 from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
-from nexus.protocols.rewrite import ANY, REMOVE, Edited, cut, fit_strings
-from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
+from nexus.protocols.rewrite import ANY, REMOVE, Edited, Rules, cut, fit_strings
+from nexus.protocols.signatures import is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
 from nexus.protocols.tool_calls import object_text
 from nexus.wire import Json, count, decode, encode, mapping, sequence, text
@@ -41,7 +42,11 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
     if target.chat.json_arguments:
         arguments = (text(mapping(item).get("arguments")) for item in sequence(document.get("input")))
         renamed = fit_strings(renamed, arguments, object_text, [("input", ANY, "arguments")])
-    edited = without_foreign(Edited(renamed), {"input": {ANY: _judge_item}}, "input.reasoning")
+    edited = without_foreign(Edited(renamed), _reasoning(_is_foreign), REASONING)
+    if target.gpt is not None and _PLAIN in edited.body:
+        edited = edited.without(_reasoning(_is_plain), REASONING)
+    if not target.takes_reasoning:
+        edited = edited.without(_reasoning(lambda _: True), REASONING)
     if target.chat.plain_tools:
         edited = edited.without({"tools": {ANY: {"parameters": encoded_without_rules}}}, "tools.parameters")
     return edited
@@ -53,9 +58,24 @@ def _readable_item(value: bytes) -> bytes | None:
     return None if words is None else encode({"type": "message", "role": "user", "content": words})
 
 
-def _judge_item(value: bytes) -> bytes | None:
-    item = mapping(decode(value)) if MAY_BE_TAGGED in value else {}
-    return REMOVE if item.get("type") == "reasoning" and is_tagged(item.get("encrypted_content")) else None
+REASONING = "input.reasoning"
+_PLAIN = b'"reasoning_text"'
+
+
+def _reasoning(is_refused: Callable[[Document], bool]) -> Rules:
+    def judge(value: bytes) -> bytes | None:
+        item = mapping(decode(value)) if b'"reasoning"' in value else {}
+        return REMOVE if item.get("type") == "reasoning" and is_refused(item) else None
+
+    return {"input": {ANY: judge}}
+
+
+def _is_foreign(item: Document) -> bool:
+    return is_tagged(item.get("encrypted_content"))
+
+
+def _is_plain(item: Document) -> bool:
+    return bool(item.get("content")) and not item.get("encrypted_content")
 
 
 class ResponsesPassthrough(Passthrough):

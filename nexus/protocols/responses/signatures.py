@@ -25,9 +25,9 @@ from nexus.protocols.signatures import (
     PREVIOUS,
     CarriedSignature,
     pack_neighbours,
-    pack_signature,
+    pack_thinking,
     unpack_neighbours,
-    unpack_signature,
+    unpack_thinking,
 )
 from nexus.wire import Json, mapping, sequence, text
 
@@ -38,10 +38,10 @@ _ID = pattern(r"rs_[A-Za-z0-9_-]{1,128}")
 _PLACES = (NEXT, PREVIOUS, HERE)
 
 
-def pack_reasoning(signature: Signature | None, *, redacted: bool) -> str | None:
+def pack_reasoning(signature: Signature | None, *, redacted: bool) -> str:
     if redacted:
         return pack_neighbours(signature or Signature(OWN, ""), _REDACTED, OWN)
-    return None if signature is None else pack_signature(signature, OWN)
+    return pack_thinking(signature, OWN)
 
 
 def read_carrier(item: Mapping[str, Json]) -> CarriedSignature | None:
@@ -54,7 +54,7 @@ def read_reasoning(item: Mapping[str, Json]) -> Reasoning:
     packed = text(item.get("encrypted_content"))
     if (tagged := unpack_neighbours(packed, OWN, (_REDACTED,))) is not None:
         return Reasoning("", tagged.signature if tagged.signature != Signature(OWN, "") else None, redacted=True)
-    return Reasoning(_words(item), unpack_signature(packed, OWN) if packed else None)
+    return Reasoning(_words(item), unpack_thinking(packed, OWN))
 
 
 def read_vendor_reasoning(item: Mapping[str, Json]) -> Reasoning:

@@ -28,8 +28,8 @@ from nexus.conversation.parts import (
 )
 from nexus.dataclasses import replace
 from nexus.errors import UnsupportedFeature
-from nexus.models.gpt import GPT
 from nexus.protocols.checks import Drops
+from nexus.protocols.codec import Target
 from nexus.protocols.media import LOST, unseen
 from nexus.protocols.responses.signatures import OWN, open_vendor_signature
 from nexus.protocols.responses.tools import ClientCalls, call_ids
@@ -42,9 +42,11 @@ ERROR = "Error: "
 """Prefix of the text of a result with ``is_error``, for which this dialect has no field."""
 
 
-def write_items(request: Request, drops: Drops, gpt: GPT | None) -> list[Item]:
+def write_items(request: Request, drops: Drops, target: Target) -> list[Item]:
     """The whole conversation, system text first, for a model of OpenAI's as far as it is known."""
-    writer = _Writer(request, drops, breakpoints=gpt is not None and gpt.breakpoints)
+    gpt = target.gpt
+    breakpoints = gpt is not None and gpt.breakpoints
+    writer = _Writer(request, drops, breakpoints=breakpoints, takes_reasoning=target.takes_reasoning)
     texts = [writer.parts(block, "system") for block in request.system]
     system: list[Item] = [{"type": "message", "role": "developer", "content": content} for content in texts]
     items = writer.write(request.messages)
@@ -66,8 +68,9 @@ def _tell_phases(items: Sequence[Item]) -> None:
 
 
 class _Writer:
-    def __init__(self, request: Request, drops: Drops, *, breakpoints: bool) -> None:
+    def __init__(self, request: Request, drops: Drops, *, breakpoints: bool, takes_reasoning: bool) -> None:
         self._drops = drops
+        self._takes_reasoning = takes_reasoning
         self._breakpoints = breakpoints
         self._names = ClientCalls(request, runs=False)
         self._custom: set[str] = set()
@@ -137,11 +140,12 @@ class _Writer:
         return item | {"content": [{"type": "refusal", "refusal": words}]}
 
     def _reasoning(self, part: Reasoning) -> Item | None:
-        if part.signature is None or part.signature.dialect != OWN or not part.signature.value:
+        signature = part.signature if self._takes_reasoning else None
+        if signature is None or signature.dialect != OWN or not signature.value:
             self._drops.add("messages.reasoning")
             return None
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
-        item_id, packed = open_vendor_signature(part.signature)
+        item_id, packed = open_vendor_signature(signature)
         known = {"id": item_id} if item_id else {}
         return {"type": "reasoning", **known, "summary": summary, "encrypted_content": packed}
 

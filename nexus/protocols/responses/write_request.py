@@ -32,7 +32,7 @@ SUMMARY = "reasoning.summary"
 def write_request(request: Request, target: Target) -> VendorRequest:
     request, renaming, lost = fit_schemas(request, plain=target.chat.plain_tools)
     drops = Drops(left_out(WRITES, request))
-    body: dict[str, Json] = {"model": target.model, "input": write_items(request, drops, target.gpt), "store": False}
+    body: dict[str, Json] = {"model": target.model, "input": write_items(request, drops, target), "store": False}
     if target.gpt is None or target.gpt.reasons:
         body["include"] = ["reasoning.encrypted_content"]
     if request.stream:
