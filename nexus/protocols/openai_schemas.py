@@ -17,7 +17,7 @@ from nexus.models.gpt import TOOL_NAMES
 from nexus.protocols.json_schema.refs import references
 from nexus.protocols.json_schema.remembered import remembered
 from nexus.protocols.json_schema.roots import ObjectRoot, describe, object_root
-from nexus.protocols.json_schema.rules import is_refused, move_to_description, without_rules
+from nexus.protocols.json_schema.rules import is_refused, move_to_description, plain_tools
 from nexus.protocols.json_schema.typed import typed_root
 from nexus.protocols.json_schema.walk import Schema, inner, rebuilt, required_of, types_of
 from nexus.protocols.renaming import Renaming, rename
@@ -47,7 +47,7 @@ def fit_schemas(
     fitted = typed_root if typed else _changed_root
     tools = tuple(_fit_tool(tool, f"tools.{at}", fitted, lost) for at, tool in enumerate(request.tools))
     if plain:
-        tools = tuple(_plain(tool, f"tools.{at}.parameters", lost) for at, tool in enumerate(tools))
+        tools = plain_tools(tools, lost)
     format = _fit_format(request.output_format, fitted, lost)
     return replace(request, tools=tools, output_format=format), renaming, tuple(lost)
 
@@ -78,12 +78,6 @@ def _fit_tool(tool: Tool, path: str, fitted: _Fitted, lost: list[str]) -> Tool:
     lost += root.lost
     schema, strict = _strict_if_possible(root.schema, tool.strict, f"{path}.parameters", lost)
     return replace(tool, parameters=schema, strict=strict, description=describe(tool.description, root.in_words))
-
-
-def _plain(tool: Tool, path: str, lost: list[str]) -> Tool:
-    if isinstance(tool, WebSearch):
-        return tool
-    return replace(tool, parameters=without_rules(tool.parameters, path, lost))
 
 
 @remembered

@@ -171,11 +171,11 @@ def without_summary(target: Target) -> Target:
 def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
     if not quirks:
         return target
-    facts, levels = [], LEVELS
+    facts, efforts = [], target.efforts
     for quirk in quirks:
         if quirk.startswith(_LISTED):
-            levels = tuple(level for level in quirk.removeprefix(_LISTED).split(", ") if level in levels)
+            listed = quirk.removeprefix(_LISTED).split(", ")
+            efforts = tuple(level for level in (LEVELS if efforts is None else efforts) if level in listed)
         else:
             facts.append(quirk)
-    listed = target.efforts if levels == LEVELS else levels
-    return replace(target, efforts=listed, chat=replace(target.chat, **dict.fromkeys(facts, True)))
+    return replace(target, efforts=efforts, chat=replace(target.chat, **dict.fromkeys(facts, True)))

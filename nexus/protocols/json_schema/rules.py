@@ -7,6 +7,10 @@ lookaround is not supported``: smartbear-mcp #491, vercel/ai #21037), DeepSeek (
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from nexus.conversation.parts import Tool
+from nexus.dataclasses import replace
 from nexus.late import pattern
 from nexus.protocols.json_schema.roots import describe, keywords_in_words
 from nexus.protocols.json_schema.walk import rebuilt
@@ -38,6 +42,14 @@ def without_rules(schema: Json, path: str, lost: list[str]) -> Json:
         lost += (f"{path}.{name}" for name in rules)
         move_to_description(copy, *rules)
     return copy
+
+
+def plain_tools(tools: Iterable[Tool], lost: list[str]) -> tuple[Tool, ...]:
+    """The tools with schemas without such rules."""
+    return tuple(
+        replace(tool, parameters=without_rules(tool.parameters, f"tools.{at}.parameters", lost))
+        for at, tool in enumerate(tools)
+    )
 
 
 def encoded_without_rules(raw: bytes) -> bytes | None:

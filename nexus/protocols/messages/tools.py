@@ -18,7 +18,7 @@ from nexus.protocols.forced_answer import answer_tool
 from nexus.protocols.json_schema.closed import FORMAT, Closed, NotClosed, close_format, strict_tools
 from nexus.protocols.json_schema.property_names import Forms
 from nexus.protocols.json_schema.roots import describe, modern, modern_root, object_root
-from nexus.protocols.json_schema.rules import without_rules
+from nexus.protocols.json_schema.rules import plain_tools
 from nexus.protocols.messages.write_parts import Block, write_cache
 from nexus.protocols.tool_calls import called
 from nexus.wire import encode, only
@@ -160,8 +160,11 @@ def _write_tools(tools: tuple[Tool, ...], format: Closed | None, claude: Claude,
     if not claude.strict_tools:
         if any(tool.strict for tool in tools):
             drops.add("tools.strict")
-        written = [_write_tool(tool, at, {}, drops) for at, tool in enumerate(tools)]
-        return _without_rules(written, drops) if claude.plain_tools else written
+        lost: list[str] = []
+        if claude.plain_tools:
+            tools = plain_tools(tools, lost)
+        drops.add(*lost)
+        return [_write_tool(tool, at, {}, drops) for at, tool in enumerate(tools)]
     held = strict_tools(tools, STRICT_LIMITS, format)
     drops.add(*held.lost)
     written = []
@@ -170,15 +173,6 @@ def _write_tools(tools: tuple[Tool, ...], format: Closed | None, claude: Claude,
         schema = {"input_schema": held.schemas[at]} if at in held.schemas else {}
         written.append(_write_tool(tool, at, schema | strict, drops))
     return written
-
-
-def _without_rules(tools: list[Block], drops: Drops) -> list[Block]:
-    lost: list[str] = []
-    for at, tool in enumerate(tools):
-        if "input_schema" in tool:
-            tool["input_schema"] = without_rules(tool["input_schema"], f"tools.{at}.parameters", lost)
-    drops.add(*lost)
-    return tools
 
 
 def _write_tool(tool: Tool, at: int, held: Block, drops: Drops) -> Block:
