@@ -118,9 +118,10 @@ class FileOwners:
         with self._transaction() as transaction:
             transaction.run("DELETE FROM holdings WHERE provider = ? AND object_id = ?", _key(owned))
 
-    def claim(self, owned: Owned, lines: int) -> int:
-        """Marks the first ``lines`` lines of its results as charged; returns how many already were. Of concurrent
-        readers, each charges only lines that no other has charged."""
+    def claim(self, owned: Owned, lines: int, record: Callable[[Transaction, int], None]) -> None:
+        """Marks the first ``lines`` lines of its results as charged. ``record`` is called with how many already were,
+        if any is new, and writes the usage of the others in the same transaction: so a killed process loses nothing,
+        and of concurrent readers each records only lines that no other has recorded."""
         while True:
             with self._transaction() as transaction:
                 rows = transaction.query(
@@ -128,14 +129,14 @@ class FileOwners:
                 )
                 booked = int(rows[0][0]) if rows else lines
                 if booked >= lines:
-                    return booked
-                changed = transaction.run(
+                    return
+                if transaction.run(
                     "UPDATE holdings SET booked_lines = ?, used_seconds = ? "
                     "WHERE provider = ? AND object_id = ? AND booked_lines = ?",
                     (lines, self._clock(), *_key(owned), booked),
-                )
-            if changed:
-                return booked
+                ):
+                    record(transaction, booked)
+                    return
 
     @contextmanager
     def _transaction(self, *, write: bool = True) -> Iterator[Transaction]:

@@ -98,6 +98,7 @@ class AttemptRecord:
 
     ``cost`` is in nano-dollars, None if no price is known; ``price_source`` is where the price is from. Times are in
     seconds since the call came: when the attempt began, when the first content arrived, when the attempt ended.
+    ``in_ledger``: its row was written before the call ended.
     """
 
     number: int
@@ -121,6 +122,7 @@ class AttemptRecord:
     span_id: str = ""
     events: int = 0
     raw_usage: Mapping[str, Json] | None = field(default=None, repr=False)
+    in_ledger: bool = False
 
     @property
     def timeout(self) -> str:

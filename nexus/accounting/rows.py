@@ -152,12 +152,13 @@ _NO_ATTEMPT = AttemptRecord(
 """For a call without one: nothing was used."""
 
 
-def rows_of(call: CallRecord) -> list[Row]:
-    """The rows of a call, in the order of its attempts."""
+def rows_of(call: CallRecord, *, in_ledger: bool = False) -> list[Row]:
+    """The rows of a call, in the order of its attempts: those that are to be written when it has ended, or those that
+    are ``in_ledger`` by then."""
     if not call.attempts:
         return [_row(call, None, is_last=True)]
     last = call.attempts[-1]
-    return [_row(call, attempt, is_last=attempt is last) for attempt in call.attempts]
+    return [_row(call, one, is_last=one is last) for one in call.attempts if one.in_ledger is in_ledger]
 
 
 def _row(call: CallRecord, of: AttemptRecord | None, *, is_last: bool) -> Row:

@@ -22,11 +22,11 @@ class Item:
     charges: tuple[Charge, ...] = ()
 
 
-def items_of(call: CallRecord | tuple[Item, ...]) -> tuple[Item, ...]:
-    """The items of a call; its charges go with its last row."""
+def items_of(call: CallRecord | tuple[Item, ...], *, in_ledger: bool = False) -> tuple[Item, ...]:
+    """The items of a call, as ``rows_of`` chooses them; its charges go with its last row."""
     if not isinstance(call, CallRecord):
         return call
-    return tuple(Item(row, call.charges if row["is_last"] else ()) for row in rows_of(call))
+    return tuple(Item(row, call.charges if row["is_last"] else ()) for row in rows_of(call, in_ledger=in_ledger))
 
 
 def unwritten(transaction: Transaction, items: Sequence[Item]) -> Sequence[Item]:

@@ -60,7 +60,7 @@ class Admission:
     ) -> None:
         self.limits = limits
         self.budgets = budgets
-        self._prices = prices or PriceBook((), None)
+        self.prices = prices or PriceBook((), None)
         self.calls = CallLimits(settings, limits)
         self._waits = limits.store.blocks
 
@@ -109,22 +109,22 @@ class Admission:
             return
         for route in routes:
             with suppress(PermissionDenied):
-                budgets.spending(call, route, self._prices.price(route))
+                budgets.spending(call, route, self.prices.price(route))
 
     def cost(self, route: str, usage: Usage) -> tuple[int | None, str]:
         """As ``PriceBook.cost``, waiting for the price list if necessary."""
         self._await_price(route)
-        return self._prices.cost(route, usage, "yes")
+        return self.prices.cost(route, usage, "yes")
 
     def in_batch(self, route: str) -> Price | None:
         """The batch price of a model, waiting for the price list if necessary; None if unknown."""
         self._await_price(route)
-        price = self._prices.price(route)
+        price = self.prices.price(route)
         return None if price is None else price.in_batch
 
     def _await_price(self, route: str) -> None:
-        if not self._prices.is_known(route):
-            self._prices.wait(LONGEST_WAIT)
+        if not self.prices.is_known(route):
+            self.prices.wait(LONGEST_WAIT)
 
     def book(self, state: CallState, candidate: Candidate, usage: Usage, cost: int | None) -> None:
         """Counts the usage of batch requests, for which nothing was reserved."""
@@ -167,8 +167,8 @@ class Admission:
         if self.budgets is None or candidate.own or not self.budgets.cover(name):
             return None
         if self._awaits_price(candidate):
-            self._prices.wait()
-        return self.budgets.spending(call, name, self._prices.price(name))
+            self.prices.wait()
+        return self.budgets.spending(call, name, self.prices.price(name))
 
     def await_prices(self, state: CallState) -> None:
         """Waits for the price list, so that a call made while Nexus was starting can be priced. Runs on a worker after
@@ -176,15 +176,15 @@ class Admission:
         if not self.knows_prices(state):
             with suppress(Overloaded):
                 # Without a thread that reads the list, the cost of this call stays unknown.
-                self._prices.wait(LONGEST_WAIT)
+                self.prices.wait(LONGEST_WAIT)
 
     def knows_prices(self, state: CallState) -> bool:
         """Whether the prices of all models that the call used are known."""
-        return all(self._prices.is_known(attempt.route.name) for attempt in state.attempts)
+        return all(self.prices.is_known(attempt.route.name) for attempt in state.attempts)
 
     def _awaits_price(self, candidate: Candidate) -> bool:
         name = candidate.route.name
-        return self.budgets is not None and self.budgets.cover(name) and not self._prices.is_known(name)
+        return self.budgets is not None and self.budgets.cover(name) and not self.prices.is_known(name)
 
     def settle(self, state: CallState, error: NexusError | None, *, moves: bool = False) -> None:
         """Books the call's usage; only the first settlement has an effect. ``moves``: the call goes on to another

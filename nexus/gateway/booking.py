@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from nexus.accounting.database import Transaction
+from nexus.accounting.writing import items_of, write
 from nexus.call import Call, VendorIds
 from nexus.conversation.usage import DEAREST, Usage
 from nexus.errors import ClientError
@@ -17,6 +19,7 @@ from nexus.provider.route import Route
 from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.candidate import Candidate
 from nexus.relay.file_call import Booked, FileCall, Used
+from nexus.relay.records import call_record
 from nexus.settings.model import ModelSettings
 from nexus.wire import decode_object, encode, text
 
@@ -37,6 +40,9 @@ def book(state: CallState, admission: Admission, ids_of: IdsOf) -> None:
         elif last.tap.answer_id:
             _book_answer(state, last, admission, ids_of)
     except ClientError as error:
+        if file_call is not None:
+            # It has no row, so the next reader records it.
+            state.booked = ()
         object = last.tap.answer_id if file_call is None or file_call.object is None else file_call.object.id
         fields = {"id": state.call.id, "object": object, "why": error.message}
         log.error("could not record usage that was reported later", extra={"fields": fields})
@@ -64,15 +70,20 @@ def _book_answer(state: CallState, last: Attempt, admission: Admission, ids_of: 
 
 
 def _book_batch(state: CallState, file_call: FileCall, last: Attempt, admission: Admission) -> None:
-    if file_call.results is None or not file_call.lines:
+    lines = file_call.lines
+    if file_call.results is None or not lines:
         return
-    booked = file_call.owners.claim(file_call.results, len(file_call.lines))
-    by_model: dict[tuple[str | None, str], list[Used]] = {}
-    for used in file_call.lines[booked:]:
-        if used is not None:
-            by_model.setdefault((used.alias, used.model), []).append(used)
-    file_call.lines.clear()
-    state.booked = tuple(_booked(state, last.candidate, *of, lines, admission) for of, lines in by_model.items())
+
+    def record(transaction: Transaction, booked: int) -> None:
+        by_model: dict[tuple[str | None, str], list[Used]] = {}
+        for used in lines[booked:]:
+            if used is not None:
+                by_model.setdefault((used.alias, used.model), []).append(used)
+        state.booked = tuple(_booked(state, last.candidate, *of, some, admission) for of, some in by_model.items())
+        write(transaction, items_of(call_record(state, admission.prices.cost), in_ledger=True))
+
+    file_call.owners.claim(file_call.results, len(lines), record)
+    lines.clear()
 
 
 def _booked(
@@ -88,7 +99,7 @@ def _booked(
     if settings is not None and alias is not None:
         _count(state, Candidate(Route(provider, alias, settings), at.account, at.own), usage, cost, admission)
     raw = {"requests": len(lines)}
-    return Booked(name, model, usage, cost, "" if price is None else price.source, raw)
+    return Booked(name, model, usage, cost, "" if price is None else price.source, raw, in_ledger=True)
 
 
 def _sum(lines: Sequence[Used]) -> Usage:

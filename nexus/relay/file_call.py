@@ -33,7 +33,8 @@ class Used:
 @dataclass(frozen=True, slots=True)
 class Booked:
     """Usage of one model that was read from a stored answer or from the results of a batch, as charged. ``route`` is
-    the model's configured name, ``cost`` in nano-dollars; ``raw`` is for the ledger."""
+    the model's configured name, ``cost`` in nano-dollars; ``raw`` is for the ledger, where it is already if
+    ``in_ledger``."""
 
     route: str
     model: str
@@ -41,6 +42,7 @@ class Booked:
     cost: int | None
     price_source: str
     raw: Mapping[str, Json]
+    in_ledger: bool = False
 
 
 @dataclass(slots=True)

@@ -91,6 +91,7 @@ def _booked_record(download: AttemptRecord, number: int, booked: Booked) -> Atte
         cost=booked.cost,
         price_source=booked.price_source,
         raw_usage=booked.raw,
+        in_ledger=booked.in_ledger,
         events=0,
         span_id=download.span_id and new_span_id(),
     )

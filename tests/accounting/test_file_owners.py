@@ -62,8 +62,16 @@ def test_pages_list_the_objects_of_one_owner_in_order(owners: FileOwners) -> Non
 
 def test_each_line_of_a_batch_is_charged_once(owners: FileOwners) -> None:
     owners.add(FILE)
-    assert [owners.claim(FILE, lines) for lines in (2, 2, 5, 3)] == [0, 2, 2, 5]
-    assert owners.claim(replace(FILE, id="file-gone"), 4) == 4, "a deleted file has no owner"
+    found: list[int] = []
+    for lines in (2, 2, 5, 3):
+        owners.claim(FILE, lines, lambda _, booked: found.append(booked))
+    assert found == [0, 2]
+    with pytest.raises(ZeroDivisionError):
+        owners.claim(FILE, 9, lambda _, booked: found.append(booked // 0))
+    owners.claim(FILE, 9, lambda _, booked: found.append(booked))
+    assert found == [0, 2, 5], "what could not be recorded is not charged"
+    owners.claim(replace(FILE, id="file-gone"), 4, lambda _, booked: found.append(booked))
+    assert len(found) == 3, "a deleted file has no owner"
 
 
 def test_without_a_usage_store_lookups_are_refused() -> None:

@@ -50,7 +50,8 @@ class Adopter:
             built = build(settings, self.running.server.kept)
         except CannotServe as error:
             return Rejected([str(error)], settings.origin.files)
-        self.running.restored = restore(self.running.server, built) and self.running.restored
+        if settings.budgets != self.running.runtime.settings.budgets:
+            self.running.restored = restore(self.running.server, built) and self.running.restored
         return built
 
 
