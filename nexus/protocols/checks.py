@@ -72,10 +72,7 @@ def check_stored_names(raw: bytes, document: Body | None = None) -> None:
         return
     in_other_letters = is_escaped or any(lowered.count(mark) != raw.count(mark) for mark in marks)
     hook = _check_names if in_other_letters else _check_unique
-    try:
-        json.loads(raw, object_pairs_hook=hook, parse_int=len, parse_float=len)
-    except RecursionError:
-        raise InvalidRequest("the request is nested too deeply") from None
+    json.loads(raw, object_pairs_hook=hook, parse_int=len, parse_float=len)
 
 
 def _check_words(holder: Body) -> None:

@@ -146,7 +146,10 @@ def test_lone_surrogates_in_a_delta_are_kept() -> None:
     assert decode_delta(b'{"content":"a \\ud83d"}') == {"content": "a \ud83d"}
 
 
-@pytest.mark.parametrize("raw", [b'{"a": NaN}', b'["\\ud83d", NaN]', b'["\\ud83d"', b"\xff", b"[" * 100_000])
+_DEEP = [b"[" * depth + b'"\\ud83d"' + b"]" * depth for depth in (300, 900)]
+
+
+@pytest.mark.parametrize("raw", [b'{"a": NaN}', b'["\\ud83d", NaN]', b'["\\ud83d"', b"\xff", b"[" * 100_000, *_DEEP])
 def test_invalid_json_is_rejected(raw: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode(raw)
