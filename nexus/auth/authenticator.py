@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
 from functools import partial
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from nexus.auth.claims import checked, choose_group, claim_at, header_value, values_of
 from nexus.auth.credentials import OWN, Credential, HeaderLines, credential_in
-from nexus.auth.fetching import JwksSource, renewed_keys
-from nexus.auth.identity import Identity, Source, Unidentified, joined
-from nexus.auth.jwks import KeySet, require_pyjwt
+from nexus.auth.identity import Claims, Identity, Pending, Source, Unidentified, joined
 from nexus.auth.keys import KeyRing, is_expired
-from nexus.auth.tokens import Claims, Pending, Tokens
 from nexus.dataclasses import dataclass
 from nexus.errors import InvalidRequest
 from nexus.headers.own import GATEWAY_KEY
-from nexus.renewal import Renewed
 from nexus.settings.files import trust_of
 from nexus.settings.identity import ClientIdentification, IdSource, read_id
 from nexus.settings.keys import GatewayKey
 from nexus.settings.oauth import OAuthSettings
 from nexus.shared import Holder, Shared
+
+if TYPE_CHECKING:
+    from nexus.auth.tokens import Tokens
 
 CARRIED = f"send it in Authorization (Bearer), x-api-key, api-key, x-goog-api-key or {GATEWAY_KEY}"
 
@@ -79,10 +77,15 @@ class Authenticator:
         """
         if oauth is None:
             return cls(identification, keys, None, claims=claims)
+        # Imported here, because most gateways have no tokens.
+        from nexus.auth.fetching import open_keys
+        from nexus.auth.jwks import require_pyjwt
+        from nexus.auth.tokens import Tokens
+
         require_pyjwt()
         holder = Holder(shared)
         source = (oauth.issuer, oauth.hosts, oauth.url, oauth.poll_interval, trust_of(oauth.ca_file))
-        token_keys = holder.hold("token signing keys", source, partial(_fetched_keys, oauth))
+        token_keys = holder.hold("token signing keys", source, partial(open_keys, oauth))
         return cls(identification, keys, Tokens(oauth, token_keys), holder, claims=claims)
 
     def close(self) -> None:
@@ -158,13 +161,6 @@ class Authenticator:
         if source.jwt_claim is not None:
             return InvalidRequest("the token lacks the claim that identifies the client")
         return Unidentified("a gateway key is required", sent=False)
-
-
-def _fetched_keys(oauth: OAuthSettings, stack: ExitStack) -> Renewed[KeySet]:
-    source = stack.enter_context(closing(JwksSource(oauth)))
-    token_keys = stack.enter_context(closing(renewed_keys(source, oauth.poll_interval)))
-    token_keys.start()
-    return token_keys
 
 
 def _owner(proof: _Proof, client_id: str | None) -> str | None:

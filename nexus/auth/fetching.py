@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack, closing
 
 from nexus import __version__, wire
 from nexus.auth.issuer import metadata_url, read_metadata
@@ -32,6 +33,14 @@ PAUSE = 10.0
 
 RETRY = 30.0
 """Maximum seconds until a failed fetch is retried."""
+
+
+def open_keys(oauth: OAuthSettings, stack: ExitStack) -> Renewed[KeySet]:
+    """The keys that settings name, fetched from now on until ``stack`` closes."""
+    source = stack.enter_context(closing(JwksSource(oauth)))
+    keys = stack.enter_context(closing(renewed_keys(source, oauth.poll_interval)))
+    keys.start()
+    return keys
 
 
 def renewed_keys(source: JwksSource, interval: float, *, pause: float = PAUSE, retry: float = RETRY) -> Renewed[KeySet]:

@@ -6,16 +6,28 @@ Fails closed: if callers are identified, one without an identity sees nothing.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from typing import Literal
 from urllib.parse import quote
 
 from nexus.dataclasses import dataclass
 from nexus.errors import AuthenticationFailed, PermissionDenied
 from nexus.settings.keys import matches
+from nexus.wire import Json
 
 Source = Literal["open", "key", "token"]
 """How a caller was authenticated: not at all (the gateway is open), by a gateway key, or by a token."""
+
+Claims = Mapping[str, Json]
+"""The verified claims of a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The keys for a token are being fetched: wait for ``fetched``, which never has an exception, and verify again."""
+
+    fetched: Future[None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable
 from typing import Any
 
 from nexus import wire
-from nexus.auth.identity import Unidentified
+from nexus.auth.identity import Claims, Pending, Unidentified
 from nexus.auth.jwks import KNOWN, KeySet, VerifyingKey
 from nexus.dataclasses import dataclass
 from nexus.errors import Overloaded
@@ -26,15 +25,6 @@ LEEWAY = 60
 """Allowed clock skew in seconds between gateway and identity provider."""
 
 REMEMBERED = 2048
-
-Claims = Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """The keys are being fetched: wait for ``fetched``, which never has an exception, and verify again."""
-
-    fetched: Future[None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,7 @@ from typing import Protocol
 from nexus.accounting.file_owners import FileOwners
 from nexus.auth.authenticator import Authenticator
 from nexus.auth.credentials import HeaderLines
-from nexus.auth.identity import Identity
-from nexus.auth.tokens import Pending
+from nexus.auth.identity import Identity, Pending
 from nexus.call import Answers, Call
 from nexus.errors import Cancelled, InvalidRequest, NexusError, NotFound, Overloaded, ProtocolError, VendorError
 from nexus.errors.unforeseen import stand_in

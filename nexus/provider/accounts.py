@@ -9,8 +9,6 @@ from functools import partial
 from pydantic import SecretStr
 
 from nexus.dataclasses import dataclass, field
-from nexus.provider.entra import Entra
-from nexus.provider.key_command import KeyCommand
 from nexus.renewal import Grant, Renewed
 from nexus.settings.auth_scheme import AuthSchemeSettings
 from nexus.settings.provider import ProviderSettings
@@ -58,7 +56,10 @@ def renewed_key(
     def renewed(fetch: Fetch) -> Renewed[SecretStr]:
         return Renewed(name, partial(_fetch_and_learn, fetch, settings, learn), least=LEAST_BETWEEN)
 
+    # Imported here, because most providers have a fixed key.
     if isinstance(settings, AuthSchemeSettings) and settings.entra is not None:
+        from nexus.provider.entra import Entra
+
         identity, ca_file = settings.entra, settings.trust.ca_file
 
         def open_entra(stack: ExitStack) -> Renewed[SecretStr]:
@@ -67,6 +68,8 @@ def renewed_key(
 
         return hold(open_entra)
     if settings.api_key_command is not None:
+        from nexus.provider.key_command import KeyCommand
+
         command = KeyCommand(name, settings.api_key_command, settings.api_key_refresh)
         return hold(lambda _: renewed(command.fetch))
     return None

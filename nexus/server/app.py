@@ -31,7 +31,6 @@ from nexus.server.endpoints.home import (
     NothingElse,
     ReadyHandler,
 )
-from nexus.server.endpoints.metrics import MetricsHandler, OwnMetricsHandler
 from nexus.server.endpoints.models import ModelHandler, ModelListHandler
 from nexus.server.endpoints.paths import DEFAULT, Base, bases
 from nexus.server.endpoints.usage import CallsHandler, ReportHandler
@@ -122,6 +121,8 @@ def make_health_app(server: Server, runtime: Runtime) -> App:
 
 def make_metrics_app(server: Server, runtime: Runtime) -> App:
     """Returns the application for the separate address of metrics."""
+    from nexus.server.endpoints.metrics import OwnMetricsHandler
+
     path = runtime.settings.server.metrics.path
     return App(server, runtime, [Spec(re.escape(path), OwnMetricsHandler), _nothing_else(path)])
 
@@ -135,6 +136,8 @@ def _specs(runtime: Runtime) -> Iterator[Spec]:
     if settings.server.health.enabled and not settings.server.health.listen:
         yield from _health(settings)
     if settings.server.metrics.enabled and not settings.server.metrics.listen_address:
+        from nexus.server.endpoints.metrics import MetricsHandler
+
         yield Spec(re.escape(settings.server.metrics.path), MetricsHandler)
     if runtime.guards.resource is not None:
         yield Spec(re.escape(metadata.PATH), MetadataHandler)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from nexus.accounting.activity import Activity
 from nexus.accounting.books import Books
-from nexus.accounting.calendar import Calendar
 from nexus.accounting.record import CallRecord, Consumer
 from nexus.accounting.recorder import Recorder, RemoteActivity
 from nexus.errors import Draining, Overloaded
@@ -33,6 +32,7 @@ from nexus.telemetry.metrics import catalog
 from nexus.telemetry.metrics.meters import Meters, row_name
 
 if TYPE_CHECKING:
+    from nexus.accounting.calendar import Calendar
     from nexus.telemetry.otel.exporting import Exporting
 
 log = logging.getLogger("nexus.server")
@@ -66,7 +66,7 @@ class Server:
         self.flight = BytesInFlight(self.flight_limit(settings))
         self.disk = BytesInFlight(self.disk_limit(settings))
         self.lifecycle = Lifecycle(None if member is None else member.share)
-        self.books, self.calendar = books, Calendar(books)
+        self.books = books
         self.rows, part = (Rows(), None) if member is None else (member.rows, member.part)
         part = part or self.rows.parts[0]
         self.meters = Meters(part)
@@ -79,6 +79,13 @@ class Server:
         self.consumers: tuple[Consumer, ...] = (log_call, self.recorder.add, self.meters.add, books)
         self.exporting: Exporting | None = None
         self.calls: dict[str, CallState] = {}
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        # Imported here, because only the dashboard reads it.
+        from nexus.accounting.calendar import Calendar
+
+        return Calendar(self.books)
 
     @cached_property
     def bell(self) -> Bell:

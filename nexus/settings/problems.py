@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic_core import ErrorDetails
 
 from nexus.dataclasses import dataclass
 from nexus.late import pattern
-from nexus.settings.excerpt import Excerpt
 from nexus.settings.files import Stamps
 from nexus.settings.types import KeyPath, Table, did_you_mean
+
+if TYPE_CHECKING:
+    from nexus.settings.excerpt import Excerpt
 
 _BARE = pattern(r"[A-Za-z0-9_-]+")
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.auth.authenticator import Authenticator
-from nexus.auth.identity import Identity, Unidentified, may_use
+from nexus.auth.identity import Identity, Pending, Unidentified, may_use
 from nexus.auth.jwks import read_key_set
-from nexus.auth.tokens import Pending, Tokens
+from nexus.auth.tokens import Tokens
 from nexus.errors import ClientError, InvalidRequest, NexusError, Overloaded
 from nexus.settings.keys import digest_of
 from nexus.settings.problems import CannotServe

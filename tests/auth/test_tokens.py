@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.auth.identity import Unidentified
+from nexus.auth.identity import Pending, Unidentified
 from nexus.auth.jwks import read_key_set
-from nexus.auth.tokens import REMEMBERED, Pending, Tokens
+from nexus.auth.tokens import REMEMBERED, Tokens
 from nexus.errors import Overloaded
 from nexus.settings.oauth import OAuthSettings
 from tests.auth.kit import Still, ec_key, ed_key, jwk, jwks, rsa_key, token

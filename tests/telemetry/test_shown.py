@@ -12,9 +12,8 @@ from pydantic import SecretStr
 
 from nexus.accounting.price_book import PriceBook
 from nexus.auth.credentials import Credential, credential_in
-from nexus.auth.identity import Identity
+from nexus.auth.identity import Identity, Pending
 from nexus.auth.keys import KeyRing
-from nexus.auth.tokens import Pending
 from nexus.call import Call
 from nexus.errors import UpstreamStatus
 from nexus.errors.failure import VendorFailure

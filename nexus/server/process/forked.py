@@ -7,13 +7,15 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from nexus.dataclasses import dataclass
-from nexus.processes.hub import Hub
 from nexus.server.process.signals import STOPS, ignore
-from nexus.server.process.slots import Slots
 from nexus.telemetry import logs
+
+if TYPE_CHECKING:
+    from nexus.processes.hub import Hub
+    from nexus.server.process.slots import Slots
 
 log = logging.getLogger("nexus")
 

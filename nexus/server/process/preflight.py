@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from nexus.accounting.state import check_store
-from nexus.auth.jwks import require_pyjwt
 from nexus.server.sockets.listeners import listen
 from nexus.server.sockets.listening import tls_context
 from nexus.settings import Settings
@@ -28,6 +27,8 @@ def _checks(settings: Settings, *, running: bool) -> Iterator[Callable[[], objec
     """Functions that raise CannotServe."""
     own = settings.server
     if own.oauth is not None:
+        from nexus.auth.jwks import require_pyjwt
+
         yield require_pyjwt
     if own.tls is not None:
         yield partial(tls_context, own.tls)

@@ -10,25 +10,20 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from functools import partial
 
 from nexus.accounting.state import usable_store
 from nexus.processes.cores import worker_count
-from nexus.protocols.loader import preload
 from nexus.server import memory
-from nexus.server.process import worker
 from nexus.server.process.announce import Urls, announce
 from nexus.server.process.forked import end_now
 from nexus.server.process.reload import SERVING, Reloader
-from nexus.server.process.rereading import Rereading
 from nexus.server.process.running import Running, start
 from nexus.server.process.signals import has_terminal
 from nexus.server.process.source import Source
-from nexus.server.process.supervisor import Supervisor, Workforce
 from nexus.server.sockets.descriptors import raise_limit, shortage
 from nexus.server.sockets.listeners import Listeners, listen
 from nexus.server.sockets.service import Notifier, Service
-from nexus.settings import Settings, registry
+from nexus.settings import Settings
 from nexus.settings.problems import CannotServe
 from nexus.telemetry import logs
 
@@ -56,27 +51,16 @@ def serve(settings: Settings, source: Source, service: Service) -> int:
         count = worker_count(settings.server.workers)
         with usable_store(settings, count) as store:
             if count > 1:
-                return _supervise(Rereading(source, settings), listeners, service.notifier, count, up, store)
+                # One process needs none of what this imports.
+                from nexus.server.process.supervise import supervise
+
+                return supervise(settings, source, listeners, service.notifier, count, up, store)
             return asyncio.run(_serve(settings, source, listeners, service.notifier, up, store))
     except CannotServe as error:
         sys.stderr.write(f"{error}\n")
         return 1
     finally:
         listeners.remove_files()
-
-
-def _supervise(
-    rereading: Rereading, listeners: Listeners, notifier: Notifier, count: int, up: Callable[[], None], store: str
-) -> int:
-    settings = rereading.settings
-    # Import before forking, once for all workers.
-    preload()
-    for table in settings.llm.providers.values():
-        registry.load(table.type)
-    workforce = Workforce(count, partial(worker.run, listeners, store), up)
-    code = Supervisor(workforce, listeners, rereading, notifier).run()
-    log.info("stopped")
-    return code
 
 
 async def _serve(
