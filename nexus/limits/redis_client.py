@@ -36,6 +36,10 @@ class Errors:
     cross_slot: type[Exception]
     """The keys of a script are in different slots."""
 
+    migrating: type[Exception]
+    """Some keys of a script have moved to another node and some have not, or are new: nobody executes it until all
+    have."""
+
 
 class Connections:
     """Commands to one Redis, on at most ``pool_size`` connections. Thread-safe.
@@ -118,10 +122,17 @@ def _connector(settings: RedisStorage, node: str | None) -> partial[Any]:
 
 def errors() -> Errors:
     """For use after ``Connections``, which reports a missing redis-py."""
-    from redis.exceptions import AskError, ClusterCrossSlotError, MovedError, NoScriptError, RedisError
+    from redis import exceptions
 
-    # The standard library raises UnicodeError for an impossible host name.
-    return Errors((RedisError, OSError, UnicodeError), NoScriptError, MovedError, AskError, ClusterCrossSlotError)
+    return Errors(
+        # The standard library raises UnicodeError for an impossible host name.
+        failure=(exceptions.RedisError, OSError, UnicodeError),
+        unknown_script=exceptions.NoScriptError,
+        moved=exceptions.MovedError,
+        ask=exceptions.AskError,
+        cross_slot=exceptions.ClusterCrossSlotError,
+        migrating=exceptions.TryAgainError,
+    )
 
 
 def slot_of(key: str) -> int:

@@ -95,7 +95,7 @@ class Redis(Nodes):
     """Redis behind a circuit breaker, for one user of it.
 
     ``instead`` says in the user's log what happens while Redis is unavailable; ``back`` is called when it is available
-    again; ``failures`` counts the scripts that Redis did not answer.
+    again; ``failures`` counts the scripts that Redis did not execute.
     """
 
     def __init__(
@@ -126,9 +126,8 @@ class Redis(Nodes):
         return self._breaker.is_open
 
     def run(self, script: str, keys: Sequence[str], arguments: Sequence[object]) -> Any:
-        """The script's reply, or None if Redis does not answer. Raises ``cross_slot`` if the keys are on several nodes
-        of a cluster.
-        """
+        """The script's reply, or None if Redis does not execute it. Raises ``cross_slot`` if the keys are on several
+        nodes of a cluster."""
         entered = self._breaker.enter()
         if entered is None:
             return None
@@ -137,6 +136,11 @@ class Redis(Nodes):
         except self.cross_slot:
             self._answered(entered)
             raise
+        except self._errors.migrating:
+            # Other keys are served as before.
+            self._answered(entered)
+            self.failures += 1
+            return None
         except self._errors.failure as error:
             self._failed(error)
             return None

@@ -72,6 +72,7 @@ class Settlements:
 
     def send(self) -> None:
         """Sends all, many at once; in a cluster, whose scripts have keys of one slot only, one after the other."""
+        unanswered: list[Settlement] = []
         while not self._redis.is_down and (batch := self._next_batch()):
             try:
                 answered = self._run(SETTLE, *self._arguments(batch)) is not None
@@ -80,7 +81,8 @@ class Settlements:
                 self._unsent.extendleft(part for one in batch for part in one.parts)
                 continue
             if not answered:
-                self._unsent.extendleft(replace(one, may_have_arrived=True) for one in batch)
+                unanswered += (replace(one, may_have_arrived=True) for one in batch)
+        self._unsent.extend(unanswered)
 
     def _next_batch(self) -> list[Settlement]:
         batch: list[Settlement] = []

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from nexus.errors import Overloaded
 from nexus.limits.breaker import Breaker
 from nexus.limits.quota import Demand
 from nexus.limits.redis_client import slot_of
@@ -94,6 +95,31 @@ def test_a_migrating_slot_is_asked_for_at_its_target(nodes: list[RedisServer]) -
     assert [redis.run("return redis.call('INCR', KEYS[1])", [key], []) for _ in range(3)] == [1, 2, 3]
     assert (keys_at(nodes[0]), keys_at(nodes[1])) == (set(), {key})
     redis.close()
+
+
+def test_callers_in_a_migrating_slot_are_counted_here_until_it_has_moved(nodes: list[RedisServer]) -> None:
+    """Redis rejects decisions with several keys meanwhile (TRYAGAIN), but is not down: others are not refused."""
+    store = RedisStore(storage(nodes[0], on_failure="deny"))
+    moving = next(user for user in range(100) if slot_of(demands(user)[0].quota.key) < HALF)
+    other = next(user for user in range(100) if slot_of(demands(user)[0].quota.key) >= HALF)
+    slot, (source, target) = slot_of(demands(moving)[0].quota.key), (command(node, "MYID") for node in nodes)
+    first = granted(store.reserve(demands(moving)))
+    command(nodes[1], "SETSLOT", slot, "IMPORTING", source)
+    command(nodes[0], "SETSLOT", slot, "MIGRATING", target)
+    with pytest.raises(Overloaded):
+        store.reserve(demands(moving))
+    store.settle(first, [2, 2])
+    assert not store.is_cut_off
+    store.settle(granted(store.reserve(demands(other))), [2, 2])
+    with closing(nodes[0].client()) as client:
+        client.migrate("127.0.0.1", nodes[1].port, client.keys("*"), 0, 5000)
+    for node in reversed(nodes):
+        command(node, "SETSLOT", slot, "NODE", target)
+    store.close()
+    again = RedisStore(storage(nodes[0]))
+    used = [refused(again.reserve(demands(user, amount=3))).standing.used for user in (moving, other)]
+    assert used == [2, 2], "what was settled meanwhile counts"
+    again.close()
 
 
 def test_the_configured_node_may_be_down(nodes: list[RedisServer]) -> None:
