@@ -22,13 +22,13 @@ from nexus.settings.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
 from nexus.upstream import transport
 from tests import examples as examples
 from tests.console import command as command
+from tests.leaks import LEAKS, attribute_to, checking_output, fail_on, lower_levels
 from tests.peers import fresh_heap as fresh_heap
 from tests.peers import no_leak as no_leak
 from tests.peers import tls as tls
 from tests.secrets import cut
 from tests.server.vendors import stand as stand
 from tests.serving import Nexus, anthropic_config, openai_config
-from tests.watch import WATCH, hearing, judge, look_in, lower_levels
 from tools.fake_upstream import FakeUpstream
 
 Serve = Callable[..., Nexus]
@@ -154,13 +154,13 @@ def _shared(create: Callable[..., ssl.SSLContext]) -> Callable[..., ssl.SSLConte
 # Hooks instead of autouse fixtures: requesting a fixture costs a tenth of a short test.
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop() -> Generator[None, object, object]:
-    with hearing():
+    with checking_output():
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
-    look_in(item.nodeid)
+    attribute_to(item.nodeid)
     yield
 
 
@@ -168,7 +168,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
 def pytest_runtest_teardown() -> Generator[None]:
     """A leaked secret fails the test that leaked it, including leaks by its fixtures."""
     yield
-    judge(WATCH.take())
+    fail_on(LEAKS.take())
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -11,7 +11,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from nexus.cli import main as cli
-from tests.watch import WATCH
+from tests.leaks import LEAKS
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,7 +37,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
                 code = end.code if isinstance(end.code, int) else 1
         out, err = capsys.readouterr()
         for stream, text in (("stdout", out), ("stderr", err)):
-            WATCH.look("console", stream, text)
+            LEAKS.check("console", stream, text)
         return CompletedProcess(arguments, code, out, err)
 
     return run

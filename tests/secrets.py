@@ -2,7 +2,7 @@
 
 Each key, token and password that a test invents contains MARK near its beginning, so that a truncated one is recognized
 too. Signed tokens, generated keys and the secrets of the fakes cannot contain it and have their own sign here.
-tests/watch.py searches all output of Nexus for them.
+tests/leaks.py searches all output of Nexus for them.
 """
 
 import base64
@@ -74,7 +74,7 @@ def found_in(said: bytes) -> Iterator[tuple[Sign, re.Match[bytes]]]:
 
 
 def is_known(secret: str) -> bool:
-    """Whether the watch recognizes this secret, or it is a plain word."""
+    """Whether this secret is recognized, or it is a plain word."""
     return len(secret) < SHORTEST or secret in WORDS or any(True for _ in found_in(as_bytes(secret)))
 
 

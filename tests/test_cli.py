@@ -55,7 +55,7 @@ def test_windows_is_rejected_in_one_line_that_names_wsl(tmp_path: Path) -> None:
         assert "WSL" in run.stderr
 
 
-def test_version(command: Command, tmp_path: Path) -> None:
+def test_version_prints_the_version(command: Command, tmp_path: Path) -> None:
     run = command(tmp_path, "--version")
     assert (run.returncode, run.stdout, run.stderr) == (0, f"nexus {__version__}\n", "")
 
@@ -167,7 +167,7 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("arguments", "environ", "message"), REFUSED.values(), ids=REFUSED.keys())
-def test_refused(
+def test_wrong_arguments_are_rejected_with_the_nearest_word(
     arguments: list[str], environ: Mapping[str, str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -213,7 +213,9 @@ OPTIONS: dict[str, tuple[list[str], dict[str, str], tuple[str, str | None, str |
 
 
 @pytest.mark.parametrize(("arguments", "environ", "expected"), OPTIONS.values(), ids=OPTIONS.keys())
-def test_options(arguments: list[str], environ: dict[str, str], expected: tuple[object, ...]) -> None:
+def test_flags_and_variables_are_read_wherever_they_stand(
+    arguments: list[str], environ: dict[str, str], expected: tuple[object, ...]
+) -> None:
     found = options.read_options(arguments, environ)
     config, address = found.config, found.listen_address
     assert (
@@ -326,7 +328,7 @@ SERVED: dict[str, tuple[list[str], dict[str, str], bool, str]] = {
 
 
 @pytest.mark.parametrize(("arguments", "environ", "demo", "address"), SERVED.values(), ids=SERVED.keys())
-def test_serving(
+def test_the_server_starts_with_the_file_and_the_address_that_were_given(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],

@@ -50,7 +50,7 @@ def environment(line: str) -> dict[str, str]:
     return dict(word.split("=", 1) for word in shlex.split(line) if word.split("=", 1)[0].isupper())
 
 
-def test_claude_code(tmp_path: Path) -> None:
+def test_claude_code_gets_its_environment(tmp_path: Path) -> None:
     line = lines(tmp_path)["Claude Code"]
     assert line.endswith(" claude")
     assert environment(line) == {
@@ -93,7 +93,7 @@ def test_claude_code_checks_calls_itself_where_the_vendor_does_not(
     assert claude_code(gateway, model).get("CLAUDE_CODE_AUTO_MODE_SERVER") == expected
 
 
-def test_sdks(tmp_path: Path) -> None:
+def test_sdks_get_their_base_urls(tmp_path: Path) -> None:
     found = lines(tmp_path)
     assert environment(found["OpenAI SDK"]) == {
         "OPENAI_BASE_URL": "http://127.0.0.1:8000/llm/openai/v1",
@@ -115,7 +115,7 @@ def codex(line: str) -> dict[str, Any]:
     return {**tomllib.loads(f"nexus = {table}")["nexus"], **others, "model": words[words.index("-m") + 1]}
 
 
-def test_codex(tmp_path: Path) -> None:
+def test_codex_gets_its_provider(tmp_path: Path) -> None:
     assert codex(lines(tmp_path)["Codex"]) == {
         "name": "Nexus",
         "base_url": "http://127.0.0.1:8000/llm/openai/v1",
@@ -133,7 +133,7 @@ def test_codex_gets_the_context_size_of_its_model(tmp_path: Path) -> None:
     assert codex(found["Codex"])["model_context_window"] == 32768
 
 
-def test_with_keys(tmp_path: Path) -> None:
+def test_with_keys_a_placeholder_stands_for_the_callers_key(tmp_path: Path) -> None:
     found = lines(tmp_path, server=f'[server.keys.alice]\nkey = "{ALICE}"\n')
     assert environment(found["Claude Code"])["ANTHROPIC_AUTH_TOKEN"] == "YOUR-GATEWAY-KEY"
     assert environment(found["OpenAI SDK"])["OPENAI_API_KEY"] == "YOUR-GATEWAY-KEY"
@@ -157,7 +157,7 @@ def test_wildcard_addresses_are_shown_as_localhost(tmp_path: Path, base: str) ->
     assert "'http://localhost:8000/llm/" in demo_text(base)
 
 
-def test_over_tls(tmp_path: Path) -> None:
+def test_over_tls_addresses_are_https(tmp_path: Path) -> None:
     found = lines(tmp_path, base="https://[::1]:8443")
     assert environment(found["Claude Code"])["ANTHROPIC_BASE_URL"] == "https://[::1]:8443/llm/anthropic"
 

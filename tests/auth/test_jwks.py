@@ -105,7 +105,7 @@ def test_symmetric_keys_are_counted_and_named_but_never_kept() -> None:
         read_key_set(jwks(secret))
 
 
-def test_candidates() -> None:
+def test_candidates_have_the_id_and_the_algorithm_of_the_token() -> None:
     entries = [jwk(ec_key(), "a"), jwk(ec_key(), "a"), jwk(ed_key(), "b"), jwk(rsa_key(), None)]
     keys = read_key_set(jwks(*entries))
     assert len(keys.candidates("a", "ES256")) == 2

@@ -110,7 +110,7 @@ ORIGINS: dict[str, tuple[Any, str, bool]] = {
 
 
 @pytest.mark.parametrize(("allowed", "origin", "fine"), ORIGINS.values(), ids=ORIGINS.keys())
-def test_allowed_origins(allowed: Any, origin: str, fine: bool) -> None:
+def test_only_allowed_origins_get_cors_headers(allowed: Any, origin: str, fine: bool) -> None:
     settings = cors(**({} if allowed is None else {"allow_origins": allowed}))
     assert is_allowed(settings, origin) is fine
     assert ("Access-Control-Allow-Origin" in reply_headers(settings, origin)) is fine

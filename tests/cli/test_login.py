@@ -23,8 +23,8 @@ from nexus.settings import Settings
 from nexus.settings.oauth import LoginSettings
 from tests.auth.kit import ec_key, jwk, jwks, token
 from tests.clock import Clock
+from tests.leaks import allowed_to_say
 from tests.serving import Nexus
-from tests.watch import allowed_to_say
 from tests.web import Received, Reply, WebServer, of_json
 
 ISSUER = "https://id.example.com"

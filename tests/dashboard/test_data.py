@@ -113,7 +113,7 @@ class TestPage:
         reply = nexus.request("GET", "/", headers={**BROWSER, "Host": 'a"><img src=x>'})
         assert b"<img" not in reply.body
 
-    def test_elsewhere(self, serve: Serve) -> None:
+    def test_the_path_can_be_changed(self, serve: Serve) -> None:
         nexus = serve('[server]\ndashboard.path = "/ops/ui"\n' + openai_config("http://127.0.0.1:9"))
         assert b'id="login"' not in nexus.request("GET", "/", headers=BROWSER).body
         shown = nexus.request("GET", "/ops/ui", headers=BROWSER)
@@ -133,14 +133,14 @@ class TestPage:
     }
 
     @pytest.mark.parametrize("config", OFF.values(), ids=OFF)
-    def test_off(self, serve: Serve, config: str) -> None:
+    def test_it_can_be_disabled(self, serve: Serve, config: str) -> None:
         nexus = serve(config + openai_config("http://127.0.0.1:9"))
         assert b'id="login"' not in nexus.request("GET", "/", headers=BROWSER).body
         assert nexus.request("GET", "/dashboard/data", headers=as_(ALICE)).status == 404
 
 
 class TestData:
-    def test_empty(self, nexus: Nexus) -> None:
+    def test_before_the_first_call_it_is_empty(self, nexus: Nexus) -> None:
         found = data(nexus)
         assert (found["state"]["phase"], found["state"]["in_flight"], found["sees"]) == ("up", 0, None)
         assert found["recent"]["error_share"] is None and found["calls"] == []
@@ -398,7 +398,7 @@ class TestActivity:
         for who, last in ((None, range(299, 279, -1)), (("bob", ""), range(290, 90, -10))):
             assert [line["id"] for line in recorder.view(who)["calls"]] == [f"call-{number}" for number in last]
 
-    def test_it_is_bounded(self) -> None:
+    def test_activity_is_bounded(self) -> None:
         activity = Activity(lambda: 1_800_000_000.0)
         for number in range(MOST_CALLERS + 50):
             _, outcome, own, attempts, line = call(_Dice(), 0)

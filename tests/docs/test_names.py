@@ -57,19 +57,19 @@ def settings_in(text: str) -> list[str]:
     return keys + re.findall(rf"^\[+((?:{names}))\]+", text)
 
 
-def test_settings_exist() -> None:
+def test_settings_that_pages_name_exist() -> None:
     wrong = unknown(settings_in, lambda name: name in OTHERS or exists(name.split("."), schema()))
     wrong.pop(OF_OLD_NEXUS)
     assert wrong == {}
 
 
-def test_headers_exist() -> None:
+def test_headers_that_pages_name_exist() -> None:
     source = "".join(file.read_text() for folder in ("nexus", "providers") for file in (ROOT / folder).rglob("*.py"))
     known = set(re.findall(r'"(x-nexus-[a-z-]+)"', source.lower()))
     assert unknown(lambda text: re.findall(r"x-nexus-[a-z-]*[a-z]", text), known.__contains__) == {}
 
 
-def test_metrics_exist() -> None:
+def test_metrics_that_pages_name_exist() -> None:
     known = {metric.name for metric in METRICS}
     named = unknown(
         lambda text: re.findall(r"\bnexus_[a-z_]+", text), lambda name: re.sub("_(total|bucket)$", "", name) in known
@@ -77,7 +77,7 @@ def test_metrics_exist() -> None:
     assert named == {}
 
 
-def test_tools_exist() -> None:
+def test_tools_that_pages_name_exist() -> None:
     named = unknown(
         lambda text: re.findall(r"python3? -m (tools[\w.]*)", text), lambda name: find_spec(name) is not None
     )

@@ -94,7 +94,7 @@ SAME: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("call", "expected"), SAME.values(), ids=SAME.keys())
-def test_a_caller_is(call: dict[str, Any], expected: str) -> None:
+def test_a_caller_is_identified_by(call: dict[str, Any], expected: str) -> None:
     assert account(**call) == expected
 
 
@@ -106,7 +106,7 @@ HASHED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("call", HASHED.values(), ids=HASHED.keys())
-def test_a_caller_is_the_hash_of(call: dict[str, Any]) -> None:
+def test_a_caller_with_its_own_key_is_the_hash_of_it(call: dict[str, Any]) -> None:
     found = account(**call)
     assert found.startswith("vendor-key:") and len(found) == len("vendor-key:") + 64
     assert found == account(**call, caller="198.51.100.1")

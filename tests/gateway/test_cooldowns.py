@@ -165,7 +165,7 @@ def test_memory_is_bounded(clock: Clock) -> None:
     assert cooldowns._active == 100
 
 
-def test_threads_agree(clock: Clock) -> None:
+def test_of_many_threads_one_probes(clock: Clock) -> None:
     cooldowns = Cooldowns(clock)
     fail(cooldowns, clock, 5)
     clock.now += CAP

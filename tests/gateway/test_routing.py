@@ -60,7 +60,7 @@ ROUTES = Routes(
         pytest.param("router/demo", "router/demo", "z/y/x", id="a vendor's id with slashes"),
     ],
 )
-def test_found(asked: str, name: str, model: str) -> None:
+def test_a_model_is_found_by_its_full_name_or_a_unique_alias(asked: str, name: str, model: str) -> None:
     (route,) = ROUTES.find(asked).targets
     assert (route.name, route.model) == (name, model)
     assert str(route) == f"{route.provider.name}/{model}", "as in the reply header"
@@ -119,7 +119,7 @@ def test_a_full_name_takes_precedence_over_an_alias() -> None:
         pytest.param(" ", None, id="a space"),
     ],
 )
-def test_not_found(asked: str, message: str | None) -> None:
+def test_an_unknown_or_ambiguous_name_gets_a_404_with_candidates(asked: str, message: str | None) -> None:
     with pytest.raises(ModelNotFound) as caught:
         ROUTES.find(asked)
     assert caught.value.status == 404

@@ -34,9 +34,9 @@ from nexus.wire import Json, decode, encode
 from tests.protocols.chat.kit import check_request as check_chat
 from tests.protocols.converse.published import check_request as check_converse
 from tests.protocols.gemini.kit import check_body as check_gemini
+from tests.protocols.kit import published
 from tests.protocols.messages.kit import accumulated
 from tests.protocols.messages.kit import check_request as check_messages
-from tests.published import published
 
 from .items import check_items, echo_items, gather_items
 

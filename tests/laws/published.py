@@ -14,7 +14,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel
 
 from nexus.wire import decode, encode
-from tests.published import published
+from tests.protocols.kit import published
 from tools.docs.extra_fields import EXTRA_FIELDS
 
 from .kit import frames

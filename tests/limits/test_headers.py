@@ -18,7 +18,7 @@ def standing(dimension: Dimension, limit: int, used: int, reset: float = 60) -> 
 THREE = (standing("input_tokens", 1000, 100), standing("output_tokens", 500, 400, 12.2), standing("requests", 10, 1))
 
 
-def test_openai() -> None:
+def test_openai_clients_get_openais_headers() -> None:
     assert headers_for("chat", THREE, NOW) == {
         "x-nexus-limit": "own",
         "x-ratelimit-limit-tokens": "500",
@@ -31,7 +31,7 @@ def test_openai() -> None:
     assert headers_for("responses", THREE, NOW) == headers_for("chat", THREE, NOW)
 
 
-def test_anthropic() -> None:
+def test_anthropic_clients_get_anthropics_headers() -> None:
     assert headers_for("messages", THREE, NOW) == {
         "x-nexus-limit": "own",
         "anthropic-ratelimit-input-tokens-limit": "1000",
@@ -81,7 +81,7 @@ def test_a_request_above_the_limit_is_marked_as_not_retryable() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (59, "59s"), (360, "6m0s"), (3723, "1h2m3s")])
-def test_durations(seconds: int, text: str) -> None:
+def test_durations_are_written_as_openai_writes_them(seconds: int, text: str) -> None:
     assert duration(seconds) == text
 
 
@@ -93,5 +93,5 @@ def test_reset_times_are_rounded_up() -> None:
 @pytest.mark.parametrize(
     ("interval", "text"), [(60 * SECOND, "1m"), (90 * SECOND, "90s"), (86_400 * SECOND, "1d"), (1500, "1.5ms")]
 )
-def test_intervals(interval: int, text: str) -> None:
+def test_intervals_are_named_in_their_largest_unit(interval: int, text: str) -> None:
     assert interval_words(interval) == text

@@ -29,7 +29,7 @@ def test_all_settings_are_read() -> None:
     assert limits.per_user.interval == 60.0
 
 
-def test_defaults() -> None:
+def test_without_settings_nothing_is_limited_and_memory_is_the_store() -> None:
     server = RequestLimits()
     assert server.enabled
     assert (server.overall, server.per_ip, server.storage) == (None, None, MemoryStorage(type="memory"))

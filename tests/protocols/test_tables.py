@@ -1,5 +1,7 @@
 """The field tables are exact: each field is sent, and checked to be read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 
 import pytest
@@ -9,9 +11,18 @@ from nexus.errors import UnsupportedFeature
 from nexus.protocols import loader
 from nexus.protocols.codec import Target
 from nexus.wire import decode, encode
-from tests.tables import table_row
 
 from .sent import ASKED, BESIDE, BEST, HELD, PLAIN, SENT, kept
+
+
+@contextmanager
+def table_row(name: str) -> Iterator[None]:
+    """Adds the name of the row to a failure. One test per row would take longer to collect than to run."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"in the row {name!r}")
+        raise
 
 
 @pytest.mark.parametrize("client", SENT)

@@ -34,7 +34,9 @@ def provider(**settings: Any) -> OpenAIProvider:
         ({"base_url": AZURE, "responses": True}, "my-deployment", ("responses", "chat")),
     ],
 )
-def test_the_dialects(settings: dict[str, Any], model: str, dialects: tuple[str, ...]) -> None:
+def test_the_responses_api_is_used_where_the_model_needs_it(
+    settings: dict[str, Any], model: str, dialects: tuple[str, ...]
+) -> None:
     assert provider(**settings).dialects_of(model, MODEL) == dialects
 
 

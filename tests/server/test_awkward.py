@@ -67,7 +67,7 @@ def messages_request() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
-def test_chat(lane: Lane, tmp_path: Path) -> None:
+def test_every_vendor_answers_an_awkward_chat_request(lane: Lane, tmp_path: Path) -> None:
     if lane.passes == "chat" and lane is not RESPONSES:
         pytest.skip("passthrough lane")
     with FakeUpstream(lane.vendor) as upstream, Nexus.of(lane.config(upstream, tmp_path), tmp_path) as nexus:
@@ -87,7 +87,7 @@ def test_chat(lane: Lane, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
-def test_messages(lane: Lane, tmp_path: Path) -> None:
+def test_every_vendor_answers_an_awkward_messages_request(lane: Lane, tmp_path: Path) -> None:
     if lane.passes == "messages":
         pytest.skip("passthrough lane")
     with FakeUpstream(lane.vendor) as upstream, Nexus.of(lane.config(upstream, tmp_path), tmp_path) as nexus:

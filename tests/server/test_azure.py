@@ -51,7 +51,7 @@ APIS = {
 
 
 @pytest.mark.parametrize(("path", "more", "asked"), APIS.values(), ids=APIS.keys())
-def test_the_apis(serve: Serve, azure: FakeUpstream, path: str, more: str, asked: str) -> None:
+def test_each_api_has_its_own_path(serve: Serve, azure: FakeUpstream, path: str, more: str, asked: str) -> None:
     nexus = house(serve, azure.origin + path, more)
     assert nexus.chat({**CHAT, "model": "azure/m"}).status == 200
     assert nexus.messages({**MESSAGES, "model": "azure/m", "stream": True}).status == 200

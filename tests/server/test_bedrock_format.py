@@ -72,14 +72,14 @@ def chunks(answer: Any) -> list[Any]:
 
 
 class TestInvoke:
-    def test_a_whole_answer(self, vendor: Standing) -> None:
+    def test_a_whole_answer_is_a_message(self, vendor: Standing) -> None:
         answer = signing(vendor.nexus).invoke_model(modelId="v/m", body=json.dumps(BODY))
         said = json.loads(answer["body"].read())
         assert [block["text"] for block in said["content"]] == [HELLO]
         assert (said["usage"]["input_tokens"], said["usage"]["output_tokens"]) == (11, 6)
         assert answer["ResponseMetadata"]["RequestId"].startswith("req_")
 
-    def test_a_stream(self, vendor: Standing) -> None:
+    def test_a_stream_has_the_events_of_a_message(self, vendor: Standing) -> None:
         answer = signing(vendor.nexus).invoke_model_with_response_stream(modelId="v/m", body=json.dumps(BODY))
         events = chunks(answer)
         assert (events[0]["type"], events[-1]["type"]) == ("message_start", "message_stop")

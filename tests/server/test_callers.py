@@ -190,7 +190,9 @@ def test_the_connection_stays_usable_after_a_405(house: Nexus) -> None:
             file.read(length)
 
 
-def test_tokens(serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture) -> None:
+def test_tokens_of_the_identity_provider_are_accepted(
+    serve: Serve, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
     with IdentityProvider(answer(jwks(jwk(ec_key())))) as provider:
         server = f"""
 [server.oauth]

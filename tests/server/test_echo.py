@@ -35,21 +35,21 @@ PARIS: list[Any] = [{"role": "user", "content": "Paris"}]
 CITY = {"city": {"type": "string"}}
 
 
-def test_chat(chat: openai.OpenAI) -> None:
+def test_a_chat_client_gets_its_words_back(chat: openai.OpenAI) -> None:
     answer = chat.chat.completions.create(model="demo/echo", messages=HELLO)
     assert answer.choices[0].message.content == "You said: Hello, you!"
     assert answer.usage is not None
     assert 0 < answer.usage.prompt_tokens < 20
 
 
-def test_chat_stream(chat: openai.OpenAI) -> None:
+def test_a_chat_stream_comes_word_by_word(chat: openai.OpenAI) -> None:
     stream = chat.chat.completions.create(model="demo/echo", messages=HELLO, stream=True)
     pieces = [chunk.choices[0].delta.content or "" for chunk in stream]
     assert "".join(pieces) == "You said: Hello, you!"
     assert len(pieces) > 3, "word by word"
 
 
-def test_messages_stream(claude: anthropic.Anthropic) -> None:
+def test_a_messages_stream_repeats_only_the_users_words(claude: anthropic.Anthropic) -> None:
     """What an agent puts before the user's words is not repeated."""
     words = [{"type": "text", "text": text} for text in ("<system-reminder>", "Hello, you!")]
     messages: Any = [{"role": "user", "content": words}]
@@ -72,7 +72,7 @@ def test_a_tool_is_called_and_its_result_answered(claude: anthropic.Anthropic) -
     assert "sunny" in second.content[0].text
 
 
-def test_chat_tools_stream(chat: openai.OpenAI) -> None:
+def test_a_tool_call_is_streamed(chat: openai.OpenAI) -> None:
     schema = {"type": "object", "properties": CITY, "required": ["city"], "additionalProperties": False}
     tools: Any = [{"type": "function", "function": {"name": "weather", "strict": True, "parameters": schema}}]
     with chat.chat.completions.stream(model="demo/echo-tools", messages=PARIS, tools=tools) as stream:

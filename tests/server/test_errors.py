@@ -47,7 +47,7 @@ BAD_REQUESTS: dict[str, tuple[bytes, dict[str, str], int, str]] = {
 
 
 @pytest.mark.parametrize("path", [CHAT_PATH, MESSAGES_PATH])
-def test_bad_requests(nexus: Nexus, path: str) -> None:
+def test_bad_requests_are_rejected_in_the_clients_dialect(nexus: Nexus, path: str) -> None:
     for name, (body, headers, status, word) in BAD_REQUESTS.items():
         reply = nexus.request("POST", path, body, headers)
         assert (reply.status, word in reply.json["error"]["message"]) == (status, True), name
@@ -90,7 +90,7 @@ def test_a_client_that_takes_the_gateway_for_a_proxy(nexus: Nexus) -> None:
     )
 
 
-def test_unknown_paths(nexus: Nexus) -> None:
+def test_unknown_paths_get_a_404_in_the_clients_dialect(nexus: Nexus) -> None:
     for path in ("/llm/openai/v1/nothing", "/llm/anthropic/nothing", "/nothing", "/llm/openaix"):
         reply = nexus.request("GET", path)
         assert reply.status == 404, path

@@ -143,7 +143,7 @@ class TestOpenAI:
             assert client.files.content(file.id).read() == content
         wait_until(lambda: nexus.server.disk.used == 0 and nexus.server.flight.used == 0)
 
-    def test_pages(self, nexus: Nexus) -> None:
+    def test_pages_list_files_in_either_order(self, nexus: Nexus) -> None:
         with oai(nexus) as client:
             made = [client.files.create(file=b"x", purpose="user_data").id for _ in range(5)]
             assert [one.id for one in client.files.list(limit=2)] == made[::-1]
@@ -181,7 +181,7 @@ class TestAnthropic:
         assert [one.key for one in anthropic_upstream.files.things.values()] == []
         assert anthropic_upstream.violations == []
 
-    def test_files(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
+    def test_files_are_uploaded_read_listed_and_deleted(self, nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
         with claude(nexus) as client:
             made = [client.beta.files.upload(file=("a.txt", b"text %d" % number, "text/plain")) for number in range(3)]
             assert client.beta.files.retrieve_metadata(made[0].id).size_bytes == 6
@@ -323,7 +323,7 @@ class TestOwners:
         assert [reply.status for reply in replies] == [200, 400]
         assert replies[0].headers["x-nexus-route"] == "claude/claude-sonnet-4-5"
 
-    def test_several_accounts(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
+    def test_a_file_is_read_with_the_account_that_has_it(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
         keys = f'api_keys = ["{KEY}", "sk-hushhush-second-0123456789"]'
         nexus = serve(config(openai_upstream, None).replace(f'api_key = "{KEY}"', keys))
         # An account is chosen at random for each.

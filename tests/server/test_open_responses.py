@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.open_responses import check_event, check_resource
+from tests.server.open_responses import check_event, check_resource
 from tests.server.vendors import LANES, PIXEL, Lane, Stand
 from tests.serving import Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream
@@ -99,7 +99,7 @@ def ask(nexus: Nexus, **fields: Any) -> Any:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_compliance(running: tuple[Nexus, FakeUpstream], stream: bool) -> None:
+def test_every_case_of_the_suite_complies(running: tuple[Nexus, FakeUpstream], stream: bool) -> None:
     nexus, upstream = running
     for name, (fields, behaviour, kind) in CASES.items():
         upstream.next(behaviour)

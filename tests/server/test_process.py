@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from tests.leaks import LEAKS
 from tests.processes.test_cpu_affinity import needs_cores
 from tests.serving import CHAT, KEY, MESSAGES, anthropic_config, openai_config, rest, wait_until
-from tests.watch import WATCH
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 STREAM = {**CHAT, "stream": True}
@@ -95,7 +95,7 @@ class Process:
         self.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
-        WATCH.look("console", "a server of its own", self.output)
+        LEAKS.check("console", "a server of its own", self.output)
 
     def post(
         self, path: str, body: dict[str, Any], headers: Mapping[str, str] | None = None

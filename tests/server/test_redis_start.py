@@ -71,27 +71,27 @@ def serves(process: Process) -> bool:
 
 
 class TestLines:
-    def test_a_reachable_redis(self, start: Start, start_redis: StartRedis) -> None:
+    def test_a_reachable_redis_is_named_in_the_log(self, start: Start, start_redis: StartRedis) -> None:
         redis = start_redis("--requirepass", PASSWORD)
         process = start(f"redis://:{PASSWORD}@127.0.0.1:{redis.port}/0")
         said(process, "INFO", "limits are counted in Redis", f"redis=127.0.0.1:{redis.port}")
         assert serves(process) and not process.said("ERROR")
 
     @pytest.mark.slow
-    def test_a_wrong_address(self, start: Start) -> None:
+    def test_an_address_without_redis_is_named_in_the_log(self, start: Start) -> None:
         require()
         process = start(f"redis://user:{PASSWORD}@127.0.0.1:{UNUSED_PORT}/0")
         said(process, "ERROR", "Redis is down", f"redis=127.0.0.1:{UNUSED_PORT}", "Connection refused")
         assert serves(process)
 
     @pytest.mark.parametrize("login", [f":{PASSWORD}@", f"somebody:{PASSWORD}@", ""], ids=["password", "user", "none"])
-    def test_a_wrong_login(self, start: Start, start_redis: StartRedis, login: str) -> None:
+    def test_a_wrong_login_is_named_in_the_log(self, start: Start, start_redis: StartRedis, login: str) -> None:
         redis = start_redis("--requirepass", "another-hushhush-4711")
         process = start(f"redis://{login}127.0.0.1:{redis.port}/0")
         said(process, "ERROR", f"redis=127.0.0.1:{redis.port}", "the login with the user name and password of url")
         assert serves(process)
 
-    def test_insufficient_permissions(self, start: Start, start_redis: StartRedis) -> None:
+    def test_insufficient_permissions_are_named_in_the_log(self, start: Start, start_redis: StartRedis) -> None:
         redis = start_redis("--user", "default", "on", "nopass", "~*", "+@all", "-@scripting")
         said(start(redis.url), "ERROR", f"redis=127.0.0.1:{redis.port}", "no permissions")
 

@@ -184,7 +184,7 @@ class TestCallers:
         assert [model["id"] for model in listed] == ["openai/gpt-6-luna"]
         assert team.upstreams["openai"].requests[-1].json["model"] == "gpt-6-luna"
 
-    def test_groups(self, team: Team) -> None:
+    def test_each_group_has_its_limits(self, team: Team) -> None:
         def budget(headers: Mapping[str, str]) -> str:
             return team.messages("anthropic/claude-haiku-5-5", headers).headers["anthropic-ratelimit-requests-limit"]
 
@@ -195,7 +195,7 @@ class TestCallers:
 
 
 class TestBudgetsAndLimits:
-    def test_a_budget_and_its_end(self, team: Team) -> None:
+    def test_a_used_up_limit_rejects_calls_of_its_model(self, team: Team) -> None:
         guest = login(sub="eve", groups=["guests"])
         statuses = [team.chat("openai/smart", guest).status for _ in range(21)]
         assert statuses == [200] * 20 + [429]

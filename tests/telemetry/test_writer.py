@@ -17,9 +17,9 @@ from typing import TextIO
 import pytest
 
 from nexus.telemetry.writer import LogWriter
+from tests.leaks import LEAKS
 from tests.peers import Job
 from tests.threads import no_thread
-from tests.watch import WATCH
 
 ROOT = Path(__file__).parents[2]
 PIPE = 4096
@@ -159,5 +159,5 @@ def test_a_server_whose_log_is_not_read_answers_and_stops(tmp_path: Path) -> Non
         assert process.wait(60) == 0
     finally:
         process.kill()
-        WATCH.look("console", "a log that nobody read", process.stderr.read())
+        LEAKS.check("console", "a log that nobody read", process.stderr.read())
         process.stderr.close()

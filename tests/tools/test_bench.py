@@ -131,7 +131,7 @@ def test_bodies_have_the_requested_size() -> None:
             assert size * 0.8 < len(body(dialect, size, "any")) < size * 1.1, (dialect, size)
 
 
-def test_quantiles() -> None:
+def test_quantiles_are_the_median_the_99th_percentile_and_the_maximum() -> None:
     assert quantiles([float(number) for number in range(101)]) == (50, 99, 100)
     assert quantiles([]) == (0, 0, 0)
 

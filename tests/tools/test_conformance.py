@@ -116,7 +116,9 @@ class TestCommand:
             (("http://127.0.0.1:1", "--model", "m", "--timeout", "soon"), "not a number of seconds"),
         ],
     )
-    def test_wrong_usage(self, arguments: tuple[str, ...], why: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_wrong_usage_is_explained(
+        self, arguments: tuple[str, ...], why: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         with pytest.raises(SystemExit) as stopped:
             main(arguments, {})
         assert stopped.value.code == 2

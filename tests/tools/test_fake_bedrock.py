@@ -136,7 +136,7 @@ NAME, BYTES = "toolConfig.tools.0.toolSpec.name", "messages.0.content.0.image.so
         (talk(HELLO, assistant(thought(SIGNATURES["gemini"]))), "messages.1.content.0.reasoningContent: Invalid"),
     ],
 )
-def test_converse_violations(bedrock: FakeUpstream, body: dict[str, Any], violation: str) -> None:
+def test_violations_of_converse_are_rejected(bedrock: FakeUpstream, body: dict[str, Any], violation: str) -> None:
     reply = post(bedrock, body, "converse-stream")
     assert reply.status_code == 400
     assert reply.headers["x-amzn-errortype"].startswith("ValidationException")
@@ -145,7 +145,7 @@ def test_converse_violations(bedrock: FakeUpstream, body: dict[str, Any], violat
     assert bedrock.violations[0] in reply.json()["message"]
 
 
-def test_model_ids(bedrock: FakeUpstream) -> None:
+def test_only_ids_and_arns_name_a_model(bedrock: FakeUpstream) -> None:
     arn = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0"
     for model, status in ((NOVA, 200), (CLAUDE, 200), (arn, 200), ("a b", 400), ("x" * 2049, 400)):
         assert post(bedrock, talk(HELLO), model=model).status_code == status, model
@@ -176,7 +176,7 @@ LINKED = {"type": "image", "source": {"type": "url", "url": "https://x/y.png"}}
         (TALK | {"messages": [{"role": "user", "content": [LINKED]}]}, "messages.0.content.0.source.type: url sources"),
     ],
 )
-def test_invoke_violations(bedrock: FakeUpstream, body: dict[str, Any], violation: str) -> None:
+def test_violations_of_invoke_are_rejected(bedrock: FakeUpstream, body: dict[str, Any], violation: str) -> None:
     assert post(bedrock, body, "invoke", CLAUDE).status_code == 400
     assert any(found.startswith(violation) for found in bedrock.violations), bedrock.violations
 
@@ -220,7 +220,7 @@ def send(request: requests.PreparedRequest) -> tuple[int, str]:
     return reply.status_code, reply.headers.get("x-amzn-errortype", "").partition(":")[0]
 
 
-def test_signatures(bedrock: FakeUpstream) -> None:
+def test_only_the_expected_signature_is_accepted(bedrock: FakeUpstream) -> None:
     assert send(signed(bedrock)) == (200, "")
     assert send(signed(bedrock, secret="wrong")) == (403, "InvalidSignatureException")
     assert send(signed(bedrock, key="AKIAOTHER")) == (403, "UnrecognizedClientException")

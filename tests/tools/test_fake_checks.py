@@ -64,7 +64,7 @@ def turns(call: str, *more: str) -> dict[str, Any]:
         ({"messages": [CHAT_CALL]}, "tool_call_ids did not have response messages: 1"),
     ],
 )
-def test_chat_violations(chat: FakeUpstream, change: dict[str, Any], violation: str) -> None:
+def test_violations_of_chat_are_rejected(chat: FakeUpstream, change: dict[str, Any], violation: str) -> None:
     reply = post(chat, HELLO | change)
     assert reply.status_code == 400
     assert set(reply.json()["error"]) == {"message", "type", "param", "code"}
@@ -91,7 +91,7 @@ def test_chat_violations(chat: FakeUpstream, change: dict[str, Any], violation: 
         (said("assistant", [SEARCH | {"id": "call_1"}]), "messages.0.content.0.server_tool_use.id: String should"),
     ],
 )
-def test_claude_violations(claude: FakeUpstream, change: dict[str, Any], violation: str) -> None:
+def test_violations_of_messages_are_rejected(claude: FakeUpstream, change: dict[str, Any], violation: str) -> None:
     reply = post(claude, HELLO | change)
     assert reply.status_code == 400
     body = reply.json()
@@ -153,7 +153,7 @@ def test_a_violation_does_not_consume_a_behaviour(upstream: FakeUpstream) -> Non
     assert Behaviour().text in post(upstream).text
 
 
-def test_not_http(chat: FakeUpstream) -> None:
+def test_bytes_that_are_not_http_are_a_violation(chat: FakeUpstream) -> None:
     with socket.create_connection(("127.0.0.1", chat.port), timeout=60) as sock:
         sock.sendall(b"hello there\r\n\r\n")
         assert sock.recv(1) == b""

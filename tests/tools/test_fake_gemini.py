@@ -131,7 +131,7 @@ def post(fake: FakeUpstream, body: Any, name: str = OLD, method: str = "generate
         ),
     ],
 )
-def test_violations(gemini: FakeUpstream, body: dict[str, Any], violation: str) -> None:
+def test_violations_are_rejected(gemini: FakeUpstream, body: dict[str, Any], violation: str) -> None:
     reply = post(gemini, body)
     assert reply.status_code == 400
     error = reply.json()["error"]
@@ -178,7 +178,7 @@ def test_new_models_require_their_thought_signatures(gemini: FakeUpstream, conte
     assert post(gemini, talk(*contents, tools=TOOLS), OLD).status_code == 200
 
 
-def test_keys(gemini: FakeUpstream) -> None:
+def test_only_the_expected_key_in_its_header_is_accepted(gemini: FakeUpstream) -> None:
     url = f"{gemini.base_url}/models/{OLD}:generateContent"
     for query, headers, status in (
         ("?key=k", {}, 400),

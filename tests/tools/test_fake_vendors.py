@@ -70,7 +70,7 @@ def ask(fake: FakeUpstream, door: Door, **more: Any) -> requests.Response:
     return requests.post(fake.origin + door.path, json=door.body | more, headers=door.auth, timeout=60)
 
 
-def test_paths_methods_and_bodies(fake: FakeUpstream, door: Door) -> None:
+def test_wrong_paths_methods_and_bodies_are_rejected(fake: FakeUpstream, door: Door) -> None:
     url = fake.origin + door.path
     assert requests.post(fake.origin + "/v1/nothing", json={}, headers=door.auth, timeout=60).status_code == 404
     assert requests.put(url, json=door.body, headers=door.auth, timeout=60).status_code == 405
@@ -82,12 +82,12 @@ def test_paths_methods_and_bodies(fake: FakeUpstream, door: Door) -> None:
     assert "frobnicate" in fake.violations[-1]
 
 
-def test_leniency(door: Door) -> None:
+def test_a_lenient_fake_accepts_unknown_fields(door: Door) -> None:
     with FakeUpstream(door.vendor, strict=False) as fake:
         assert ask(fake, door, frobnicate=1).status_code == 200
 
 
-def test_the_expected_key(door: Door) -> None:
+def test_any_key_but_the_expected_one_is_rejected(door: Door) -> None:
     with FakeUpstream(door.vendor, api_key="right") as fake:
         assert ask(fake, door).status_code in (400, 401, 403)
         right = {
@@ -102,7 +102,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-def test_command_line(tmp_path: Path) -> None:
+def test_the_command_line_starts_every_fake(tmp_path: Path) -> None:
     key = tmp_path / "key.json"
     vendors = ("openai", "anthropic", "gemini", "vertex", "bedrock")
     arguments = [word for vendor in vendors for word in (f"--{vendor}", "0")]

@@ -81,7 +81,7 @@ def test_key_files_are_what_google_auth_reads(vertex: FakeUpstream, tmp_path: Pa
     assert person.refresh_token == authorized_user("")["refresh_token"]
 
 
-def test_tokens_expire(vertex: FakeUpstream) -> None:
+def test_expired_tokens_are_rejected(vertex: FakeUpstream) -> None:
     vertex.next_token(Behaviour(token_lifetime=-1))
     credentials = account(vertex)
     credentials.refresh(Request())
@@ -105,7 +105,7 @@ def test_invalid_grants_are_rejected(vertex: FakeUpstream, make: Any, change: di
     assert vertex.violations == [violation]
 
 
-def test_a_foreign_key_and_a_wrong_form(vertex: FakeUpstream) -> None:
+def test_a_grant_with_a_foreign_key_or_of_a_wrong_form_is_rejected(vertex: FakeUpstream) -> None:
     url = vertex.origin + "/token"
     grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
     assert requests.post(url, data={"grant_type": grant, "assertion": "a.b.c"}, timeout=60).status_code == 400
@@ -144,7 +144,9 @@ def test_a_fixed_token(vertex: FakeUpstream) -> None:
         ("countTokens", {"generateContentRequest": ASK}, "generateContentRequest: Extra"),
     ],
 )
-def test_gemini_violations(vertex: FakeUpstream, method: str, body: dict[str, Any], violation: str) -> None:
+def test_violations_of_gemini_are_rejected(
+    vertex: FakeUpstream, method: str, body: dict[str, Any], violation: str
+) -> None:
     assert post(vertex, f"{GEMINI}:{method}", body).json()["error"]["status"] == "INVALID_ARGUMENT"
     assert vertex.violations[0].startswith(violation)
 
@@ -181,13 +183,15 @@ def without(key: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_claude_violations(vertex: FakeUpstream, method: str, body: dict[str, Any], violation: str) -> None:
+def test_violations_of_claude_are_rejected(
+    vertex: FakeUpstream, method: str, body: dict[str, Any], violation: str
+) -> None:
     reply = post(vertex, f"{CLAUDE}:{method}", body)
     assert reply.json()["error"]["type"] == "invalid_request_error"
     assert vertex.violations[0].startswith(violation)
 
 
-def test_claude_betas(vertex: FakeUpstream) -> None:
+def test_a_beta_permits_its_field_only_if_it_is_known(vertex: FakeUpstream) -> None:
     body = TALK | {"mcp_servers": []}
     assert post(vertex, CLAUDE + ":rawPredict", body, anthropic_beta="context-1m-2025-08-07").status_code == 200
     assert post(vertex, CLAUDE + ":rawPredict", body | {"anthropic_beta": ["compact-2026-01-12"]}).status_code == 200

@@ -84,12 +84,12 @@ class TestPassing:
             vendor_id = "claude-sonnet-4-5" if model.startswith("anthropic") else "gpt-4"
             assert row["route"] == f"{model.partition('/')[0]}/{vendor_id}"
 
-    def test_the_demo(self, smoke: Smoke) -> None:
+    def test_the_demo_passes(self, smoke: Smoke) -> None:
         done = smoke("--config", str(ROOT / "config/demo.toml"))
         assert (done.returncode, done.stderr) == (0, "")
         assert "8 ok, 0 failed" in done.stdout
 
-    def test_every_format(self, smoke: Smoke) -> None:
+    def test_every_format_passes(self, smoke: Smoke) -> None:
         done = smoke("--config", str(ROOT / "config/demo.toml"), "--json", "demo/echo", protocols="")
         assert (done.returncode, done.stderr) == (0, "")
         talking = [name for name in PROTOCOLS if name != "embeddings"]
@@ -108,7 +108,7 @@ class TestPassing:
     def test_no_file_is_the_demo(self, smoke: Smoke) -> None:
         assert "demo/echo" in smoke("demo/echo").stdout
 
-    def test_the_table(self, smoke: Smoke, upstream: FakeUpstream) -> None:
+    def test_the_table_has_times_usage_and_route(self, smoke: Smoke, upstream: FakeUpstream) -> None:
         done = smoke(name_of(upstream), config=config_of(upstream))
         head, whole, stream, blank, summary = done.stdout.splitlines()
         assert head.split() == ["MODEL", "PROTOCOL", "MODE", "RESULT", "FIRST", "TOTAL", "IN", "OUT", "ROUTE"]
@@ -191,7 +191,7 @@ class TestFailing:
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("here.toml:1: usage.store: ") and "was written by a newer Nexus" in done.stderr
 
-    def test_ctrl_c(self, tmp_path: Path, chat: FakeUpstream) -> None:
+    def test_ctrl_c_prints_what_was_tested_so_far(self, tmp_path: Path, chat: FakeUpstream) -> None:
         chat.next(Behaviour(), Behaviour(hang=True))
         (tmp_path / "nexus.toml").write_text(config_of(chat))
         pipe = subprocess.PIPE
@@ -221,7 +221,9 @@ class TestUsage:
             (("--bogus",), "--bogus"),
         ],
     )
-    def test_wrong_usage(self, smoke: Smoke, chat: FakeUpstream, arguments: tuple[str, ...], why: str) -> None:
+    def test_wrong_usage_is_explained(
+        self, smoke: Smoke, chat: FakeUpstream, arguments: tuple[str, ...], why: str
+    ) -> None:
         done = smoke(*arguments, config=config_of(chat))
         assert (done.returncode, done.stdout) == (2, "")
         assert why in done.stderr and "secret" not in done.stderr
@@ -252,7 +254,7 @@ def able(vendor: str) -> list[Behaviour]:
 class TestCapabilities:
     EVERY = "tools,vision,thinking,json,cache"
 
-    def test_all_there(self, smoke: Smoke, upstream: FakeUpstream) -> None:
+    def test_capabilities_that_a_model_has_are_ok(self, smoke: Smoke, upstream: FakeUpstream) -> None:
         upstream.next(*able(upstream.vendor), *able(upstream.vendor))
         # OpenAI's own models are judged by name; models of a compatible server are assumed to support everything.
         config = config_of(upstream).replace(".models.gpt-4]\n", '.models.gpt-4]\nrename = "qwen3-coder"\n')
@@ -266,7 +268,9 @@ class TestCapabilities:
         assert bool(upstream.violations) == (upstream.vendor == "openai")
 
     @pytest.mark.parametrize(("asked", "code"), [("vision,json", 1), ("all", 0)])
-    def test_missing_ones_count_when_named(self, smoke: Smoke, chat: FakeUpstream, asked: str, code: int) -> None:
+    def test_a_missing_capability_fails_only_if_it_was_named(
+        self, smoke: Smoke, chat: FakeUpstream, asked: str, code: int
+    ) -> None:
         done = smoke("openai/gpt-4", "--capability", asked, "--json", config=config_of(chat))
         assert done.returncode == code
         found = json.loads(done.stdout)["rows"][0]["capabilities"]
@@ -350,7 +354,9 @@ TESTER = ("--client-key-env", "THE_KEY", "--header", "X-Client-Id: tester")
 
 
 class TestCaller:
-    def test_a_server_of_ones_own(self, smoke: Smoke, upstream: FakeUpstream) -> None:
+    def test_the_key_for_its_own_gateway_is_read_and_no_vendor_gets_it(
+        self, smoke: Smoke, upstream: FakeUpstream
+    ) -> None:
         config = KEYS + config_of(upstream)
         done = smoke(name_of(upstream), *TESTER, config=config, THE_KEY=CLIENT_KEY)
         assert (done.returncode, done.stderr) == (0, "")
@@ -414,7 +420,9 @@ class TestCaller:
             (("--header", "Content-Length: 3"), "content-length is written by the test itself"),
         ],
     )
-    def test_wrong_usage(self, smoke: Smoke, chat: FakeUpstream, arguments: tuple[str, ...], why: str) -> None:
+    def test_wrong_usage_is_explained(
+        self, smoke: Smoke, chat: FakeUpstream, arguments: tuple[str, ...], why: str
+    ) -> None:
         done = smoke(*arguments, config=config_of(chat), BROKEN="hushhush\nhushhush")
         assert (done.returncode, done.stdout) == (2, "")
         assert why in done.stderr and "hushhush" not in done.stderr

@@ -89,7 +89,7 @@ def mute_after_a_piece() -> Iterator[str]:
         pytest.param(mute_after_a_piece, Timeouts(30, 30, BRIEF), "vendor: no data for 0.15 s", False, id="idle"),
     ],
 )
-def test_timeouts(
+def test_each_timeout_ends_its_own_phase(
     no_leak: None,
     upstream: Callable[[], AbstractContextManager[str]],
     timeouts: Timeouts,
@@ -326,7 +326,7 @@ def test_an_answer_sent_before_the_connection_was_closed_is_used(no_leak: None, 
 # -- TLS, proxies and the environment ------------------------------------------------------------------------------
 
 
-def test_https(no_leak: None, tls: Tls) -> None:
+def test_certificates_of_a_configured_authority_are_trusted(no_leak: None, tls: Tls) -> None:
     with Peer(echo, tls.server) as peer, transport(ca_file=tls.ca_file) as one:
         assert fetch(one, peer.url, TEXT) == TEXT
         assert fetch(one, peer.url.replace("127.0.0.1", "localhost"), TEXT) == TEXT

@@ -13,8 +13,7 @@ from nexus.protocols.chat.read_stream import StreamReader
 from nexus.protocols.chat.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
 from nexus.wire import Json, decode
-from tests.protocols.kit import Recorded, envelope, events_from, origin, whole
-from tests.published import published
+from tests.protocols.kit import Recorded, envelope, events_from, origin, published, whole
 
 RECORDED = Recorded("chat")
 

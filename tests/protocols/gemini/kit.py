@@ -15,8 +15,7 @@ from nexus.conversation.parts import Message, Part, Request, Text
 from nexus.models.gemini import profile
 from nexus.protocols.codec import Target, VendorRequest
 from nexus.protocols.gemini.write_request import write_request
-from tests.protocols.kit import Recorded
-from tests.published import published
+from tests.protocols.kit import Recorded, published
 
 RECORDED = Recorded("gemini")
 

@@ -17,8 +17,7 @@ from anthropic.types.message_create_params import MessageCreateParamsNonStreamin
 from nexus.conversation.events import Event
 from nexus.protocols.messages.read_stream import StreamReader
 from nexus.protocols.sse import FrameDecoder
-from tests.protocols.kit import Recorded, covers, events_from, origin, whole
-from tests.published import published
+from tests.protocols.kit import Recorded, covers, events_from, origin, published, whole
 
 RECORDED = Recorded("messages")
 

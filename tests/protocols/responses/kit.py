@@ -20,8 +20,7 @@ from nexus.conversation.parts import NOTHING_ASKED, Request
 from nexus.protocols.responses.read_stream import StreamReader
 from nexus.protocols.responses.write_stream import StreamWriter
 from nexus.protocols.sse import FrameDecoder
-from tests.protocols.kit import Recorded, covers, envelope, events_from, origin, whole
-from tests.published import published
+from tests.protocols.kit import Recorded, covers, envelope, events_from, origin, published, whole
 
 RECORDED = Recorded("responses")
 

@@ -224,7 +224,7 @@ BODIES: dict[str, tuple[str, str, str, Dropped]] = {
 
 
 @pytest.mark.parametrize(("model", "body", "expected", "dropped"), BODIES.values(), ids=BODIES.keys())
-def test_edits(model: str, body: str, expected: str, dropped: Dropped) -> None:
+def test_fields_are_edited_and_every_loss_is_reported(model: str, body: str, expected: str, dropped: Dropped) -> None:
     raw, lost = edited(body, model)
     assert raw == expected
     assert set(lost) == set(dropped)

@@ -66,12 +66,12 @@ def events(frames: list[Frame]) -> list[tuple[str | None, Any]]:
 
 @pytest.mark.parametrize("cut", ["whole", "halves", "random", "bytes"])
 class TestStreams:
-    def test_messages(self, cut: str) -> None:
+    def test_events_of_messages_are_read_in_any_pieces(self, cut: str) -> None:
         frames, error = reading(pieces_of(MESSAGE_STREAM)[cut], INVOKE)
         assert error is None
         assert events(frames) == [(event["type"], event) for event in MESSAGE_EVENTS]
 
-    def test_converse(self, cut: str) -> None:
+    def test_events_of_converse_are_read_in_any_pieces(self, cut: str) -> None:
         frames, error = reading(pieces_of(CONVERSE_STREAM)[cut], CONVERSE)
         assert error is None
         assert events(frames) == list(CONVERSE_EVENTS)

@@ -75,7 +75,7 @@ AGAINST: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize(("table", "problems"), AGAINST.values(), ids=AGAINST.keys())
-def test_refuses(table: dict[str, Any], problems: dict[str, str]) -> None:
+def test_invalid_settings_are_rejected_at_their_place(table: dict[str, Any], problems: dict[str, str]) -> None:
     found = refused(**table)
     assert set(found) == set(problems)
     assert all(problems[place] in found[place] for place in problems)
@@ -103,7 +103,9 @@ FOR: dict[str, tuple[dict[str, Any], str, str | None]] = {
 
 
 @pytest.mark.parametrize(("table", "base_url", "region"), FOR.values(), ids=FOR.keys())
-def test_accepts(table: dict[str, Any], base_url: str, region: str | None) -> None:
+def test_the_region_and_the_address_follow_from_the_settings(
+    table: dict[str, Any], base_url: str, region: str | None
+) -> None:
     settings = read(**table)
     assert settings.signing_region == region
     assert BedrockProvider("bedrock", settings).base_url == base_url

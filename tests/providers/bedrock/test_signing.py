@@ -188,7 +188,7 @@ DIALECTS = {
 
 
 @pytest.mark.parametrize(("model", "told"), DIALECTS.items(), ids=DIALECTS.keys())
-def test_dialects(model: str, told: tuple[Any, str]) -> None:
+def test_claude_is_called_in_messages_and_other_models_in_converse(model: str, told: tuple[Any, str]) -> None:
     family, dialect = told
     bedrock, own = provider(), BedrockModel(family=family, max_tokens=77)
     assert bedrock.dialects_of(model, own)[0] == dialect

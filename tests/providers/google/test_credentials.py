@@ -62,7 +62,7 @@ def claims(received: Received) -> Any:
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
-def test_a_service_account_signs(google: FakeGoogle, tmp_path: Path) -> None:
+def test_a_service_account_signs_its_token_request(google: FakeGoogle, tmp_path: Path) -> None:
     grant = TokenSource("g", written(tmp_path, service_account(google.url))).fetch()
     assert grant.value == {"authorization": "Bearer ya29.hushhush-token"}
     assert 3500 < grant.expires - time.time() <= 3600
@@ -107,7 +107,7 @@ def test_the_machines_metadata_server(google: FakeGoogle, monkeypatch: pytest.Mo
     assert {asked.headers["metadata-flavor"] for asked in google.received} == {"Google"}
 
 
-def test_no_default_credentials() -> None:
+def test_missing_default_credentials_are_reported() -> None:
     with pytest.raises(UpstreamError, match="no Application Default Credentials found; set credentials") as caught:
         TokenSource("g", None).fetch()
     assert not caught.value.retryable
@@ -156,7 +156,7 @@ BROKEN: dict[str, tuple[Callable[[Received], Reply], str]] = {
 
 @pytest.mark.parametrize("make", [service_account, authorized_user])
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_endpoint(google: FakeGoogle, tmp_path: Path, make: Any, case: str) -> None:
+def test_a_broken_endpoint_is_reported(google: FakeGoogle, tmp_path: Path, make: Any, case: str) -> None:
     answer, message = BROKEN[case]
     kind, retryable = (Unreachable, True) if case == "too much" else (UpstreamError, False)
     google.answer = answer
@@ -167,7 +167,9 @@ def test_a_broken_endpoint(google: FakeGoogle, tmp_path: Path, make: Any, case: 
     assert not any(secret in shown for secret in SECRETS)
 
 
-def test_an_unavailable_endpoint(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_endpoint_is_reported(
+    google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("google.auth._exponential_backoff.time.sleep", lambda _: None)
     google.answer = lambda _: Reply(503, b"{}")
     with pytest.raises(UpstreamError, match="g: Google cannot issue access tokens now") as caught:
@@ -176,14 +178,14 @@ def test_an_unavailable_endpoint(google: FakeGoogle, tmp_path: Path, monkeypatch
     assert len(google.received) > 1
 
 
-def test_an_unreachable_endpoint(tmp_path: Path) -> None:
+def test_an_unreachable_endpoint_is_reported(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="g: cannot reach the server that issues access tokens") as caught:
         TokenSource("g", written(tmp_path, service_account("http://127.0.0.1:9"))).fetch()
     assert caught.value.retryable
     assert caught.value.why == "credentials: 127.0.0.1: ECONNREFUSED: Connection refused"
 
 
-def test_a_silent_endpoint(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_endpoint_times_out(google: FakeGoogle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each exchange has its own timeout, however much time remains in total."""
     monkeypatch.setattr("nexus.providers.google.auth_transport.STEP", 0.1)
     hold = threading.Event()
@@ -202,7 +204,7 @@ def test_retries_end_at_the_deadline(google: FakeGoogle, tmp_path: Path) -> None
         TokenSource("g", written(tmp_path, service_account(google.url)), limit=0.5).fetch()
 
 
-def test_an_invalid_private_key(google: FakeGoogle, tmp_path: Path) -> None:
+def test_an_invalid_private_key_is_reported(google: FakeGoogle, tmp_path: Path) -> None:
     file = written(tmp_path, service_account(google.url) | {"private_key": "-----BEGIN PRIVATE KEY-----\nx"})
     with pytest.raises(UpstreamError, match="g: the credentials cannot be used") as caught:
         TokenSource("g", file).fetch()

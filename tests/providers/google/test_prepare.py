@@ -70,7 +70,7 @@ GEMINI_BASES = {
 
 
 @pytest.mark.parametrize(("base", "expected"), GEMINI_BASES.items())
-def test_the_gemini_api_is_at(base: str | None, expected: str) -> None:
+def test_a_base_url_of_the_gemini_api_gets_its_version(base: str | None, expected: str) -> None:
     request = gemini(**({"base_url": base} if base else {})).prepare(provider_request())
     assert request.url == f"{expected}/models/gemini-4-argon:generateContent"
 
@@ -86,7 +86,7 @@ HOSTS: dict[str, tuple[dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("keys", "expected"), HOSTS.values(), ids=HOSTS.keys())
-def test_vertex_ai_is_at(keys: dict[str, str], expected: str) -> None:
+def test_vertex_ai_has_a_host_for_each_location(keys: dict[str, str], expected: str) -> None:
     there = vertex(**keys)
     assert (
         there.prepare(provider_request()).url == f"{expected}/publishers/google/models/gemini-4-argon:generateContent"
@@ -129,7 +129,9 @@ VERBS: dict[str, tuple[GoogleProvider, ProviderRequest, str]] = {
 
 
 @pytest.mark.parametrize(("there", "given", "expected"), VERBS.values(), ids=VERBS.keys())
-def test_the_verb_of_the_operation(there: GoogleProvider, given: ProviderRequest, expected: str) -> None:
+def test_a_path_ends_in_the_model_and_the_verb_of_the_operation(
+    there: GoogleProvider, given: ProviderRequest, expected: str
+) -> None:
     request = there.prepare(given)
     assert request.url.endswith(expected)
     assert there.prepare(given) == request
@@ -168,7 +170,7 @@ def test_vertex_gets_no_credentials_before_it_is_called() -> None:
     assert vertex().key({"x-provider-api-key": "own"}, "chat") is None
 
 
-def test_keys() -> None:
+def test_the_callers_own_key_is_used_where_the_settings_forward_it() -> None:
     own = {"x-provider-api-key": "own-hushhush-key"}
     assert gemini().key(own, "chat") == KEY
     forwarding = provider(forward_token=True)
@@ -178,7 +180,7 @@ def test_keys() -> None:
     assert gemini(forward_token=True).key({}, "chat") == KEY
 
 
-def test_dialects() -> None:
+def test_claude_is_called_in_messages_and_other_models_in_gemini() -> None:
     model = ModelSettings()
     assert gemini().dialects_of("gemini-4-argon", model) == ("gemini",)
     assert vertex().dialects_of("gemini-4-argon", model) == ("gemini",)
@@ -187,7 +189,7 @@ def test_dialects() -> None:
     assert [vertex().counts_in(name) for name in ("gemini", "messages", "chat")] == [True, True, False]
 
 
-def test_targets() -> None:
+def test_a_target_has_the_models_name_and_settings() -> None:
     for there, dialect, model in ((gemini(), "gemini", "gemini-3.8-flash"), (vertex(), "messages", "claude-opus-4-8")):
         target = there.target(dialect, model, ModelSettings(max_tokens=77))
         assert (target.model, target.max_tokens, target.max_output) == (model, 77, None)

@@ -56,13 +56,13 @@ def file_of(folder: Path, keys: str, models: str = MODEL) -> Path:
 
 
 @pytest.mark.parametrize("keys", GOOD.values(), ids=GOOD.keys())
-def test_accepts(tmp_path: Path, keys: str) -> None:
+def test_valid_settings_load(tmp_path: Path, keys: str) -> None:
     settings = load(file_of(tmp_path, keys), {}).llm.providers["g"]
     assert isinstance(settings, GoogleSettings)
 
 
 @pytest.mark.parametrize(("keys", "expected"), BAD.values(), ids=BAD.keys())
-def test_rejects(tmp_path: Path, keys: str, expected: list[str]) -> None:
+def test_invalid_settings_are_rejected_at_their_place(tmp_path: Path, keys: str, expected: list[str]) -> None:
     file = file_of(tmp_path, keys)
     with pytest.raises(SettingsError) as caught:
         load(file, {})
@@ -70,7 +70,7 @@ def test_rejects(tmp_path: Path, keys: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"type": "x"}', '{"web": {}}', '"service_account"', "\xff"])
-def test_rejects_a_file_without_credentials(tmp_path: Path, content: str) -> None:
+def test_a_file_without_credentials_is_rejected(tmp_path: Path, content: str) -> None:
     (tmp_path / "key.json").write_bytes(content.encode("latin-1"))
     file = file_of(tmp_path, f'project = "p-1"\ncredentials = "{tmp_path}/key.json"')
     with pytest.raises(SettingsError, match="credentials: is not a Google credentials file, whose type is one of"):

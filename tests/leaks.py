@@ -37,7 +37,7 @@ _BETWEEN_CHUNKS = re.compile(rb"\r\n[0-9a-fA-F]+\r\n")
 """A secret may be split here."""
 
 
-class Watch:
+class Leaks:
     """The leaks found since the last call of ``take``."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Watch:
         self._leaks: dict[str, None] = {}
         self._allowed: list[tuple[Place, bytes]] = []
 
-    def look(self, place: Place, where: str, said: str | bytes) -> bool:
+    def check(self, place: Place, where: str, said: str | bytes) -> bool:
         """Checks a text and returns whether it leaks a secret."""
         raw, clean = as_bytes(said), True
         for sign, match in found_in(raw):
@@ -73,26 +73,26 @@ class Watch:
             self._allowed.remove(entry)
 
 
-WATCH = Watch()
+LEAKS = Leaks()
 
 
 @contextmanager
 def allowed_to_say(place: Place, secret: str) -> Iterator[None]:
     """Allows this one secret in this one place."""
     assert secret
-    with WATCH.allowing(place, secret.encode()):
+    with LEAKS.allowing(place, secret.encode()):
         yield
 
 
-def judge(leaks: Sequence[str]) -> None:
+def fail_on(leaks: Sequence[str]) -> None:
     if leaks:
         pytest.fail("a secret was leaked:\n" + "\n".join(leaks), pytrace=False)
 
 
-# -- listeners -----------------------------------------------------------------------------------------------------
+# -- checkers ------------------------------------------------------------------------------------------------------
 
 
-class Ear(logging.Handler):
+class LogChecker(logging.Handler):
     """Checks every record in both styles, without redaction."""
 
     formatters: Sequence[logging.Formatter] = tuple(make() for make in logs.FORMATTERS.values())
@@ -106,48 +106,48 @@ class Ear(logging.Handler):
         except Exception:  # noqa: BLE001 - a record that cannot be formatted is checked as it is
             said = [f"{record.msg} {record.args!r}"]
         for text in said:
-            if WATCH.look("log", where, text):
+            if LEAKS.check("log", where, text):
                 return
 
 
-def _hear_replies(patch: pytest.MonkeyPatch) -> None:
+def _check_replies(patch: pytest.MonkeyPatch) -> None:
     """Checks everything that Tornado sends: all output of the server under test, and none of the fakes'."""
     write = BaseIOStream.write
 
-    def heard(stream: BaseIOStream, data: bytes | memoryview) -> Any:
-        said = _BETWEEN_CHUNKS.sub(b"", vars(stream).get("_heard", b"") + bytes(data))
-        vars(stream)["_heard"] = b"" if WATCH.look("reply", "to a client", said) else said[-KEPT:]
+    def checked(stream: BaseIOStream, data: bytes | memoryview) -> Any:
+        said = _BETWEEN_CHUNKS.sub(b"", vars(stream).get("_tail", b"") + bytes(data))
+        vars(stream)["_tail"] = b"" if LEAKS.check("reply", "to a client", said) else said[-KEPT:]
         return write(stream, data)
 
-    patch.setattr(BaseIOStream, "write", heard)
+    patch.setattr(BaseIOStream, "write", checked)
 
 
-def _hear_errors(patch: pytest.MonkeyPatch) -> None:
+def _check_errors(patch: pytest.MonkeyPatch) -> None:
     made, refused = NexusError.__init__, SettingsError.__init__
 
-    def heard(error: NexusError, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
-        WATCH.look("error", type(error).__name__, f"{message} {param or ''}")
+    def checked(error: NexusError, message: str, *, param: str | None = None, retry_after: float | None = None) -> None:
+        LEAKS.check("error", type(error).__name__, f"{message} {param or ''}")
         made(error, message, param=param, retry_after=retry_after)
 
-    def heard_settings(error: SettingsError, *given: Any) -> None:
+    def checked_settings(error: SettingsError, *given: Any) -> None:
         refused(error, *given)
-        WATCH.look("error", type(error).__name__, str(error))
+        LEAKS.check("error", type(error).__name__, str(error))
 
-    patch.setattr(NexusError, "__init__", heard)
-    patch.setattr(SettingsError, "__init__", heard_settings)
+    patch.setattr(NexusError, "__init__", checked)
+    patch.setattr(SettingsError, "__init__", checked_settings)
 
 
-def _hear_processes(patch: pytest.MonkeyPatch) -> None:
+def _check_processes(patch: pytest.MonkeyPatch) -> None:
     communicate = subprocess.Popen.communicate
 
-    def heard(process: subprocess.Popen[Any], *given: Any, **named: Any) -> tuple[Any, Any]:
+    def checked(process: subprocess.Popen[Any], *given: Any, **named: Any) -> tuple[Any, Any]:
         said = communicate(process, *given, **named)
         if is_nexus(process.args):
             for stream, text in zip(("stdout", "stderr"), said, strict=True):
-                WATCH.look("console", stream, text or b"")
+                LEAKS.check("console", stream, text or b"")
         return said
 
-    patch.setattr(subprocess.Popen, "communicate", heard)
+    patch.setattr(subprocess.Popen, "communicate", checked)
 
 
 def is_nexus(arguments: Any) -> bool:
@@ -171,19 +171,19 @@ def lower_levels() -> None:
 
 
 @contextmanager
-def hearing() -> Iterator[None]:
+def checking_output() -> Iterator[None]:
     """Checks all output inside for secrets."""
-    ear = Ear()
+    checker = LogChecker()
     with pytest.MonkeyPatch.context() as patch:
-        for hear in (_hear_replies, _hear_errors, _hear_processes):
-            hear(patch)
-        logging.getLogger().addHandler(ear)
+        for check in (_check_replies, _check_errors, _check_processes):
+            check(patch)
+        logging.getLogger().addHandler(checker)
         yield
-        logging.getLogger().removeHandler(ear)
-    judge(WATCH.take())
+        logging.getLogger().removeHandler(checker)
+    fail_on(LEAKS.take())
 
 
-def look_in(test: str) -> None:
+def attribute_to(test: str) -> None:
     """Leaks are attributed to this test from now on."""
     lower_levels()
-    WATCH.test = test
+    LEAKS.test = test

@@ -16,10 +16,10 @@ from nexus.errors import InvalidRequest
 from nexus.settings.problems import Problem, SettingsError
 from tests.auth.kit import ALICE, ec_key, token
 from tests.conftest import pytest_runtest_teardown
+from tests.leaks import LEAKS, allowed_to_say, fail_on
 from tests.providers.google.fakes import private_key
 from tests.secrets import MARK, cut, found_in, is_known
 from tests.serving import KEY, Nexus, openai_config
-from tests.watch import WATCH, allowed_to_say, judge
 from tools.fake_upstream import SECRET_KEY
 
 OWN, FOREIGN = logging.getLogger("nexus.test"), logging.getLogger("some.library")
@@ -96,7 +96,7 @@ PLANTED: dict[str, tuple[str, Callable[[], object]]] = {
 def test_a_leak_fails_the_test_and_is_not_repeated(place: str, plant: Callable[[], object]) -> None:
     plant()
     with pytest.raises(pytest.fail.Exception, match=rf"invented secret in {place} \(") as caught:
-        judge(WATCH.take())
+        fail_on(LEAKS.take())
     assert MARK not in str(caught.value)
 
 
@@ -111,10 +111,10 @@ def test_leaks_during_fixture_teardown_are_detected() -> None:
 def test_an_exception_for_one_secret_and_place_covers_nothing_else() -> None:
     with allowed_to_say("log", KEY):
         OWN.info(KEY)
-        assert not WATCH.take()
+        assert not LEAKS.take()
         OWN.info(ALICE)
         InvalidRequest(KEY)
-        assert {leak.partition(" in ")[2].split()[0] for leak in WATCH.take()} == {"log", "error"}
+        assert {leak.partition(" in ")[2].split()[0] for leak in LEAKS.take()} == {"log", "error"}
 
 
 def test_a_server_does_not_start_with_an_unrecognizable_secret(tmp_path: Path) -> None:
