@@ -29,6 +29,8 @@ from nexus.settings import ListenAddress, Settings, load, secrets
 from tests.secrets import is_known
 
 KEY = "sk-hushhush-house-0123456789"
+ALICE, BOB = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6", "nx-hushhushz9y8x7w6v5u4t3s2r1q0p9o8n7m6l5k4"
+"""Gateway keys of two callers."""
 
 OPENAI = """
 [llm.providers.openai]
@@ -48,6 +50,10 @@ base_url = "{base_url}"
 [llm.providers.anthropic.models.claude]
 rename = "claude-sonnet-4-5"
 """
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
 
 
 def openai_config(url: str, more: str = "") -> str:

@@ -23,13 +23,13 @@ from nexus.errors import UpstreamError
 from nexus.renewal import Grant, Renewed
 from nexus.settings.server import ServerSettings
 from tests.peers import Peer, read_request
+from tests.serving import ALICE as ALICE
+from tests.serving import BOB as BOB
 from tests.serving import wait_until
 
 jwt = pytest.importorskip("jwt", reason="PyJWT is not installed: pip install 'nexus-llm-router[oauth]'")
 
 HARD_LIMIT = 20.0
-ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
-BOB = "nx-hushhushz9y8x7w6v5u4t3s2r1q0p9o8n7m6l5k4"
 
 
 def tables(**keys: Any) -> ServerSettings:

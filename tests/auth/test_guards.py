@@ -21,7 +21,7 @@ from nexus.settings.problems import CannotServe
 from tests.auth.kit import ALICE, HARD_LIMIT, IdentityProvider, ec_key, lines, stall, tables, token
 from tests.conftest import Serve
 from tests.peers import write_certificate
-from tests.serving import Nexus, Reply
+from tests.serving import Nexus, Reply, bearer
 
 ECHO = '[llm.providers.e]\ntype = "echo"\nmodels.m = {}\n'
 KEYS = f'[server.keys.alice]\nkey = "{ALICE}"\n'
@@ -33,10 +33,6 @@ CSRF = "[server.csrf]\nenabled = true\n"
 
 def ask(nexus: Nexus, headers: dict[str, str] | None = None, method: str = "GET") -> Reply:
     return nexus.request(method, "/llm/openai/v1/models", headers=headers)
-
-
-def auth(text: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {text}"}
 
 
 def test_too_many_trusted_hops_are_reported_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -73,7 +69,7 @@ def test_a_page_may_call_an_open_gateway_only_from_an_allowed_origin(serve: Serv
 
 
 def test_with_a_valid_key_any_origin_may_call_and_gets_no_cors_headers(serve: Serve) -> None:
-    reply = ask(serve(KEYS + ECHO), {**PAGE, **auth(ALICE)})
+    reply = ask(serve(KEYS + ECHO), {**PAGE, **bearer(ALICE)})
     assert reply.status == 200
     assert not [name for name in reply.headers if name.startswith("access-control")]
 
@@ -83,7 +79,11 @@ def test_preflights_need_no_key_and_pages_can_read_rejections(serve: Serve) -> N
     asked = ask(nexus, PREFLIGHT, "OPTIONS")
     assert (asked.status, asked.body) == (204, b"")
     assert asked.headers["access-control-allow-methods"] == "POST, OPTIONS"
-    sent: list[dict[str, str]] = [{}, {"x-nexus-csrf-protection": "1"}, {"x-nexus-csrf-protection": "1", **auth(ALICE)}]
+    sent: list[dict[str, str]] = [
+        {},
+        {"x-nexus-csrf-protection": "1"},
+        {"x-nexus-csrf-protection": "1", **bearer(ALICE)},
+    ]
     replies = [ask(nexus, {**PAGE, **more}) for more in sent]
     assert [reply.status for reply in replies] == [403, 401, 200]
     assert {reply.headers["access-control-allow-origin"] for reply in replies} == {PAGE["Origin"]}
@@ -101,9 +101,9 @@ def test_csrf_protection_requires_its_header(serve: Serve) -> None:
 def test_a_stalling_identity_provider_does_not_block_callers_with_keys(serve: Serve) -> None:
     with IdentityProvider(stall) as provider, ThreadPoolExecutor(8) as pool:
         nexus = serve(KEYS + f'[server.oauth]\nurl = "{provider.url}"\n' + ECHO)
-        waiting = [pool.submit(ask, nexus, auth(token(ec_key()))) for _ in range(8)]
+        waiting = [pool.submit(ask, nexus, bearer(token(ec_key()))) for _ in range(8)]
         provider.wait_for(1)
-        assert [ask(nexus, auth(ALICE)).status for _ in range(20)] == [200] * 20
+        assert [ask(nexus, bearer(ALICE)).status for _ in range(20)] == [200] * 20
         assert not any(call.done() for call in waiting)
         provider.stopped.set()
         assert [call.result(HARD_LIMIT).status for call in waiting] == [503] * 8
@@ -115,7 +115,7 @@ def test_a_client_that_disconnects_does_not_cancel_the_wait_of_others() -> None:
         with IdentityProvider(stall) as provider:
             settings = tables(oauth={"url": provider.url})
             authenticator = Authenticator.open(settings.client_identification, {}, settings.oauth)
-            sent = header_lines(HTTPHeaders(auth(token(ec_key()))))
+            sent = header_lines(HTTPHeaders(bearer(token(ec_key()))))
             leaving, staying = (asyncio.ensure_future(identify(authenticator, sent, Server.wait)) for _ in range(2))
             await asyncio.sleep(0)
             leaving.cancel()

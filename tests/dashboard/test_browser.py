@@ -16,9 +16,9 @@ import pytest
 from tests.auth.kit import ALICE, BOB
 from tests.conftest import Serve
 from tests.dashboard.kit import booked, busy
-from tests.dashboard.test_data import TEAM, as_
+from tests.dashboard.test_data import TEAM
 from tests.programs.kit import NEWEST
-from tests.serving import CHAT, KEY, Nexus, openai_config
+from tests.serving import CHAT, KEY, Nexus, bearer, openai_config
 from tools.fake_upstream import FakeUpstream
 
 pytestmark = pytest.mark.slow
@@ -204,7 +204,7 @@ def test_names_are_shown_as_text(full: Nexus, open_page: Open) -> None:
 
 def test_a_key_is_pasted_once(serve: Serve, openai_upstream: FakeUpstream, open_page: Open) -> None:
     nexus = serve(TEAM + openai_config(openai_upstream.base_url))
-    assert nexus.chat(CHAT, as_(ALICE)).status == 200
+    assert nexus.chat(CHAT, bearer(ALICE)).status == 200
     page = open_page(nexus, expect="401")
     page.wait_for_selector("#login:not([hidden])")
     assert page.evaluate("document.activeElement.id") == "key"
@@ -229,7 +229,7 @@ def test_a_caller_who_is_not_a_reader_sees_only_their_own_calls(
 ) -> None:
     nexus = serve(TEAM + openai_config(openai_upstream.base_url))
     for key in (ALICE, BOB):
-        assert nexus.chat(CHAT, as_(key)).status == 200
+        assert nexus.chat(CHAT, bearer(key)).status == 200
     page = open_page(nexus, expect="401")
     page.wait_for_selector("#login:not([hidden])")
     page.keyboard.type(BOB)

@@ -27,7 +27,7 @@ from tests.conftest import Serve
 from tests.dashboard.kit import call
 from tests.server.fleet import Fleet
 from tests.server.fleet import fleet as fleet
-from tests.serving import CHAT, KEY, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
+from tests.serving import CHAT, KEY, MESSAGES, Nexus, anthropic_config, bearer, openai_config, wait_until
 from tools.fake_upstream import FakeUpstream
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -47,10 +47,6 @@ validation.group_values = ["finance", "web"]
 [usage]
 readers = ["finance"]
 """
-
-
-def as_(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
 
 
 def data(nexus: Nexus, headers: Mapping[str, str] | None = None) -> Any:
@@ -136,7 +132,7 @@ class TestPage:
     def test_it_can_be_disabled(self, serve: Serve, config: str) -> None:
         nexus = serve(config + openai_config("http://127.0.0.1:9"))
         assert b'id="login"' not in nexus.request("GET", "/", headers=BROWSER).body
-        assert nexus.request("GET", "/dashboard/data", headers=as_(ALICE)).status == 404
+        assert nexus.request("GET", "/dashboard/data", headers=bearer(ALICE)).status == 404
 
 
 class TestData:
@@ -193,20 +189,20 @@ class TestData:
         config += '[llm.models.coding]\ntargets = ["anthropic/claude", "openai/gpt-4"]\n'
         first = serve(config)
         for key, model in ((ALICE, "openai/gpt-4"), (BOB, "coding"), (ALICE, "openai/gpt-5")):
-            first.chat({**CHAT, "model": model}, as_(key))
-        views = {key: data(first, as_(key)) for key in (ALICE, BOB)}
+            first.chat({**CHAT, "model": model}, bearer(key))
+        views = {key: data(first, bearer(key)) for key in (ALICE, BOB)}
         flushed(first)
         again = serve(config)
         for key, before in views.items():
-            found = data(again, as_(key))
+            found = data(again, bearer(key))
             assert len(found["calls"]) == len(before["calls"]) > 0
             for one, other in zip(found["calls"], before["calls"], strict=True):
                 assert one | CLOCK == other | CLOCK
             for span in ("hour", "day"):
                 assert added(found["chart"][span]) == added(before["chart"][span])
-        assert again.chat(CHAT, as_(ALICE)).status == 200
-        wait_until(lambda: sum(data(again, as_(ALICE))["chart"]["hour"]["outcomes"]["ok"]) == 3)
-        assert len(data(again, as_(ALICE))["calls"]) == 4 and len(data(again, as_(BOB))["calls"]) == 1
+        assert again.chat(CHAT, bearer(ALICE)).status == 200
+        wait_until(lambda: sum(data(again, bearer(ALICE))["chart"]["hour"]["outcomes"]["ok"]) == 3)
+        assert len(data(again, bearer(ALICE))["calls"]) == 4 and len(data(again, bearer(BOB))["calls"]) == 1
 
     def test_routes_in_cooldown_are_shown_with_the_reason(self, nexus: Nexus) -> None:
         nexus.server.kept.router.cooldowns.start(("openai", "", ""), 60, "openai answered 503")
@@ -234,10 +230,10 @@ class TestData:
         budget = '[budgets.team]\nper = "group"\nlimit_usd = 0.1\nperiod = "month"\n'
         config = openai_config(openai_upstream.base_url).replace('rename = "gpt-4"', f'rename = "gpt-4"\n{price}')
         nexus = serve(TEAM + budget + config)
-        assert nexus.chat({**CHAT, "model": "openai/smart"}, as_(BOB)).status == 200
-        spent = data(nexus, as_(BOB))["spend"]["today_usd"]
+        assert nexus.chat({**CHAT, "model": "openai/smart"}, bearer(BOB)).status == 200
+        spent = data(nexus, bearer(BOB))["spend"]["today_usd"]
         assert spent > 0
-        (gauge,) = data(nexus, as_(BOB))["gauges"]
+        (gauge,) = data(nexus, bearer(BOB))["gauges"]
         assert (gauge["name"], gauge["whose"], gauge["unit"], gauge["limit"]) == (
             "budget team",
             "group web",
@@ -247,7 +243,7 @@ class TestData:
         assert gauge["used"] == pytest.approx(spent) and gauge["reset"] > time.time()
 
         def seen_by_readers() -> dict[str, float]:
-            return {gauge["whose"]: gauge["used"] for gauge in data(nexus, as_(ALICE))["gauges"]}
+            return {gauge["whose"]: gauge["used"] for gauge in data(nexus, bearer(ALICE))["gauges"]}
 
         flushed(nexus)
         assert seen_by_readers() == {"group web": pytest.approx(spent), "group finance": 0}
@@ -293,24 +289,24 @@ class TestWhoSees:
     @pytest.fixture
     def team(self, serve: Serve, openai_upstream: FakeUpstream) -> Nexus:
         nexus = serve(TEAM + openai_config(openai_upstream.base_url))
-        assert nexus.chat(CHAT, as_(ALICE)).status == 200
+        assert nexus.chat(CHAT, bearer(ALICE)).status == 200
         for _ in range(2):
-            assert nexus.chat(CHAT, as_(BOB)).status == 200
+            assert nexus.chat(CHAT, bearer(BOB)).status == 200
         return nexus
 
     def test_without_a_key_nothing_is_shown(self, team: Nexus) -> None:
         assert team.request("GET", "/dashboard/data").status == 401
-        assert team.request("GET", "/dashboard/data", headers=as_(KEY)).status == 401
+        assert team.request("GET", "/dashboard/data", headers=bearer(KEY)).status == 401
 
     def test_readers_see_all_callers(self, team: Nexus) -> None:
-        found = data(team, as_(ALICE))
+        found = data(team, bearer(ALICE))
         assert found["sees"] is None
         assert sorted(line["caller"] for line in found["calls"]) == ["alice", "bob", "bob"]
         assert found["recent"]["calls"] == 3 and "finance" in found["config"]
 
     def test_others_see_only_themselves(self, team: Nexus) -> None:
         team.server.kept.router.cooldowns.start(("openai", "", ""), 60, "openai answered 503")
-        found = data(team, as_(BOB))
+        found = data(team, bearer(BOB))
         assert found["sees"] == {"user": "bob", "key": "bob"}
         assert [line["caller"] for line in found["calls"]] == ["bob", "bob"]
         assert found["recent"]["calls"] == 2

@@ -9,6 +9,7 @@ from tests.programs.conftest import DONE, OpenRoom, arguments
 from tests.programs.kit import KEY
 from tests.programs.lanes import ANTHROPIC, EVERY, GEMINI, GPTS, OPENAI, THINKERS, ProgramLane, found
 from tests.programs.sessions import TOOLS, claude_code_session
+from tests.serving import ALICE
 from tools.fake_upstream import Behaviour, Call
 
 pytestmark = pytest.mark.slow
@@ -63,7 +64,6 @@ GATE = """
 [server.keys.alice]
 key = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
 """
-ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from tests.programs.conftest import DONE, OpenRoom
 from tests.programs.lanes import ANTHROPIC, EVERY, GEMINI, RESPONSES, ProgramLane
 from tests.programs.sessions import claude_code_session
-from tests.programs.test_claude_code import ALICE, GATE
-from tests.serving import Nexus
+from tests.programs.test_claude_code import GATE
+from tests.serving import ALICE, Nexus
 from tools.fake_upstream import Behaviour
 
 pytestmark = pytest.mark.slow

@@ -15,13 +15,13 @@ from tests.programs.conftest import DONE, OpenRoom, arguments
 from tests.programs.kit import KEY, path_of
 from tests.programs.lanes import ANTHROPIC, CONVERSE, EVERY, GEMINI, GPT_OSS, RESPONSES, THINKERS, ProgramLane, found
 from tests.programs.sessions import codex_session
+from tests.serving import ALICE
 from tools.fake_upstream import Behaviour, Call
 
 pytestmark = pytest.mark.slow
 
 PATCH = "*** Begin Patch\n*** Add File: patched.txt\n+by a patch\n*** End Patch\n"
 SCRIPT = """const done = await tools.exec_command({cmd: "echo ran > ran.txt"}); text(JSON.stringify(done));"""
-ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
 GATE = f'[server.keys.alice]\nkey = "{ALICE}"\n'
 
 

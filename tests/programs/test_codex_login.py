@@ -16,11 +16,10 @@ import pytest
 from nexus.server.clients import Access, codex
 from tests.programs.conftest import DONE, OpenRoom, Room
 from tests.programs.lanes import RESPONSES
-from tests.serving import Nexus
+from tests.serving import ALICE, Nexus
 
 pytestmark = pytest.mark.slow
 
-ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
 GATE = f'[server.keys.alice]\nkey = "{ALICE}"\n'
 ACCOUNT = "acct-0123"
 WITHOUT_LOGIN = ("--disable", "plugins", "-c", "analytics.enabled=false")

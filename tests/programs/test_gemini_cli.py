@@ -11,7 +11,8 @@ import pytest
 from tests.docs.pages import DOCS, snippets_of
 from tests.programs.conftest import DONE, OpenRoom, arguments
 from tests.programs.lanes import ANTHROPIC, EVERY, GEMINI, GEMINI_3, RESPONSES, ProgramLane, found
-from tests.programs.test_claude_code import ALICE, GATE
+from tests.programs.test_claude_code import GATE
+from tests.serving import ALICE
 from tools.fake_upstream import Behaviour, Call
 
 pytestmark = pytest.mark.slow

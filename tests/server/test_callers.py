@@ -10,7 +10,7 @@ import pytest
 
 from tests.auth.kit import ALICE, BOB, IdentityProvider, answer, ec_key, jwk, jwks, token
 from tests.conftest import Serve
-from tests.serving import CHAT, KEY, MESSAGES, Nexus, anthropic_config, openai_config, wait_until
+from tests.serving import CHAT, KEY, MESSAGES, Nexus, anthropic_config, bearer, openai_config, wait_until
 from tools.fake_upstream import FakeUpstream
 
 SERVER = f"""
@@ -25,10 +25,6 @@ enabled = true
 group_id.gateway_key = true
 validation.group_values = ["pro"]
 """
-
-
-def auth(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
 
 
 CARRIERS = ("x-api-key", "api-key", "x-goog-api-key")
@@ -53,8 +49,8 @@ value = "prod"
 
 
 def test_every_way_to_send_a_key(house: Nexus, openai_upstream: FakeUpstream) -> None:
-    beside_a_vendors = [{name: BOB, **auth("hushhush-vendor")} for name in ("x-nexus-key", "api-key")]
-    for headers in (auth(BOB), *({name: BOB} for name in CARRIERS), *beside_a_vendors):
+    beside_a_vendors = [{name: BOB, **bearer("hushhush-vendor")} for name in ("x-nexus-key", "api-key")]
+    for headers in (bearer(BOB), *({name: BOB} for name in CARRIERS), *beside_a_vendors):
         assert house.chat(CHAT, headers).status == 200
         assert house.messages(MESSAGES, headers).status == 200
         assert BOB not in str(openai_upstream.requests[-1].headers)
@@ -77,7 +73,7 @@ CLOSED = [
 ]
 
 
-@pytest.mark.parametrize("sent", [{}, auth("nx-hushhush-wrong")], ids=["no key", "a wrong key"])
+@pytest.mark.parametrize("sent", [{}, bearer("nx-hushhush-wrong")], ids=["no key", "a wrong key"])
 def test_without_a_key_only_health_is_open_and_the_log_says_why(
     house: Nexus, openai_upstream: FakeUpstream, caplog: pytest.LogCaptureFixture, sent: dict[str, str]
 ) -> None:
@@ -99,12 +95,12 @@ def test_without_a_key_only_health_is_open_and_the_log_says_why(
 
 
 def test_a_key_gives_access_to_its_models_only(house: Nexus) -> None:
-    assert house.messages(MESSAGES, auth(ALICE)).status == 200
-    assert house.chat(CHAT, auth(ALICE)).status == 404
-    assert house.chat({**CHAT, "model": "smart"}, auth(ALICE)).status == 404
-    listed = house.request("GET", "/llm/openai/v1/models", headers=auth(ALICE)).json["data"]
+    assert house.messages(MESSAGES, bearer(ALICE)).status == 200
+    assert house.chat(CHAT, bearer(ALICE)).status == 404
+    assert house.chat({**CHAT, "model": "smart"}, bearer(ALICE)).status == 404
+    listed = house.request("GET", "/llm/openai/v1/models", headers=bearer(ALICE)).json["data"]
     assert [entry["id"] for entry in listed] == ["anthropic/claude"]
-    assert house.request("GET", "/llm/openai/v1/models/openai%2Fgpt-4", headers=auth(ALICE)).status == 404
+    assert house.request("GET", "/llm/openai/v1/models/openai%2Fgpt-4", headers=bearer(ALICE)).status == 404
 
 
 ABOUT_MODELS = {
@@ -132,7 +128,7 @@ def test_a_forbidden_model_looks_like_an_unknown_one(
         answers = []
         for name in (real, made_up):
             raw = b"" if body is None else json.dumps({**body, "model": name}).encode()
-            headers = {**auth(ALICE), "Content-Type": "application/json"}
+            headers = {**bearer(ALICE), "Content-Type": "application/json"}
             reply = house.request(method, path.format(name), raw, headers)
             answers.append((reply.status, reply.json["error"]["message"].replace(name, "NAME").replace(made_up, real)))
         assert answers[0][1].replace("openai", "openbb") == answers[1][1]
@@ -152,14 +148,14 @@ models = ["b/*", "c/*"]
 """
     nexus = serve(keys + echo)
     asked = {**CHAT, "model": "both"}
-    assert nexus.chat(asked, auth(ALICE)).headers["x-nexus-route"] == "b/both"
-    assert nexus.request("GET", "/llm/openai/v1/models/both", headers=auth(ALICE)).json["id"] == "b/both"
-    ambiguous = nexus.chat(asked, auth(BOB))
+    assert nexus.chat(asked, bearer(ALICE)).headers["x-nexus-route"] == "b/both"
+    assert nexus.request("GET", "/llm/openai/v1/models/both", headers=bearer(ALICE)).json["id"] == "b/both"
+    ambiguous = nexus.chat(asked, bearer(BOB))
     assert ambiguous.json["error"]["message"] == "model 'both' is ambiguous; candidates: b/both, c/both"
 
 
 def test_header_rules_apply_and_the_gateway_key_is_never_forwarded(house: Nexus, openai_upstream: FakeUpstream) -> None:
-    headers = {**auth(BOB), "X-Team": "red", "Cookie": "a=b", "X-Copy": f"x {BOB}", "x-forwarded-for": "1.2.3.4"}
+    headers = {**bearer(BOB), "X-Team": "red", "Cookie": "a=b", "X-Copy": f"x {BOB}", "x-forwarded-for": "1.2.3.4"}
     assert house.chat(CHAT, headers).status == 200
     (seen,) = openai_upstream.requests
     sent = {name.lower(): value for name, value in seen.headers}
@@ -171,7 +167,7 @@ def test_header_rules_apply_and_the_gateway_key_is_never_forwarded(house: Nexus,
 
 def test_a_rejected_upload_is_read_to_its_end_and_answered(house: Nexus) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", house.port, timeout=60)
-    connection.request("POST", "/llm/openai/v1/chat/completions", b" " * 3_000_000, auth("nx-hushhush-wrong"))
+    connection.request("POST", "/llm/openai/v1/chat/completions", b" " * 3_000_000, bearer("nx-hushhush-wrong"))
     assert connection.getresponse().status == 401
     connection.close()
 
@@ -206,9 +202,9 @@ enabled = true
         assert found.json == {"resource": "http://gw.example/", "authorization_servers": ["http://id.example/"]}
         text = token(ec_key())
         with caplog.at_level(logging.DEBUG):
-            assert house.chat(CHAT, auth(text)).status == 200
-            refused: Any = house.chat(CHAT, auth(text[:-6] + "AAAAAA"))
+            assert house.chat(CHAT, bearer(text)).status == 200
+            refused: Any = house.chat(CHAT, bearer(text[:-6] + "AAAAAA"))
         at = "http://gw.example/.well-known/oauth-protected-resource"
         assert refused.headers["www-authenticate"] == f'Bearer resource_metadata="{at}", error="invalid_token"'
-        assert house.chat(CHAT, auth(token(ec_key("stranger")))).status == refused.status == 401
+        assert house.chat(CHAT, bearer(token(ec_key("stranger")))).status == refused.status == 401
         assert text not in caplog.text

@@ -25,10 +25,6 @@ def open_call(nexus: Nexus, path: str, body: dict[str, Any]) -> socket.socket:
     return sock
 
 
-def leave(sock: socket.socket, *, rudely: bool = False) -> None:
-    reset(sock) if rudely else sock.close()
-
-
 PHASES = [
     pytest.param(Behaviour(hang=True), {}, False, id="waiting for the head"),
     pytest.param(Behaviour(hang=True), STREAM, False, id="waiting for the head of a stream"),
@@ -40,27 +36,16 @@ PHASES = [
 
 @pytest.mark.parametrize(("behaviour", "more", "started"), PHASES)
 @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
-@pytest.mark.parametrize("vendor", ["openai", "anthropic"])
 def test_the_upstream_is_closed(
-    nexus: Nexus,
-    openai_upstream: FakeUpstream,
-    anthropic_upstream: FakeUpstream,
-    behaviour: Behaviour,
-    more: dict[str, Any],
-    started: bool,
-    rudely: bool,
-    vendor: str,
+    nexus: Nexus, openai_upstream: FakeUpstream, behaviour: Behaviour, more: dict[str, Any], started: bool, rudely: bool
 ) -> None:
-    chat = vendor == "openai"
-    upstream = openai_upstream if chat else anthropic_upstream
-    path = "/llm/openai/v1/chat/completions" if chat else "/llm/anthropic/v1/messages"
-    upstream.next(behaviour)
-    client = open_call(nexus, path, {**(CHAT if chat else MESSAGES), **more})
-    upstream.wait_for_requests(1)
+    openai_upstream.next(behaviour)
+    client = open_call(nexus, "/llm/openai/v1/chat/completions", {**CHAT, **more})
+    openai_upstream.wait_for_requests(1)
     if started:
         client.recv(100)
-    leave(client, rudely=rudely)
-    upstream.wait_for_disconnects(1)
+    reset(client) if rudely else client.close()
+    openai_upstream.wait_for_disconnects(1)
     wait_until(lambda: nexus.server.workers.busy == 0 and not nexus.server.calls)
 
 
@@ -71,7 +56,7 @@ def test_every_vendor_is_closed(serve: Serve, tmp_path: Path, lane: Lane) -> Non
         upstream.default = Behaviour(hang=True)
         client = open_call(nexus, "/llm/anthropic/v1/messages", {**MESSAGES, "model": "v/m"})
         upstream.wait_for_requests(1)
-        leave(client)
+        client.close()
         upstream.wait_for_disconnects(1)
         wait_until(lambda: nexus.server.workers.busy == 0 and not nexus.server.calls)
 
@@ -87,7 +72,7 @@ def test_while_waiting_for_a_connection(serve: Serve) -> None:
     nexus = serve(openai_config(f"http://127.0.0.1:{port}/v1"))
     client = open_call(nexus, "/llm/openai/v1/chat/completions", CHAT)
     wait_until(lambda: nexus.server.workers.busy == 1)
-    leave(client)
+    client.close()
     wait_until(lambda: nexus.server.workers.busy == 0)
     for sock in (*fillers, listener):
         sock.close()
@@ -101,7 +86,7 @@ def test_while_waiting_for_the_next_attempt(serve: Serve, openai_upstream: FakeU
     openai_upstream.default = Behaviour(status=503, headers=(("retry-after", "600"),))
     client = open_call(nexus, "/llm/openai/v1/chat/completions", CHAT)
     wait_until(lambda: any(call.last is not None and call.last.error for call in nexus.server.calls.values()))
-    leave(client)
+    client.close()
     wait_until(lambda: len(records) == 1 and nexus.server.workers.busy == 0)
     assert len(openai_upstream.requests) == 1
     (attempt,) = records[0].attempts
@@ -113,7 +98,7 @@ def test_many_disconnecting_clients_leave_nothing_behind(nexus: Nexus, openai_up
     clients = [open_call(nexus, "/llm/openai/v1/chat/completions", {**CHAT, **STREAM}) for _ in range(40)]
     openai_upstream.wait_for_requests(40)
     for client in clients:
-        leave(client)
+        client.close()
     openai_upstream.wait_for_disconnects(40)
     wait_until(lambda: nexus.server.workers.busy == 0 and not nexus.server.calls)
     openai_upstream.default = Behaviour()

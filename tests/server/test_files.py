@@ -14,11 +14,9 @@ from nexus.accounting import ledger
 from nexus.accounting.record import AttemptRecord, CallRecord
 from nexus.relay import files
 from tests.conftest import Serve
-from tests.serving import KEY, Nexus, Reply, wait_until
+from tests.serving import ALICE, BOB, KEY, Nexus, Reply, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
-ALICE = "nx-hushhush-alice-0123456789abcdef"
-BOB = "nx-hushhush-bob-0123456789abcdefgh"
 READER = "nx-hushhush-carol-0123456789abcde"
 KEYS = f"""
 [server.keys.alice]

@@ -21,7 +21,7 @@ from tests.server.fleet import Fleet
 from tests.server.fleet import fleet as fleet
 from tests.server.test_process import Process
 from tests.server.test_process import start as start
-from tests.serving import CHAT, MESSAGES, Nexus, openai_config, wait_until
+from tests.serving import CHAT, MESSAGES, Nexus, bearer, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 Run = Callable[..., Fleet]
@@ -46,10 +46,6 @@ group = "web"
 """
 
 
-def auth(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
-
-
 class TestAccess:
     def test_without_keys_every_caller_may_read(self, nexus: Nexus) -> None:
         reply = nexus.request("GET", "/metrics")
@@ -60,8 +56,8 @@ class TestAccess:
 
     def test_with_keys_a_reader_may_read(self, serve: Serve) -> None:
         nexus = serve(KEYS + ECHO)
-        assert nexus.request("GET", "/metrics", headers=auth(ALICE)).status == 200
-        refused = nexus.request("GET", "/metrics", headers=auth(BOB))
+        assert nexus.request("GET", "/metrics", headers=bearer(ALICE)).status == 200
+        refused = nexus.request("GET", "/metrics", headers=bearer(BOB))
         assert refused.status == 403
         assert "usage.readers" in refused.json["error"]["message"]
         assert "server.metrics.listen_address" in refused.json["error"]["message"]
@@ -70,7 +66,7 @@ class TestAccess:
 
     def test_with_keys_but_no_readers_nobody_may_read(self, serve: Serve) -> None:
         nexus = serve(f'[server.keys.alice]\nkey = "{ALICE}"\n{ECHO}')
-        assert nexus.request("GET", "/metrics", headers=auth(ALICE)).status == 403
+        assert nexus.request("GET", "/metrics", headers=bearer(ALICE)).status == 403
 
     @pytest.mark.slow
     def test_a_separate_address_needs_no_key(self, start: Start) -> None:
@@ -84,7 +80,7 @@ class TestAccess:
         for path in ("/", "/health", CHAT_PATH):
             status, body = get(int(found[1]), path)
             assert (status, f"{path} does not exist: this address serves /metrics" in body.decode()) == (404, True)
-        status, body = get(process.port, "/metrics", auth(ALICE))
+        status, body = get(process.port, "/metrics", bearer(ALICE))
         assert status == 404, "it is served only there"
         assert b"/metrics is served at another address: 127.0.0.1:0 (server.metrics.listen_address)" in body
 

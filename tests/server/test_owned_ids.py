@@ -13,9 +13,8 @@ import pytest
 from nexus.headers.own import STORED_PROVIDER, UPSTREAM_KEY
 from tests.limits import redis_server
 from tests.peers import Peer, read_request, whole
-from tests.serving import KEY, Nexus, Reply
+from tests.serving import ALICE, BOB, KEY, Nexus, Reply
 
-ALICE, BOB = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6", "nx-hushhushb1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
 KEYS = f'[server.keys.alice]\nkey = "{ALICE}"\n[server.keys.bob]\nkey = "{BOB}"\n'
 SERVES = '[server.response_store]\nstored_unknown = "serve"\n'
 BY_HEADER = '[server.client_identification]\nenabled = true\nclient_id.http_header = "X-Client-Id"\n'

@@ -9,10 +9,8 @@ import pytest
 
 from tests.conftest import Serve
 from tests.peers import Peer, Vendor, read_request, whole
-from tests.serving import KEY, Nexus, wait_until
+from tests.serving import ALICE, BOB, KEY, Nexus, wait_until
 
-ALICE = "nx-hushhush-alice-0123456789abcdef"
-BOB = "nx-hushhush-bob-0123456789abcdefgh"
 KEYS = f"""
 [server.keys.alice]
 key = "{ALICE}"

@@ -27,7 +27,7 @@ from nexus.settings.files import Watch
 from tests.peers import write_certificate
 from tests.server.fleet import Fleet, fleet
 from tests.server.test_process import CHAT_PATH, STREAM, Start, finish, start
-from tests.serving import CHAT, KEY, Nexus, Reply, openai_config, wait_until
+from tests.serving import ALICE, BOB, CHAT, KEY, Nexus, Reply, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.faults.processes import children_of, is_alive
 
@@ -36,8 +36,6 @@ __all__ = ["fleet", "start"]
 Run = Callable[..., Fleet]
 MODELS = "/llm/openai/v1/models"
 
-ALICE = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
-BOB = "nx-hushhushz9y8x7w6v5u4t3s2r1q0p9o8n7m6l5k4"
 MORE = '[llm.providers.openai.models.more]\nrename = "gpt-4"\n'
 ECHO = '[llm.providers.e]\ntype = "echo"\nmodels.one = {}\n'
 BROKEN = "[server]\nworker_thread = 3\n"

@@ -16,10 +16,9 @@ import pytest
 from nexus.response_store.local import LocalStore
 from tests.limits import redis_server
 from tests.server.vendors import DISTINCT, LANES, Lane
-from tests.serving import Nexus, Reply, wait_until
+from tests.serving import ALICE, BOB, Nexus, Reply, wait_until
 from tools.fake_upstream import Behaviour, Call, FakeUpstream
 
-ALICE, BOB = "nx-hushhusha1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6", "nx-hushhushb1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6"
 KEYS = f'[server.keys.alice]\nkey = "{ALICE}"\n[server.keys.bob]\nkey = "{BOB}"\n'
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object"}}
 USER = {"role": "user", "content": "Look."}

@@ -21,7 +21,7 @@ from nexus.settings import load
 from tests.auth.kit import IdentityProvider, answer, ec_key, jwk, jwks, token
 from tests.limits.redis_server import RedisServer, require
 from tests.peers import Tls
-from tests.serving import Nexus, Reply, wait_until
+from tests.serving import Nexus, Reply, bearer, wait_until
 from tools.fake_upstream import ACCESS_KEY, SECRET_KEY, FakeUpstream
 from tools.ports import free_port
 
@@ -133,10 +133,6 @@ def serve(tmp_path: Path, tls: Tls, monkeypatch: pytest.MonkeyPatch) -> Iterator
 @pytest.fixture
 def team(serve: Serve) -> Team:
     return serve()
-
-
-def bearer(credential: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {credential}"}
 
 
 def login(**claims: Any) -> dict[str, str]:

@@ -17,9 +17,9 @@ import pytest
 
 from tests.peers import Peer
 from tests.server.fleet import Fleet, descriptors, fleet
-from tests.server.test_owned_ids import ALICE, KEYS, Vendor, sent
+from tests.server.test_owned_ids import KEYS, Vendor, sent
 from tests.server.test_process import CHAT_PATH, STREAM, Start, finish, start
-from tests.serving import CHAT, KEY, anthropic_config, openai_config, wait_until
+from tests.serving import ALICE, CHAT, KEY, anthropic_config, openai_config, wait_until
 from tools.fake_upstream import Behaviour, FakeUpstream
 from tools.faults.processes import children_of, is_alive
 
