@@ -79,7 +79,7 @@ class MessagesReader:
             case "system" | "developer":
                 self._read_system(message, path)
             case "user":
-                parts = content.read_parts(message.get("content"), f"{path}.content", content.USER)
+                parts = content.read_parts(message.get("content"), f"{path}.content", content.USER, self._drops)
                 self._add("user", message, parts, path)
             case "assistant":
                 self._add("assistant", message, self._read_assistant(message, path), path)
@@ -92,7 +92,7 @@ class MessagesReader:
         self._drops.unknown(message, _KNOWN[role], "messages")
 
     def _read_system(self, message: Mapping[str, Json], path: str) -> None:
-        blocks = content.read_parts(message.get("content"), f"{path}.content", content.SYSTEM)
+        blocks = content.read_parts(message.get("content"), f"{path}.content", content.SYSTEM, self._drops)
         blocks = _hinted(blocks, content.read_cache(message, path))
         name = maybe_string(message, "name", path)
         if self._messages:
@@ -110,14 +110,14 @@ class MessagesReader:
     def _read_assistant(self, message: Mapping[str, Json], path: str) -> list[Part]:
         if message.get("audio"):
             raise UnsupportedFeature.about(f"{path}.audio", "audio in an answer cannot be translated; leave it out")
-        prose = content.read_parts(message.get("content"), f"{path}.content", content.ASSISTANT)
+        prose = content.read_parts(message.get("content"), f"{path}.content", content.ASSISTANT, self._drops)
         signature = read_extra(message.get("extra_content"))
         if signature is not None and not content.change_last(prose, (Text,), partial(replace, signature=signature)):
             prose.append(Text("", signature=signature))
         if refusal := maybe_string(message, "refusal", path):
             prose.append(Refusal(refusal, at=f"{path}.refusal"))
         prose += _read_images(message, f"{path}.images")
-        calls = read_calls(message, path)
+        calls = read_calls(message, path, self._drops)
         if message.get("function_call") is not None:
             calls.append(self._read_legacy(message["function_call"], f"{path}.function_call"))
         return interleave(read_echoed(message, thinking_signature(message)), prose, calls)
@@ -137,7 +137,7 @@ class MessagesReader:
         return self._legacy[name].popleft()
 
     def _read_result(self, message: Mapping[str, Json], path: str, call_id: str) -> None:
-        found = content.read_parts(message.get("content"), f"{path}.content", content.TOOL)
+        found = content.read_parts(message.get("content"), f"{path}.content", content.TOOL, self._drops)
         parts = tuple(part for part in found if isinstance(part, (Text, Image, Document)))
         self._results.append(ToolResult(call_id, parts, cache=content.read_cache(message, path), at=path))
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from nexus.conversation.parts import CacheHint, Image, Inline, Part, Reasoning, Refusal, Text, placed
 from nexus.protocols.chat.stream_parts import read_piece
-from nexus.protocols.checks import a_name, an_object, maybe_string, objects_in, wrong
+from nexus.protocols.checks import Body, Drops, a_name, an_object, maybe_string, objects_in, wrong
 from nexus.protocols.media import as_data_url, file_part, read_url
 from nexus.protocols.openai_request import known_type, read_audio, read_breakpoint, refuse_stored
-from nexus.wire import Json
+from nexus.wire import Json, mapping
 
 USER = frozenset({"text", "image_url", "input_audio", "file"})
 SYSTEM = frozenset({"text"})
@@ -32,7 +32,7 @@ AUDIO_TYPES: Mapping[str, str] = {
 }
 
 
-def read_parts(value: Json, path: str, allowed: frozenset[str]) -> list[Part]:
+def read_parts(value: Json, path: str, allowed: frozenset[str], drops: Drops) -> list[Part]:
     """A message's ``content``: null, a string or a list of parts."""
     if value is None or value == "":
         return []
@@ -40,8 +40,19 @@ def read_parts(value: Json, path: str, allowed: frozenset[str]) -> list[Part]:
         return [Text(value, at=path)]
     if not isinstance(value, list):
         raise wrong(path, "a string or an array of content parts")
-    parts = (placed(_READERS[known_type(part, at, allowed)](part, at), at) for part, at in objects_in(value, path))
+    parts = (_read_part(part, at, allowed, drops) for part, at in objects_in(value, path))
     return [part for part in parts if part != Text("")]
+
+
+def _read_part(part: Body, path: str, allowed: frozenset[str], drops: Drops) -> Part:
+    kind = known_type(part, path, allowed)
+    drops.unknown(part, (*_COMMON, kind), "messages.content")
+    inner = mapping(part.get(kind))
+    drops.unknown(inner, _INNER, f"messages.content.{kind}")
+    read = placed(_READERS[kind](part, path), path)
+    if isinstance(read, Image) and kind == "file" and inner.get("filename"):
+        drops.add("messages.content.file.filename")
+    return read
 
 
 def _read_text(part: Mapping[str, Json], path: str) -> Part:
@@ -79,6 +90,11 @@ def _read_file(part: Mapping[str, Json], path: str) -> Part:
     source = read_url(as_data_url(data, title), param=f"{path}.file_data")
     return file_part(source, title, read_cache(part, path), f"{path}.file_data")
 
+
+HINTS = ("cache_control", "prompt_cache_breakpoint")
+_COMMON = ("type", "summary", *HINTS)
+_INNER = frozenset({"url", "detail", "data", "format", "file_data", "filename"})
+"""Members of a part and of the object in it that are read; others are dropped by name."""
 
 _READERS: Mapping[str, Callable[[Mapping[str, Json], str], Part]] = {
     "text": _read_text,

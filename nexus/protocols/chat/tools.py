@@ -15,7 +15,7 @@ from nexus.late import pattern
 from nexus.models.chat_server import ChatServer
 from nexus.models.names import is_kimi_k2
 from nexus.protocols.chat.call_ids import call_signature, plain_id
-from nexus.protocols.chat.read_parts import read_cache
+from nexus.protocols.chat.read_parts import HINTS, read_cache
 from nexus.protocols.chat.reasoning import read_extra
 from nexus.protocols.chat.write_parts import cache_fields
 from nexus.protocols.checks import (
@@ -151,18 +151,21 @@ def _need_function(entry: Mapping[str, Json], path: str, where: str) -> None:
         raise UnsupportedFeature.about(f"{path}.type", f"{where} of type {kind} cannot be translated; use function")
 
 
-def read_calls(message: Mapping[str, Json], path: str) -> list[ToolCall]:
+def read_calls(message: Mapping[str, Json], path: str, drops: Drops) -> list[ToolCall]:
     if message.get("tool_calls") is None:
         return []
-    return [_read_call(entry, at) for entry, at in objects_in(message["tool_calls"], f"{path}.tool_calls")]
+    return [_read_call(entry, at, drops) for entry, at in objects_in(message["tool_calls"], f"{path}.tool_calls")]
 
 
-def _read_call(entry: Mapping[str, Json], path: str) -> ToolCall:
+def _read_call(entry: Mapping[str, Json], path: str, drops: Drops) -> ToolCall:
     is_custom = entry.get("type") == "custom"
     if not is_custom and entry.get("type") is not None:
         _need_function(entry, path, "tool calls")
     kind, field = ("custom", "input") if is_custom else ("function", "arguments")
     called = an_object(entry.get(kind), f"{path}.{kind}")
+    # Clients that stream send the index back.
+    drops.unknown(entry, ("type", "id", kind, "index", "extra_content", *HINTS), "messages.tool_calls")
+    drops.unknown(called, ("name", field), f"messages.tool_calls.{kind}")
     words = maybe_string(called, field, f"{path}.{kind}") or ""
     return ToolCall(
         plain_id(id := a_name(entry, "id", path)),

@@ -7,7 +7,7 @@ A block is one of a closed list; anything else is refused by its name and positi
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 from nexus.conversation.parts import (
@@ -31,7 +31,7 @@ from nexus.protocols.converse.read_stream import CLIENTS_CALL
 from nexus.protocols.converse.signatures import OWN, read_redacted
 from nexus.protocols.media import OFFICE, PDF
 from nexus.protocols.signatures import CarriedSignature, Neighbours, unpack_neighbours, unpack_thinking
-from nexus.wire import Json, base64_bytes, encode, text
+from nexus.wire import Json, base64_bytes, encode, mapping, text
 
 _USERS = frozenset({"document", "audio", "toolResult", "searchResult"})
 _ASSISTANTS = frozenset({"toolUse", "reasoningContent", "citationsContent"})
@@ -96,7 +96,25 @@ def _read_block(kind: str, value: Json, role: Role, path: str, drops: Drops) -> 
         raise UnsupportedFeature.about(path, f"a {kind} block can be sent only to Bedrock's models")
     if kind in (_USERS if role == "assistant" else _ASSISTANTS):
         raise InvalidRequest.about(path, f"a {kind} block does not belong to the role {role}")
+    _report(kind, value, drops)
     return read(value, f"{path}.{kind}", drops)
+
+
+_MEMBERS: Mapping[str, Collection[str]] = {
+    "image": ("format", "source"),
+    "audio": ("format", "source"),
+    "document": ("format", "name", "source", "context", "citations"),
+    "searchResult": ("title", "source", "content", "citations"),
+    "toolUse": ("toolUseId", "name", "input", "type"),
+    "toolResult": ("toolUseId", "content", "status", "type"),
+    "citationsContent": ("content", "citations"),
+}
+
+
+def _report(kind: str, value: Json, drops: Drops) -> None:
+    """Reports the members of a block that are not read."""
+    if kind in _MEMBERS:
+        drops.unknown(mapping(value), _MEMBERS[kind], f"messages.content.{kind}")
 
 
 def _words(value: Json, path: str) -> str:
@@ -187,6 +205,7 @@ def _read_result(value: Json, path: str, drops: Drops) -> ToolResult:
         read = _IN_RESULTS.get(kind)
         if read is None:
             raise UnsupportedFeature.about(at, f"a {kind} block can be sent only to Bedrock's models")
+        _report(kind, held, drops)
         parts.append(placed(read(held, f"{at}.{kind}", drops), at))
     status = wire.get("status")
     if status not in (None, "success", "error"):

@@ -48,7 +48,10 @@ def part_kind(wire: Body, path: str, drops: Drops) -> str:
 def read_media(kind: str, value: Json, path: str, drops: Drops) -> Media:
     wire = an_object(value, f"{path}.{kind}")
     drops.unknown(wire, ("mimeType", "data", "fileUri", "displayName"), f"contents.parts.{kind}")
-    return _read_inline(wire, f"{path}.{kind}") if kind == "inlineData" else _read_file(wire, f"{path}.{kind}")
+    media = _read_inline(wire, f"{path}.{kind}") if kind == "inlineData" else _read_file(wire, f"{path}.{kind}")
+    if not isinstance(media, Document) and wire.get("displayName"):
+        drops.add(f"contents.parts.{kind}.displayName")
+    return media
 
 
 def read_function_response(wire: Body, path: str, drops: Drops) -> tuple[tuple[Text | Image | Document, ...], bool]:

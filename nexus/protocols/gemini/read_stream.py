@@ -22,6 +22,7 @@ from nexus.protocols.gemini.read_error import find_error, is_answer, read_stream
 from nexus.protocols.gemini.signatures import OWN
 from nexus.protocols.gemini.stops import BROKEN, read_stop
 from nexus.protocols.gemini.usage import read_usage
+from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, encode, mapping, only, sequence, text
 
 _ASIDE = ("urlContextMetadata", "groundingAttributions", "logprobsResult")
@@ -47,7 +48,7 @@ class StreamReader:
         self._end: dict[str, Json] = {}
 
     def feed(self, event: str | None, data: str) -> list[Event]:
-        if not data.strip():
+        if data.strip() in ("", DONE):
             return []
         value = decode_delta(data)
         pieces = value if isinstance(value, list) else [value]

@@ -112,10 +112,11 @@ def _read_words(block: Body, path: str, drops: Drops) -> Text:
 def _read_image(block: Body, path: str, drops: Drops) -> Image:
     drops.unknown(block, ("type", "source", "cache_control"), "image")
     source = an_object(block.get("source"), f"{path}.source")
-    return Image(_read_source(source, f"{path}.source"), cache=read_cache_control(block, path, drops))
+    return Image(_read_source(source, f"{path}.source", drops), cache=read_cache_control(block, path, drops))
 
 
-def _read_source(source: Body, path: str) -> Inline | Link:
+def _read_source(source: Body, path: str, drops: Drops) -> Inline | Link:
+    drops.unknown(source, ("type", "media_type", "data", "url"), "messages.content.source")
     match source.get("type"):
         case "base64":
             return Inline(a_string(source, "media_type", path).lower(), a_string(source, "data", path))
@@ -148,7 +149,7 @@ def _read_document_source(source: Body, path: str, drops: Drops) -> Inline | Lin
         case "content":
             return _joined(read_texts(source.get("content"), f"{path}.content", drops))
         case _:
-            return _read_source(source, path)
+            return _read_source(source, path, drops)
 
 
 def _joined(texts: tuple[Text, ...]) -> Text:

@@ -53,7 +53,10 @@ def _read_part(entry: Json, path: str, allowed: frozenset[str], drops: Drops) ->
     wire = an_object(entry, path)
     reader, fields = _READERS[known_type(wire, path, allowed)]
     drops.unknown(wire, ("type", "prompt_cache_breakpoint", *fields), "input.content")
-    return placed(reader(wire, path), path)
+    part = reader(wire, path)
+    if isinstance(part, Image) and wire.get("filename"):
+        drops.add("input.content.filename")
+    return placed(part, path)
 
 
 def _read_text(wire: Body, path: str) -> Part:

@@ -80,6 +80,8 @@ class _Writer:
     def write(self, messages: Sequence[Message]) -> list[Item]:
         for at, message in enumerate(messages):
             path = f"messages.{at}"
+            if message.name is not None:
+                self._drops.add("name")
             if message.role == "assistant":
                 for number, part in enumerate(message.parts):
                     self._write_made(part, f"{path}.content.{number}")

@@ -310,8 +310,10 @@ def test_arguments_in_pieces_are_rejected() -> None:
         reader().feed(None, parts({"functionCall": {"name": "f", "willContinue": True}}))
 
 
-def test_an_empty_frame_is_ignored() -> None:
-    assert reader().feed(None, " ") == []
+@pytest.mark.parametrize("data", [" ", "[DONE]"])
+def test_a_frame_without_an_answer_is_ignored(data: str) -> None:
+    """Some compatible servers end every stream as OpenAI does."""
+    assert reader().feed(None, data) == []
 
 
 def test_every_published_stop_reason_has_a_row() -> None:
