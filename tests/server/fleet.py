@@ -90,4 +90,10 @@ def _end(fleet: Fleet) -> None:
     fleet.kill()
     for pid in started:
         if is_alive(pid):
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
+
+
+def kill(pid: int) -> None:
+    """Kills a process that may just have ended by itself."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)

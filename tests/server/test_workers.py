@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from tests.peers import Peer
-from tests.server.fleet import Fleet, descriptors, fleet
+from tests.server.fleet import Fleet, descriptors, fleet, kill
 from tests.server.test_owned_ids import KEYS, Vendor, sent
 from tests.server.test_process import CHAT_PATH, STREAM, Start, finish, start
 from tests.serving import ALICE, CHAT, KEY, anthropic_config, openai_config, wait_until
@@ -221,7 +221,7 @@ class TestWorkerDeaths:
             for pid in children_of(nexus.pid):
                 if pid not in killed and is_alive(pid):
                     killed.add(pid)
-                    os.kill(pid, signal.SIGKILL)
+                    kill(pid)
             return nexus.said("giving up")
 
         wait_until(kill_all)
