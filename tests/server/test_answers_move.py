@@ -110,3 +110,27 @@ def test_reasoning_that_its_vendor_did_not_sign_stays_behind(
         assert ask(nexus, "v2/m", **turn(answer)).status == 200
         assert "Is it blue?" in json.dumps(house.requests[-1].json), "the vendor's own"
         assert openai_upstream.violations == house.violations == []
+
+
+SAID = [{"type": "output_text", "text": "Sky blue.", "annotations": []}]
+OTHER_IDS: list[dict[str, Any]] = [
+    {"type": "message", "role": "user", "id": "019f629b-43ee", "content": "Look."},
+    {"role": "user", "id": "", "content": "Look."},
+    {"type": "reasoning", "id": "item_1", "summary": [], "encrypted_content": "gAAA"},
+    {"type": "function_call", "id": "call_70eac2", "call_id": "c1", "name": "f", "arguments": "{}"},
+    {"type": "custom_tool_call", "id": "fc_d74wbrca4514", "call_id": "c2", "name": "g", "input": "x"},
+    {"type": "message", "role": "assistant", "id": "msg_" + "+/" * 200, "content": SAID, "status": "completed"},
+    {"type": "function_call_output", "call_id": "c1", "output": "1"},
+    {"type": "custom_tool_call_output", "call_id": "c2", "output": "1"},
+]
+"""Items of other servers and clients, with ids that OpenAI rejects: codex #33176, langchainjs #11044, cockpit-tools
+#2090, pi #10257, oh-my-pi #284."""
+
+
+def test_items_lose_ids_that_openai_rejects(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(providers(("v1", "openai", openai_upstream, f"responses = true\n{ONCE}", "gpt-5.4")))
+    kept = {"type": "message", "role": "assistant", "id": "msg_1", "content": SAID, "status": "completed"}
+    reply = ask(nexus, "v1/m", input=[*OTHER_IDS, kept, THEN], store=False)
+    assert reply.status == 200, reply.body
+    expected = [{name: value for name, value in item.items() if name != "id"} for item in OTHER_IDS]
+    assert openai_upstream.requests[-1].json["input"] == [*expected, kept, THEN]

@@ -23,6 +23,20 @@ UNARY = "openai.types.responses.response_create_params:ResponseCreateParamsNonSt
 STREAMING = "openai.types.responses.response_create_params:ResponseCreateParamsStreaming"
 LONGEST_ID = 64
 _OWN_ID = re.compile(r"rs_\d{8}_\d+")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PREFIXES = {
+    "message": "msg",
+    "reasoning": "rs",
+    "function_call": "fc",
+    "custom_tool_call": "ctc",
+    "tool_search_call": "tsc",
+    "local_shell_call": "lsh",
+    "shell_call": "sh",
+    "apply_patch_call": "apc",
+    "computer_call": "cu",
+    "image_generation_call": "ig",
+}
+"""By type of item, how its ids begin."""
 # Call type -> the field of its arguments, and the stem of the events that carry them.
 WRITTEN = {
     "function_call": ("arguments", "function_call_arguments"),
@@ -55,13 +69,16 @@ def body_problems(body: dict[str, Any], *, counting: bool = False) -> tuple[str,
     functions = [tool for tool in body.get("tools") or () if tool.get("type") == "function"]
     fitting = fits.openai_problems([(tool["name"], tool.get("parameters")) for tool in functions])
     stored = body.get("store") is not False
-    return (*_foreign_thinking(items, stored=stored), *_unpaired_calls(items), *_long_ids(items), *fitting)
+    return (*_foreign_thinking(items, stored=stored), *_unpaired_calls(items), *_strange_ids(items), *fitting)
 
 
-def _long_ids(items: list[Any]) -> Iterator[str]:
+def _strange_ids(items: list[Any]) -> Iterator[str]:
     for index, item in enumerate(items):
         if len(item.get("call_id") or "") > LONGEST_ID:
             yield f"input[{index}].call_id: string too long, expected at most {LONGEST_ID}"
+        prefix = _PREFIXES.get(item.get("type") or "message", "")
+        if (name := item.get("id")) is not None and not (name.startswith(prefix) and _ID.fullmatch(name)):
+            yield f"Invalid 'input[{index}].id': '{name}'. Expected an ID that begins with '{prefix}'."
 
 
 def answer(body: dict[str, Any], behaviour: Behaviour, serial: int, created: int) -> Answer:

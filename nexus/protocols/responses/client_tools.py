@@ -27,10 +27,12 @@ class RunOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ClientRun:
-    """``write`` makes the members of the call's item from a function's arguments, ``read`` is its inverse."""
+    """``call`` is the type of a call's item, ``prefix`` begins its id; ``write`` makes its members from a function's
+    arguments, ``read`` is its inverse."""
 
     name: str
     call: str
+    prefix: str
     description: str
     parameters: Json
     write: Callable[[Arguments], dict[str, Json]]
@@ -160,6 +162,7 @@ _SCREENSHOT = ("image_url", "file_id", "detail")
 LOCAL_SHELL = ClientRun(
     "local_shell",
     "local_shell_call",
+    "lsh",
     "Runs one command on the user's machine and returns what it printed.",
     _schema(
         {
@@ -177,6 +180,7 @@ LOCAL_SHELL = ClientRun(
 SHELL = ClientRun(
     "shell",
     "shell_call",
+    "sh",
     "Runs shell commands on the user's machine and returns what each of them printed and how it ended.",
     _schema(
         {
@@ -193,6 +197,7 @@ SHELL = ClientRun(
 APPLY_PATCH = ClientRun(
     "apply_patch",
     "apply_patch_call",
+    "apc",
     "Creates, updates or deletes one file of the user. The diff of a new file is its text with + before every line. "
     "The diff of an update has one or more sections; each begins with a line that is @@, or @@ and the line of the "
     "file, such as the head of a function, below which the section is. Then come lines of the file: those that stay "
@@ -215,6 +220,7 @@ APPLY_PATCH = ClientRun(
 COMPUTER = ClientRun(
     "computer",
     "computer_call",
+    "cu",
     _SCREEN + "Actions are carried out in their order.",
     _schema({"actions": {"type": "array", "items": _ACTION}}, "actions"),
     _write_actions,
@@ -224,6 +230,7 @@ COMPUTER = ClientRun(
 COMPUTER_PREVIEW = ClientRun(
     "computer",
     "computer_call",
+    "cu",
     _SCREEN,
     _schema({"action": _ACTION}, "action"),
     _write_one_action,

@@ -31,7 +31,7 @@ class ResponseEvent:
 class ItemComposer(ABC):
     """One item: call ``begin`` once, ``extend`` for each delta, ``end`` once. ``item`` is final after the end."""
 
-    prefix: ClassVar[str]
+    prefix: str
     begins: ClassVar[Literal["at_once", "with_words", "whole"]] = "at_once"
     """When the item is sent: before it has any text, with its first text, or when it is complete."""
 
@@ -247,8 +247,12 @@ class _SearchCall(_Call):
 class _ClientRunCall(_SearchCall):
     """The action is known when the arguments are complete; a call that broke off has none."""
 
-    prefix = "cc"
     begins = "whole"
+
+    def __init__(self, part: ToolCall, names: ClientCalls, id_suffix: str) -> None:
+        super().__init__(part, names, id_suffix)
+        if (run := names.run(part.name)) is not None:
+            self.prefix = run.prefix
 
     def end(self, signature: Signature | None, *, whole: bool) -> list[ResponseEvent]:
         run = self._names.run(self._part.name)

@@ -2,8 +2,8 @@
 
 Only ``model`` is changed, in the request and in the response object (``response`` in some events), and only if there is
 a name to replace it. Another vendor's reasoning is removed, because OpenAI cannot decrypt it and rejects the plain text
-of other servers (cockpit-tools #2012); a summary made by Nexus becomes its text; and for a server that rejects broken
-arguments in the history, they are wrapped in an object.
+of other servers (cockpit-tools #2012); items lose ids that OpenAI rejects; a summary by Nexus becomes its text; and for
+a server that rejects broken arguments in the history, they are wrapped in an object.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from nexus.errors import VendorError
+from nexus.late import pattern
 from nexus.protocols.answer_relay import Passthrough, Tap
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
@@ -23,7 +24,7 @@ from nexus.protocols.responses.earlier_answers import given_ids
 from nexus.protocols.responses.read_error import is_answer, read_stream_error
 from nexus.protocols.responses.tools import call_ids
 from nexus.protocols.responses.usage import read_usage
-from nexus.protocols.rewrite import ANY, REMOVE, Edited, Rules, cut, fit_strings
+from nexus.protocols.rewrite import ANY, REMOVE, Edited, Rules, cut, fit_strings, remove
 from nexus.protocols.signatures import is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
 from nexus.protocols.tool_calls import object_text
@@ -37,8 +38,11 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
     if MAY_HOLD_SUMMARY in renamed:
         renamed = cut(renamed, {"input": {ANY: _readable_item}})
     if target.gpt is not None:
-        ids = (text(mapping(item).get("call_id")) for item in sequence(document.get("input")))
+        items = list(map(mapping, sequence(document.get("input"))))
+        ids = (text(item.get("call_id")) for item in items)
         renamed = fit_strings(renamed, ids, call_ids().__getitem__, [("input", ANY, "call_id")])
+        if any(map(_has_strange_id, items)):
+            renamed = cut(renamed, {"input": {ANY: _without_strange_id}})
     if target.chat.json_arguments:
         arguments = (text(mapping(item).get("arguments")) for item in sequence(document.get("input")))
         renamed = fit_strings(renamed, arguments, object_text, [("input", ANY, "arguments")])
@@ -56,6 +60,20 @@ def _readable_item(value: bytes) -> bytes | None:
     item = mapping(decode(value)) if MAY_HOLD_SUMMARY in value else {}
     words = read_compaction(item) if item.get("type") == "compaction" else None
     return None if words is None else encode({"type": "message", "role": "user", "content": words})
+
+
+_PREFIXES = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}
+_ID = pattern(r"[A-Za-z0-9_-]{1,64}")
+
+
+def _has_strange_id(item: Document) -> bool:
+    """Whether OpenAI rejects the item's id, which it does not need (codex #33176, pi #10257, oh-my-pi #284)."""
+    id, prefix = item.get("id"), _PREFIXES.get(text(item.get("type", "message")))
+    return isinstance(id, str) and prefix is not None and not (id.startswith(prefix) and _ID.fullmatch(id))
+
+
+def _without_strange_id(value: bytes) -> bytes | None:
+    return cut(value, {"id": remove}) if _has_strange_id(mapping(decode(value))) else None
 
 
 REASONING = "input.reasoning"

@@ -34,7 +34,7 @@ from nexus.wire import Json, mapping, sequence, text
 OWN = "responses"
 HERE = "here"
 _REDACTED = "redacted"
-_ID = pattern(r"rs_[A-Za-z0-9_-]{1,128}")
+_ID = pattern(r"rs_[A-Za-z0-9_-]{1,61}")
 _PLACES = (NEXT, PREVIOUS, HERE)
 
 
