@@ -92,8 +92,10 @@ _GPT_5_5 = replace(_GPT_5_4, thinks_unasked=True, stop=True)
 _GPT_5_6 = replace(_GPT_5_5, efforts=(OFF, *_FIVE), chat="with_none", breakpoints=True)
 _GPT_6 = GPT((OFF, *_FIVE), chat="with_none", phases=True, breakpoints=True)
 _ALWAYS = GPT(_FIVE, chat="without_tools", phases=True, breakpoints=True)
-_LATER = GPT(_THREE, chat="with_none", phases=True, breakpoints=True)
 _RESPONSES_ONLY = GPT(_THREE, chat="never", stop=False, sampling="never", verbosity=False)
+
+LATER: Final = GPT(_THREE, chat="with_none", phases=True, breakpoints=True)
+"""A model that is newer than the table."""
 
 UNKNOWN: Final = GPT(_THREE, reasons=False, sampling="always", verbosity=False)
 """An OpenAI model without a row."""
@@ -122,7 +124,7 @@ _ROWS: Mapping[str, GPT] = {
     r"gpt-6\.1-terra.*": _GPT_6,
     r"gpt-6-astra.*|gpt-6\.[12](-.*)?": _ALWAYS,
     r"gpt-6(-.*)?": _GPT_6,
-    r"gpt-\d.*": _LATER,
+    r"gpt-\d.*": LATER,
 }
 """The first pattern that matches the whole name applies."""
 
@@ -185,7 +187,7 @@ def responses_uses_rejected_options(gpt: GPT, document: Mapping[str, Json]) -> b
 
 
 def _rejects(gpt: GPT, document: Mapping[str, Json], effort: Json, verbosity: Json) -> bool:
-    if effort is not None and effort not in gpt.efforts and gpt not in (_LATER, UNKNOWN):
+    if effort is not None and effort not in gpt.efforts and gpt not in (LATER, UNKNOWN):
         return True
     if verbosity not in (None, "medium") and not gpt.verbosity:
         return True

@@ -14,7 +14,8 @@ are broken (vllm #43995, llama.cpp #22948, autolith #56); ``user`` and ``metadat
 claude-code-router #1730); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi #1745), SGLang, Kimi and
 CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184), Copilot (copilot-cli #3080); OpenRouter's
 thinking that cannot be off (claude-code-router #1215; with Gemini 3.7 in August 2026 rakazo #114); ``strict`` on tools:
-Cerebras (Roo-Code #10334, livekit/agents #3134), Cohere (openrouter-examples #71).
+Cerebras (Roo-Code #10334, livekit/agents #3134), Cohere (openrouter-examples #71); thinking beside tools: OpenAI's own
+words (litellm #34569), of Azure's chat completions too (oh-my-pi #11052).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import re
 from nexus.dataclasses import dataclass, replace
 from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
+from nexus.models import gpt
 from nexus.models.efforts import LEVELS
 from nexus.protocols.codec import Target
 from nexus.wire import decode, mapping
@@ -53,6 +55,9 @@ _STATUSES = (400, 422, 500)
 _VALUE = pattern(r"\bvalues?\b|\bone of\b|\bshould be\b|\bmust be\b|\bvalid levels\b", re.IGNORECASE)
 _LEVEL = pattern(rf"(?<![\w.-])(?:{'|'.join(LEVELS)})(?![\w-])")
 """A level as a whole word: names of models may end in one."""
+_EXCLUSIVE = "thinking beside tools"
+"""Not a fact of ChatServer: the model is one of OpenAI's newer ones, which on chat completions cannot do both."""
+
 _LISTED = "levels of thinking: "
 """Begins a quirk that is not a fact of ChatServer: the levels that a model has, as the server listed them."""
 
@@ -73,6 +78,11 @@ def _row(quirk: str, words: str, sent: bytes = b"") -> _Row:
 
 
 _ROWS = (
+    _row(
+        _EXCLUSIVE,
+        r"function tools with reasoning_effort are not supported\b.{0,200}\bset reasoning_effort",
+        b'"tools"',
+    ),
     _row(EFFORT, r"reasoning[ _.]?effort|reasoning value|support (thinking|reasoning)\b|valid levels", b'effort"'),
     _row("no_effort_none", r"reasoning is mandatory", b'effort":"none"'),
     _row(NEW_LIMIT, r"use \W?max_completion_tokens", b'"max_tokens"'),
@@ -176,6 +186,8 @@ def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
         if quirk.startswith(_LISTED):
             listed = quirk.removeprefix(_LISTED).split(", ")
             efforts = tuple(level for level in (LEVELS if efforts is None else efforts) if level in listed)
+        elif quirk == _EXCLUSIVE:
+            target = replace(target, gpt=replace(gpt.known(target.model) or gpt.LATER, chat="with_none"))
         else:
             facts.append(quirk)
     return replace(target, efforts=efforts, chat=replace(target.chat, **dict.fromkeys(facts, True)))

@@ -32,6 +32,12 @@ OLLAMA = Behaviour(status=400, message='"qwen2.5-coder:1.5b" does not support th
 UNKNOWN_VALUE = Behaviour(status=400, message="Invalid value for reasoning_effort.")
 GROQS_VALUE = Behaviour(status=400, message="`reasoning_effort` must be one of `none` or `default`")
 OPENROUTERS = Behaviour(status=400, message="Reasoning is mandatory for this endpoint and cannot be disabled.")
+OPENAIS = Behaviour(
+    status=400,
+    message="Function tools with reasoning_effort are not supported for gpt-5.6-terra in /v1/chat/completions. To use "
+    "function tools, use /v1/responses or set reasoning_effort to 'none'.",
+    error_param="reasoning_effort",
+)
 OLLAMAS_VALUE = Behaviour(status=400, message='invalid reasoning value: \'max\' (must be "high", "low" or "none")')
 NEW_LIMIT = "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
 MISTRALS = Behaviour(status=422, message="body.user: Extra inputs are not permitted")
@@ -91,6 +97,20 @@ def test_thinking_that_cannot_be_off_is_low(serve: Serve, openai_upstream: FakeU
     answers = [nexus.messages(asked), nexus.messages(asked)]
     assert [(answer.status, answer.headers["x-nexus-dropped"]) for answer in answers] == [(200, "thinking")] * 2
     assert efforts(openai_upstream) == ["none", "low", "low"]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+def test_thinking_is_off_beside_tools_where_they_exclude_each_other(
+    stream: bool, nexus: Nexus, openai_upstream: FakeUpstream
+) -> None:
+    """OpenAI's models from GPT-5.6 on, at a server of which only the chat completions are known."""
+    openai_upstream.next(OPENAIS)
+    with_tools = ASKED | {"tools": [{"name": "f", "input_schema": {"type": "object"}}], "stream": stream}
+    answers = [nexus.messages(with_tools), nexus.messages(with_tools | {"thinking": None, "output_config": {}})]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert "thinking" in answers[0].headers["x-nexus-dropped"]
+    assert nexus.messages(ASKED).status == 200
+    assert efforts(openai_upstream) == ["high", "none", "none", "high"]
 
 
 def test_a_model_without_levels_thinks_as_it_likes(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
