@@ -69,7 +69,8 @@ def nothing() -> None:
 class Without:
     """``change`` removes from a target what its vendor rejects, which is called ``name``; ``learn`` is called once a
     call without it succeeded. ``passed``: requests that pass through can do without it too, because it came from
-    an earlier answer; ``moved``: if it may have come from another place of the same model.
+    an earlier answer; ``moved``: if it may have come from another place of the same model. ``dialect``: the one that
+    the model understands instead of the rejected one.
     """
 
     name: str
@@ -77,3 +78,4 @@ class Without:
     learn: Callable[[], None] = nothing
     passed: bool = False
     moved: bool = False
+    dialect: str = ""

@@ -1,10 +1,10 @@
 """How one attempt is made: its dialect, its body, and how its answer comes back.
 
 Law: pure, and chosen once per attempt from the *original* request. Passthrough if the provider speaks the client's
-dialect; otherwise translation into the vendor's richest dialect. Two exceptions, and nothing else: a chat request that
-OpenAI is known to reject on chat completions (tools on its newer models) is translated to Responses, and so is a
-Responses request that refers to answers which the gateway stores. Fields that a translation drops are reported by the
-client's own names.
+dialect; otherwise translation into the vendor's richest dialect. Three exceptions, and nothing else: a chat request
+that OpenAI is known to reject on chat completions (tools on its newer models) is translated to Responses; so is a
+Responses request that refers to answers which the gateway stores; and a model that rejected one of OpenAI's dialects is
+asked in the other. Fields that a translation drops are reported by the client's own names.
 """
 
 from __future__ import annotations
@@ -62,13 +62,14 @@ def choose(attempt: Attempt, without: Sequence[Without] = ()) -> Lane:
     """Chooses the lane of a generation. ``without`` removes what the vendor rejected from the target. Raises
     ClientError for what the dialect cannot express."""
     call, route = attempt.call, attempt.route
-    dialects = route.provider.dialects_of(route.model, route.settings)
+    other = next((one.dialect for one in without if one.dialect), "")
+    dialect = other or route.provider.dialects_of(route.model, route.settings)[0]
     if not passes(call, route):
-        return _translate(attempt, dialects[0], without)
+        return _translate(attempt, dialect, without)
     rejected = attempt.state.resolves or route.provider.refuses(call.dialect, call.document, route.model)
-    if rejected or _uses_rejected_options(attempt):
+    if other or rejected or _uses_rejected_options(attempt):
         _refuse_logprobs(reading(attempt.state).request)
-        return _translate(attempt, dialects[0], without)
+        return _translate(attempt, dialect, without)
     return _passthrough(attempt, without)
 
 

@@ -31,8 +31,11 @@ from nexus.providers.openai.endpoints import endpoints_of
 from nexus.providers.openai.login import FORWARDED, LOGIN_URL, ChatGptLogin, login_in
 from nexus.providers.openai.refused import (
     IN_PASSTHROUGH,
+    ONLY,
     SUMMARY,
     holds_always,
+    only_dialect,
+    other_dialect,
     quirk_of,
     refuses_summary,
     with_quirks,
@@ -71,7 +74,8 @@ class OpenAISettings(VendorLoginSettings):
 
     responses: bool | None = None
     """Whether the server has a Responses API. true: prefer it for every model. false: translate to chat completions.
-    Default: true for api.openai.com, but preferred for reasoning models only; false for other servers.
+    Default: true for api.openai.com, but preferred for reasoning models only; for other servers chat completions. A
+    model that rejects one of the two APIs gets the other, unless this is false.
     """
 
     reasoning_summary: Literal["auto", "concise", "detailed", "off"] = "auto"
@@ -128,6 +132,8 @@ class OpenAIProvider(Provider):
     def dialects_of(self, model: str, settings: ModelSettings) -> tuple[str, ...]:
         if self._takes_logins:
             return ("responses",)
+        if only := only_dialect(self._learned.quirks(model)):
+            return (only,)
         if not self._has_responses:
             return ("chat",)
         facts = self._facts(model)
@@ -154,6 +160,9 @@ class OpenAIProvider(Provider):
             words = "reasoning summaries are refused, so they are omitted"
             keep = partial(self._learned.record, "", SUMMARY, words)
             return Without(SUMMARY, without_summary, nothing if request.key_is_callers else keep)
+        if self.settings.responses is not False and (other := other_dialect(refused, request.dialect)):
+            record = partial(self._learned.record, request.model, ONLY + other)
+            return Without(ONLY + other, lambda target: target, record, passed=True, dialect=other)
         quirk = quirk_of(refused, request.dialect, request.body)
         if quirk is None:
             return super().do_without(refused, request)
@@ -165,7 +174,8 @@ class OpenAIProvider(Provider):
         """What is known about a model; None if it is not known to be OpenAI's."""
         if self._is_openai or self._takes_logins:
             return gpt.known(model) or gpt.UNKNOWN
-        return gpt.known(model) if self.settings.responses is not None else None
+        known = self.settings.responses is not None or only_dialect(self._learned.quirks(model)) == "responses"
+        return gpt.known(model) if known else None
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
         """A key sent for this vendor, or else the ChatGPT login of Codex if logins are forwarded."""

@@ -15,7 +15,8 @@ claude-code-router #1730); lists of levels of thinking: Mistral (mistral-vibe #1
 CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184), Copilot (copilot-cli #3080); OpenRouter's
 thinking that cannot be off (claude-code-router #1215; with Gemini 3.7 in August 2026 rakazo #114); ``strict`` on tools:
 Cerebras (Roo-Code #10334, livekit/agents #3134), Cohere (openrouter-examples #71); thinking beside tools: OpenAI's own
-words (litellm #34569), of Azure's chat completions too (oh-my-pi #11052).
+words (litellm #34569), of Azure's chat completions too (oh-my-pi #11052); models of one API only: Copilot's
+(ericc-ch/copilot-api #274, 9router #1536), Bedrock Mantle's (big-AGI #1167), OpenAI's own.
 """
 
 from __future__ import annotations
@@ -146,6 +147,26 @@ _ROWS = (
 )
 
 
+ONLY = "only "
+"""Begins a quirk that is not a fact of ChatServer: the only one of OpenAI's dialects in which the model answers."""
+
+_OTHER = r"\bmodel\b.{0,120}\b(not accessible via the|not support( the)?|only supported in) \W?"
+_DIALECTS = {
+    "chat": ("responses", pattern(_OTHER + r"((/v1)?/chat/completions|v1/responses)", re.IGNORECASE)),
+    "responses": ("chat", pattern(_OTHER + r"((/v1)?/responses|responses api)", re.IGNORECASE)),
+}
+
+
+def other_dialect(refused: VendorFailure, dialect: str) -> str | None:
+    """The dialect in which the model answers, if the error says that it does not in this one."""
+    other, words = _DIALECTS[dialect]
+    return other if refused.status in (400, 404) and words.search(refused.message) else None
+
+
+def only_dialect(quirks: frozenset[str]) -> str | None:
+    return next((quirk.removeprefix(ONLY) for quirk in quirks if quirk.startswith(ONLY)), None)
+
+
 def refuses_summary(refused: VendorFailure) -> bool:
     return refused.status == 400 and refused.vendor_param == SUMMARY
 
@@ -188,6 +209,6 @@ def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
             efforts = tuple(level for level in (LEVELS if efforts is None else efforts) if level in listed)
         elif quirk == _EXCLUSIVE:
             target = replace(target, gpt=replace(gpt.known(target.model) or gpt.LATER, chat="with_none"))
-        else:
+        elif not quirk.startswith(ONLY):
             facts.append(quirk)
     return replace(target, efforts=efforts, chat=replace(target.chat, **dict.fromkeys(facts, True)))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import KEY, PATHS, Nexus
+from tests.serving import BODIES, KEY, PATHS, Nexus
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 CONFIG = """
@@ -111,6 +111,43 @@ def test_thinking_is_off_beside_tools_where_they_exclude_each_other(
     assert "thinking" in answers[0].headers["x-nexus-dropped"]
     assert nexus.messages(ASKED).status == 200
     assert efforts(openai_upstream) == ["high", "none", "none", "high"]
+
+
+NO_CHAT = [
+    'model "gpt-5.5" is not accessible via the /chat/completions endpoint',
+    "The model 'openai.gpt-5.6-terra' does not support the '/v1/chat/completions' API",
+    "This model is only supported in v1/responses and not in v1/chat/completions.",
+]
+NO_RESPONSES = ["model claude-sonnet-4.6 does not support Responses API."]
+"""Copilot's (ericc-ch/copilot-api #274, 9router #1536), Bedrock Mantle's (big-AGI #1167) and OpenAI's own."""
+CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
+PREFERRED = "responses = true"
+ONE_API = [
+    *((client, words, "", CHAT) for client in ("chat", "messages", "responses") for words in NO_CHAT),
+    *(("chat", words, PREFERRED, CHAT) for words in NO_CHAT),
+    *((client, words, PREFERRED, RESPONSES) for client in ("messages", "responses") for words in NO_RESPONSES),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize(("client", "words", "more", "path"), ONE_API)
+def test_a_model_is_called_by_the_api_that_it_has(
+    serve: Serve, openai_upstream: FakeUpstream, client: str, words: str, more: str, path: str, stream: bool
+) -> None:
+    """``path`` is the one that is tried first."""
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more=more))
+    body = {**BODIES[client], "model": "house/qwen", "stream": stream}
+    openai_upstream.next(Behaviour(status=400, message=words))
+    assert [nexus.post(PATHS[client], body).status for _ in range(2)] == [200, 200]
+    assert nexus.post(PATHS[client], {**body, "model": "house/other"}).status == 200
+    other = RESPONSES if path == CHAT else CHAT
+    assert [request.path for request in openai_upstream.requests] == [path, other, other, path]
+
+
+def test_the_setting_decides_which_api_a_server_has(serve: Serve, openai_upstream: FakeUpstream) -> None:
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more="responses = false"))
+    openai_upstream.next(Behaviour(status=400, message=NO_CHAT[0]))
+    assert nexus.messages(ASKED).status == 400
 
 
 def test_a_model_without_levels_thinks_as_it_likes(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
