@@ -22,6 +22,7 @@ from nexus.protocols.chat.reasoning import (
     in_order,
     is_another,
     is_block,
+    joined,
     plain_reasoning,
     plain_signature,
     read_detail,
@@ -90,9 +91,9 @@ class StreamReader:
         choices = list(map(mapping, sequence(answer.get("choices"))))
         if not is_answer(answer) or not choices:
             raise VendorError(read_stream_error(answer))
-        first, *others = choices
+        first, (message, others) = choices[0], joined(choices)
         lost = {"choices": others, "logprobs": mapping(first.get("logprobs")), "moderation": answer.get("moderation")}
-        piece, *pieces = in_order(mapping(first.get("message")))
+        piece, *pieces = in_order(message)
         # What the reason means depends on all pieces.
         begun = {**first, "index": 0, "delta": piece, "message": None, "finish_reason": None}
         self._read_chunk({**answer, "choices": [begun]})

@@ -68,6 +68,17 @@ def in_order(message: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
     yield {**rest, "tool_calls": calls[taken:]} | ({"content": words[characters:]} if characters else {})
 
 
+def joined(choices: Sequence[Mapping[str, Json]]) -> tuple[Mapping[str, Json], Sequence[Mapping[str, Json]]]:
+    """The message of a complete answer, and the choices that are not part of it. Copilot gives Claude's text and its
+    calls a choice each (nanobot #1555)."""
+    first, *others = choices
+    message = mapping(first.get("message"))
+    if first.get("finish_reason") != "tool_calls" or message.get("tool_calls"):
+        return message, others
+    messages = (mapping(choice.get("message")) for choice in others)
+    return {**message, "tool_calls": [call for one in messages for call in sequence(one.get("tool_calls"))]}, ()
+
+
 def is_another(known: Mapping[str, Json], entry: Mapping[str, Json]) -> bool:
     """Whether an entry is not a continuation of the known one. A block without an index ends with its signature; in
     OpenRouter's streams of GPT and Gemini the text and the encrypted entry have one index."""

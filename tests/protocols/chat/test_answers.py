@@ -234,6 +234,15 @@ def test_a_call_after_reasoning_in_details_is_an_answer() -> None:
     assert [type(part) for part in parts] == [Reasoning, ToolCall]
 
 
+def test_calls_in_choices_of_their_own_belong_to_the_text() -> None:
+    calls = [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id in "ab"]
+    messages = [{"content": "Let me."}, *({"tool_calls": [call]} for call in calls)]
+    choices = [{"message": message, "finish_reason": "tool_calls"} for message in messages]
+    answer = answer_from({"choices": choices}, StreamReader(origin()))
+    assert answer.parts == (Text("Let me."), ToolCall("a", "f", "{}"), ToolCall("b", "f", "{}"))
+    assert answer.stop.reason == "tool_use"
+
+
 def test_reasoning_whose_details_are_empty_is_its_plain_text() -> None:
     message = {"content": "Hi.", "reasoning": "Hm.", "reasoning_details": [{"type": "reasoning.text", "index": 0}]}
     parts = answer_from({"choices": [{"message": message, "finish_reason": "stop"}]}, StreamReader(origin())).parts
