@@ -31,6 +31,7 @@ from nexus.provider.accounts import accounts_of, renewed_key
 from nexus.provider.bound_thinking import without_bound
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.catalogue import Listing as Listing
+from nexus.provider.large_grammar import without_strict
 from nexus.provider.learned import LearnedQuirks
 from nexus.provider.request import USER_AGENT as USER_AGENT
 from nexus.provider.request import Labels as Labels
@@ -180,7 +181,7 @@ class Provider(ABC):
 
     def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
         """How to retry without the rejected part, if a translation added it; else None."""
-        return without_bound(refused, request)
+        return without_bound(refused, request) or without_strict(refused, request)
 
     def prepare_raw(self, request: ProviderRequest) -> UpstreamRequest:
         """A request for any other path of the vendor, at its own host and with its own key; pure, as ``prepare`` is."""

@@ -7,16 +7,17 @@ openclaude #241, opencode #5034; its 422 for ``user``: openai-compatible-convers
 unsupported" (livekit/agents #1274), DeepSeek's and Kimi's thinking mode (hermes-agent #17455; with a forced tool
 DeepSeek-V3 #1376, oh-my-pi #1077, cc-switch #6367; switched off Kimi-K2 #141), Alibaba's (eino #994, agentscope #1608,
 with Qwen 3.8 in September 2026), NVIDIA's (picoclaw #1019, CLIProxyAPI #4149); thinking in a history: Databricks
-(litellm #36931, #36944); MiniMax, of more than one system message (oh-my-pi #954, CodexPlusPlus #267); Kimi, of names
-of tools (openclaw #79179); DeepSeek, of missing ``required`` (hermes-agent #95524, Reasonix #4086, dsh-llm-agentrouter
-#2); llama.cpp, of patterns and lengths (opencodex #2135, llama.cpp #25746, hermes-agent #20052); earlier arguments that
-are broken (vllm #43995, llama.cpp #22948, autolith #56); ``user`` and ``metadata`` on Responses (CLIProxyAPI #1119,
-claude-code-router #1730); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi #1745), SGLang, Kimi and
-CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184), Copilot (copilot-cli #3080); OpenRouter's
-thinking that cannot be off (claude-code-router #1215; with Gemini 3.7 in August 2026 rakazo #114); ``strict`` on tools:
-Cerebras (Roo-Code #10334, livekit/agents #3134), Cohere (openrouter-examples #71); thinking beside tools: OpenAI's own
-words (litellm #34569), of Azure's chat completions too (oh-my-pi #11052); models of one API only: Copilot's
-(ericc-ch/copilot-api #274, 9router #1536), Bedrock Mantle's (big-AGI #1167), OpenAI's own.
+(litellm #36931, #36944), MiniMax (gemini-cli-pro #33), which also rejects a second system message (oh-my-pi #954,
+CodexPlusPlus #267); Kimi, of names of tools (openclaw #79179); DeepSeek, of missing ``required`` (hermes-agent #95524,
+Reasonix #4086, dsh-llm-agentrouter #2); llama.cpp, of patterns and lengths (opencodex #2135, llama.cpp #25746,
+hermes-agent #20052); earlier arguments that are broken (vllm #43995, llama.cpp #22948, autolith #56); ``user`` and
+``metadata`` on Responses (CLIProxyAPI #1119, claude-code-router #1730); lists of levels of thinking: Mistral
+(mistral-vibe #1117), Groq (pi #1745), SGLang, Kimi and CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM
+(sparkring #184), Copilot (copilot-cli #3080); OpenRouter's thinking that cannot be off (claude-code-router #1215; with
+Gemini 3.7 in August 2026 rakazo #114); ``strict`` on tools: Cerebras (Roo-Code #10334, livekit/agents #3134), Cohere
+(openrouter-examples #71); thinking beside tools: OpenAI's own words (litellm #34569), of Azure's chat completions too
+(oh-my-pi #11052); models of one API only: Copilot's (ericc-ch/copilot-api #274, 9router #1536), Bedrock Mantle's
+(big-AGI #1167), OpenAI's own.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ _ROWS = (
     _row(
         "string_content",
         r"content\b.{0,60}(invalid type: sequence|value must be a string|expected a string\b(?!.{0,20}null)|"
-        r"should be a valid string|str type expected|must be a string)",
+        r"should be a valid string|str type expected|must be a string|type should be .?str\b)",
         b'"content":[{"type":"text"',
     ),
     _row(
@@ -119,6 +120,7 @@ _ROWS = (
         _row(HISTORY, rf"{name}\W{{0,3}}((is|was) |: )?{_UNKNOWN}|{_UNKNOWN}\W.{{0,60}}{name}", f'"{name}"'.encode())
         for name in ("reasoning_content", "reasoning_details", "thinking_blocks", "extra_content", "thoughtSignature")
     ),
+    _row(HISTORY, r"mismatch type \S*reasoningdetail", b'"reasoning_details"'),
     _row(HISTORY, rf"messages?\b.{{0,80}}\breasoning\W{{0,3}}((is|was) |: )?{_UNKNOWN}", b'"reasoning":"'),
     _row(HISTORY, rf"{_UNKNOWN}\W.{{0,60}}messages?\b.{{0,60}}\breasoning\b", b'"reasoning":"'),
     _row("no_stop", rf"{_XAI} \W?stop\b", b'"stop"'),

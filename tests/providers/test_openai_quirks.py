@@ -44,6 +44,8 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
     "effort, xAI": (EFFORT, 400, b'{"error": "Model grok does not support parameter reasoningEffort."}'),
     "effort, Mistral": (EFFORT, 422, b'{"detail": [{"loc": ["body", "reasoning_effort"], "msg": "Extra inputs"}]}'),
     "off, OpenRouter": ("no_effort_none", 400, "Reasoning is mandatory for this endpoint and cannot be disabled."),
+    "history, MiniMax": (HISTORY, 400, "invalid params, Mismatch type []*open_platform_oai.ReasoningDetail"),
+    "parts, Alibaba": (PARTS, 400, "<400> InvalidParameter: The content field's type should be `str` in messages."),
     "limit": (LIMIT, 400, "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."),
     "system": ("system_first", 500, "Jinja Exception: System message must be at the beginning."),
     "system, MiniMax": ("system_first", 400, "invalid params, invalid chat setting (2013)"),
