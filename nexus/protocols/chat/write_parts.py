@@ -33,7 +33,9 @@ def write_part(part: Part, path: str) -> list[dict[str, Json]]:
         case Text(text=words):
             return [{"type": "text", "text": words}]
         case Image(detail=detail):
-            image = {"url": write_image_url(part, path)} | ({"detail": detail} if detail else {})
+            # Codex asks for original, which other servers than OpenAI's reject (cc-switch #6515 and #7476).
+            known = "high" if detail == "original" else detail
+            image = {"url": write_image_url(part, path)} | ({"detail": known} if known else {})
             return [{"type": "image_url", "image_url": image}]
         case Audio(source=source):
             return [write_audio(source, path, AUDIO_TYPES)]

@@ -47,6 +47,15 @@ MESSAGES: dict[str, tuple[tuple[Message, ...], list[Json]]] = {
     ),
     "an empty answer is left out": ((HI, assistant(), HI), [{"role": "user", "content": "hi"}] * 2),
     "prefill": ((HI, assistant(Text("{"))), [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "{"}]),
+    "the finest detail, of which only OpenAI knows": (
+        (user(Image(Link("https://x.test/a"), "original")),),
+        [
+            {
+                "role": "user",
+                "content": [{"type": "image_url", "image_url": {"url": "https://x.test/a", "detail": "high"}}],
+            }
+        ],
+    ),
     "media": (
         (user(Image(Link("https://x.test/a"), "high"), Audio(Inline("audio/wav", "QQ==")), Document(PDF, "t.pdf")),),
         [
