@@ -2,8 +2,9 @@
 
 The messages are those of the vendor's 400s. Unknown models are checked against the published types only. Sources:
 openai-openapi #541, litellm #34569, livekit/agents #7169, big-AGI #1159 (which asked each model), smolagents #1671,
-#1868 and #1893, hindsight #58, chatwise-releases #1257, pydantic-ai's profiles, models.dev #2351, the guides
-"Deployment checklist" and "Using GPT-6", and for items the reports under vercel/ai #7543 and #12869.
+#1868 and #1893, hindsight #58, concordia #164, big-AGI #947, chatwise-releases #1257, pydantic-ai's profiles,
+models.dev #2351, the guides "Deployment checklist" and "Using GPT-6", and for items the reports under vercel/ai #7543
+and #12869.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ MOST_STOPS = 4
 @dataclass(frozen=True, slots=True)
 class Model:
     """``efforts`` is empty for a model without reasoning, ``default`` is the one that applies if none is set. ``tools``
-    and ``sampling`` say with which effort the model accepts tools in chat, and sampling parameters."""
+    and ``sampling`` say with which effort the model accepts tools in chat, and sampling parameters; ``verbosity``,
+    whether it has another than medium."""
 
     efforts: frozenset[str]
     tools: str = "any"
     stop: bool = True
     sampling: str = "with none"
     default: str = "medium"
+    verbosity: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ def _model(efforts: str, **more: Any) -> Model:
 
 
 MODELS = {
-    r"gpt-(3\.5|4)(?!\d).*|gpt-4o.*|chatgpt-.*": _model("", sampling="always"),
-    r"(o3|o4-mini)(-20.*)?": _model("low medium high", stop=False, sampling="never"),
+    r"gpt-(3\.5|4)(?!\d).*|gpt-4o.*|chatgpt-.*": _model("", sampling="always", verbosity=False),
+    r"(o3|o4-mini)(-20.*)?": _model("low medium high", stop=False, sampling="never", verbosity=False),
     r"gpt-5(-mini|-nano)?(-20.*)?": _model("minimal low medium high", stop=False, sampling="never"),
     r"gpt-5\.1(-20.*)?": _model("none low medium high", stop=False, default="none"),
     r"gpt-5\.[123]-chat-latest": _model("medium", stop=False, sampling="never"),
@@ -86,6 +89,7 @@ def chat_problems(body: dict[str, Any]) -> Iterator[Problem]:
     if model.efforts and body.get("max_tokens") is not None:
         yield _unsupported("max_tokens", " Use 'max_completion_tokens' instead.")
     yield from _sampling(model, effort, body)
+    yield from _verbosity(model, body.get("verbosity"), "verbosity")
 
 
 def responses_problems(body: dict[str, Any]) -> Iterator[Problem]:
@@ -103,6 +107,7 @@ def responses_problems(body: dict[str, Any]) -> Iterator[Problem]:
     if not model.efforts and "reasoning.encrypted_content" in (body.get("include") or []):
         yield Problem("Encrypted content is not supported with this model.", "include", None)
     yield from _sampling(model, effort, body)
+    yield from _verbosity(model, (body.get("text") or {}).get("verbosity"), "text.verbosity")
 
 
 def _unsupported(name: str, instead: str = "") -> Problem:
@@ -128,6 +133,14 @@ def _sampling(model: Model, effort: Any, body: dict[str, Any]) -> Iterator[Probl
     for name in SAMPLING:
         if body.get(name) not in (None, DEFAULTS.get(name)):
             yield _unsupported(name)
+
+
+def _verbosity(model: Model, level: Any, name: str) -> Iterator[Problem]:
+    if not model.verbosity and level not in (None, "medium"):
+        words = (
+            f"Unsupported value: '{name}' does not support '{level}' with this model. Supported values are: 'medium'."
+        )
+        yield Problem(words, name)
 
 
 def _reasoning(items: list[dict[str, Any]]) -> Iterator[Problem]:

@@ -22,7 +22,6 @@ COUNTED = "openai.types.responses.input_token_count_params:InputTokenCountParams
 UNARY = "openai.types.responses.response_create_params:ResponseCreateParamsNonStreaming"
 STREAMING = "openai.types.responses.response_create_params:ResponseCreateParamsStreaming"
 LONGEST_ID = 64
-_OWN_ID = re.compile(r"rs_\d{8}_\d+")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PREFIXES = {
     "message": "msg",
@@ -68,8 +67,7 @@ def body_problems(body: dict[str, Any], *, counting: bool = False) -> tuple[str,
         return found
     functions = [tool for tool in body.get("tools") or () if tool.get("type") == "function"]
     fitting = fits.openai_problems([(tool["name"], tool.get("parameters")) for tool in functions])
-    stored = body.get("store") is not False
-    return (*_foreign_thinking(items, stored=stored), *_unpaired_calls(items), *_strange_ids(items), *fitting)
+    return (*_foreign_thinking(items), *_unpaired_calls(items), *_strange_ids(items), *fitting)
 
 
 def _strange_ids(items: list[Any]) -> Iterator[str]:
@@ -240,18 +238,12 @@ def _usage(behaviour: Behaviour) -> dict[str, Any]:
     }
 
 
-def _foreign_thinking(items: list[dict[str, Any]], *, stored: bool) -> Iterator[str]:
-    """Reasoning that this vendor did not make; its own is known by its id while it stores answers."""
+def _foreign_thinking(items: list[dict[str, Any]]) -> Iterator[str]:
     for index, item in enumerate(items):
-        if item.get("type") != "reasoning":
-            continue
-        packed, name = item.get("encrypted_content"), item.get("id")
-        if item.get("content"):
+        if item.get("type") == "reasoning" and item.get("content"):
             yield f"Invalid 'input[{index}].content': array too long. Expected an array with maximum length 0."
-        if is_foreign(packed or "", "responses"):
+        if item.get("type") == "reasoning" and is_foreign(item.get("encrypted_content") or "", "responses"):
             yield f"input.{index}.encrypted_content: The encrypted content could not be verified."
-        if not packed and name and not (stored and _OWN_ID.fullmatch(name)):
-            yield f"Item with id '{name}' not found."
 
 
 def _unpaired_calls(items: list[dict[str, Any]]) -> Iterator[str]:
