@@ -14,7 +14,7 @@ import sys
 FLOORS = {"nexus/protocols/*": 96, "nexus/server/bridge.py": 98, "nexus/gateway/*": 93}
 """Minimum coverage of lines and branches in per cent."""
 
-_PURE = (*("conversation", "gateway", "laws", "models", "protocols", "relay", "test_route.py"),)
+_PURE = ("conversation", "gateway", "laws", "models", "protocols", "relay", "test_route.py")
 _SERVED = (
     *(
         "attribution",
@@ -26,8 +26,8 @@ _SERVED = (
         "embeddings",
         "endpoints",
     ),
-    *("gemini_format", "gemini_governed", "files", "openai_models", "raw", "response_store", "stored"),
-    *("unforced_claude", "virtual_models", "web_search"),
+    *("gemini_format", "gemini_governed", "files", "learned_quirks", "needed_thinking", "openai_models", "raw"),
+    *("response_store", "stored", "unforced_claude", "virtual_models", "web_search"),
 )
 TESTS = (*(f"tests/{name}" for name in _PURE), *(f"tests/server/test_{name}.py" for name in _SERVED))
 

@@ -48,8 +48,9 @@ class OpenPart:
 
 
 class OpenParts(Generic[K]):
-    """``started`` counts the parts of the answer, ``kinds`` are their kinds. With ``late_signatures`` the end of
-    thinking has its signature; ``cite`` reads a citation of a part of this length, which is known at its end."""
+    """``open`` are the parts that have not ended; ``started`` counts the parts of the answer, ``kinds`` are their
+    kinds. With ``late_signatures`` the end of thinking has its signature; ``cite`` reads a citation of a part of this
+    length, which is known at its end."""
 
     def __init__(
         self,
@@ -64,44 +65,37 @@ class OpenParts(Generic[K]):
         self._cite = cite
         self._dropped = dropped or Drops()
         self._settled: set[K] = set()
-        self._open: dict[K, OpenPart] = {}
+        self.open: dict[K, OpenPart] = {}
         self._left: list[OpenPart] = []
-
-    def get(self, key: K) -> OpenPart | None:
-        return self._open.get(key)
-
-    @property
-    def keys(self) -> tuple[K, ...]:
-        return tuple(self._open)
 
     def start(self, key: K, part: StreamPart, held: str = "") -> list[Event]:
         """Starts a part, after the missing ends of others; nothing if this part is already open."""
-        known = self._open.get(key)
+        known = self.open.get(key)
         if known is not None and _is_repeated(known, part):
             known.held = known.held or held
             return []
         out = self._settle()
-        if (half := self._open.pop(key, None)) is not None:
+        if (half := self.open.pop(key, None)) is not None:
             self._left.append(half)
         words = part.text if isinstance(part, Text) else ""
-        self._open[key] = OpenPart(self.started, part, held, length=len(words))
+        self.open[key] = OpenPart(self.started, part, held, length=len(words))
         self.started += 1
         self.kinds.add(type(part))
-        return [*out, PartStart(self._open[key].index, part)]
+        return [*out, PartStart(self.open[key].index, part)]
 
     def extend(self, key: K, words: str, empty: StreamPart) -> list[Event]:
         """Adds text to the part, which starts here, as ``empty``, if none of its kind is open.
 
         Raises ValueError for arguments of a call that did not start: its name is unknown.
         """
-        known, out = self._open.get(key), list[Event]()
+        known, out = self.open.get(key), list[Event]()
         if known is None or not _is_alike(known.part, empty):
             if isinstance(empty, ToolCall):
                 if key in self._settled and not words.strip():
                     return []
                 raise ValueError("arguments of a call that did not start")
             out = self.start(key, empty)
-            known = self._open[key]
+            known = self.open[key]
         if words:
             known.length += len(words)
             if isinstance(empty, ToolCall):
@@ -111,19 +105,19 @@ class OpenParts(Generic[K]):
 
     def end(self, key: K) -> list[Event]:
         """Ends the part; nothing if none is open."""
-        part = self._open.pop(key, None)
+        part = self.open.pop(key, None)
         return [] if part is None else self._ended(part)
 
     def end_all(self) -> list[Event]:
         """Ends all parts that the vendor left open in a finished answer."""
-        still = sorted((*self._left, *self._open.values()), key=lambda part: part.index)
+        still = sorted((*self._left, *self.open.values()), key=lambda part: part.index)
         self._left.clear()
-        self._open.clear()
+        self.open.clear()
         return [event for part in still for event in self._ended(part)]
 
     def fit(self, stop: Stop) -> Stop:
         """The stop reason, to be called before ``end_all``: with an incomplete call it was not a normal end."""
-        whole = all(part.whole for part in (*self._left, *self._open.values()))
+        whole = all(part.whole for part in (*self._left, *self.open.values()))
         return stop if whole or stop.reason not in ("end", "tool_use") else Stop("unknown", raw=stop.raw)
 
     def _ended(self, part: OpenPart) -> list[Event]:
@@ -136,9 +130,9 @@ class OpenParts(Generic[K]):
 
     def _settle(self) -> list[Event]:
         waits = Reasoning if self._late_signatures else ()
-        over = [key for key, part in self._open.items() if part.over and not isinstance(part.part, waits)]
+        over = [key for key, part in self.open.items() if part.over and not isinstance(part.part, waits)]
         self._settled.update(over)
-        return [event for key in over for event in self._ended(self._open.pop(key))]
+        return [event for key in over for event in self._ended(self.open.pop(key))]
 
 
 def _is_alike(one: StreamPart, other: StreamPart) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nexus.conversation.parts import OutputFormat, Request, Tool, WebSearch
+from nexus.conversation.parts import OutputFormat, Request, Tool
 from nexus.dataclasses import replace
 from nexus.models.gpt import TOOL_NAMES
 from nexus.protocols.json_schema.refs import references
@@ -69,8 +69,6 @@ def _fit_format(format: OutputFormat | None, fitted: _Fitted, lost: list[str]) -
 
 
 def _fit_tool(tool: Tool, path: str, fitted: _Fitted, lost: list[str]) -> Tool:
-    if isinstance(tool, WebSearch):
-        return tool
     root = fitted(tool.parameters, f"{path}.parameters")
     if root is None and not tool.strict:
         return tool

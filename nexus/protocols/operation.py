@@ -78,10 +78,9 @@ class Operation:
 
 
 def match_path(pattern: Pattern[str], path: str) -> re.Match[str]:
-    """The parts of a path that an operation has matched. Raises ValueError for any other path."""
+    """The parts of a path that an operation has matched."""
     found = pattern.fullmatch(path)
-    if found is None:
-        raise ValueError(f"not a path of this operation: {path}")
+    assert found is not None, "the operation was found by its path"
     return found
 
 

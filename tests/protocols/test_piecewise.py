@@ -52,6 +52,8 @@ def test_rejects_what_the_parser_rejects(value: Any, place: int, mark: bytes, ov
 BROKEN = {
     "an extra comma": b'{"a":[' + b'"xxxxxxxxxxxxxxxxxxxx",' * 9 + b"]}",
     "a missing comma": b'{"a":[' + b'["xxxxxxxxxxxxxxxxxxxx"]' * 9 + b"]}",
+    "a missing comma, later": b'{"a":[' + b'["xxxxxxxxxxxxxxxxxxxx"],' * 2 + b'["xxxxxxxxxxxxxxxxxxxx"]' * 2 + b"]}",
+    "a comma at the end": b'{"a":["xxxxxxxxxxxxxxxxxxxx",["xxxxxxxxxxxxxxxxxxxx"],]}',
     "a comma first": b'{"a":[,' + b'"xxxxxxxxxxxxxxxxxxxx"]}',
     "the wrong bracket": b'{"a":[' + b'"xxxxxxxxxxxxxxxxxxxx",' * 9 + b"1}]",
     "trailing text": b'{"a":["xxxxxxxxxxxxxxxxxxxx","xxxxxxxxxxxxxxxxxxxx"]} x',

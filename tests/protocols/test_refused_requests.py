@@ -50,6 +50,26 @@ GEMINI: list[tuple[str, dict[str, Any]]] = [
     ("generationConfig.responseModalities", _configured(responseModalities=["AUDIO"])),
     ("contents.0.role", _gemini(contents=[{"role": "tool", "parts": []}])),
     ("contents.0.parts.0", _parted({})),
+    ("contents.0.parts.0", _parted({"executableCode": {"code": "1"}})),
+    ("contents.0.parts.0.fileData.fileUri", _parted({"fileData": {"fileUri": "https://[x", "mimeType": "image/png"}})),
+    (
+        "contents.0.parts.0.fileData",
+        _parted({"fileData": {"fileUri": "https://example.com/a", "mimeType": "audio/mp3"}}),
+    ),
+    (
+        "contents.0.parts.0.functionResponse.parts.0",
+        _parted(
+            {"functionResponse": {"name": "f", "parts": [{"inlineData": {"mimeType": "audio/mp3", "data": "AAAA"}}]}}
+        ),
+    ),
+    (
+        "contents.0.parts.0",
+        _gemini(contents=[{"role": "model", "parts": [{"functionResponse": {"name": "f", "response": {}}}]}]),
+    ),
+    (
+        "toolConfig.functionCallingConfig.allowedFunctionNames.0",
+        _gemini(tools=[NAMED], toolConfig={"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["g"]}}),
+    ),
     ("contents.0.parts.0.inlineData", _parted({"inlineData": {"mimeType": "video/mp4", "data": "AAAA"}})),
     (
         "contents.0.parts.0.fileData",
@@ -88,6 +108,29 @@ CONVERSE: list[tuple[str, dict[str, Any]]] = [
     ("system.0", _converse({"text": "Hi"}, system=[{"image": {}}])),
     ("messages.0.role", _converse(role="tool")),
     ("messages.0.content.0", _converse({"text": "a", "image": {}})),
+    ("messages.0.content.0", _converse({"guardContent": {}})),
+    ("messages.0.content.0.text", _converse({"text": 1})),
+    (
+        "messages.0.content.0.document.source.bytes",
+        _converse({"document": {"name": "n", "format": "txt", "source": {"bytes": "/w=="}}}),
+    ),
+    (
+        "messages.0.content.0.document.citations",
+        _converse({"document": {"name": "n", "source": {"text": "a"}, "citations": {"enabled": True}}}),
+    ),
+    (
+        "messages.0.content.0.toolUse",
+        _converse({"toolUse": {"toolUseId": "t", "name": "f", "type": "server_tool_use"}}, role="assistant"),
+    ),
+    ("messages.0.content.0.reasoningContent", _converse({"reasoningContent": {"other": 1}}, role="assistant")),
+    ("outputConfig.effort", _converse({"text": "Hi"}, outputConfig={"effort": "huge"})),
+    (
+        "outputConfig.textFormat.structure.jsonSchema.schema",
+        _converse(
+            {"text": "Hi"},
+            outputConfig={"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{"}}}},
+        ),
+    ),
 ]
 CASES = [*(("gemini", *case) for case in GEMINI), *(("converse", *case) for case in CONVERSE)]
 

@@ -14,6 +14,7 @@ import openai
 import pytest
 
 from nexus.accounting.record import Outcome
+from nexus.protocols.multipart import LONGEST_HEAD, MOST_PARTS
 from nexus.protocols.operation import PASSED
 from nexus.providers.openai.endpoints import endpoints_of
 from nexus.upstream.upload import IN_MEMORY
@@ -153,6 +154,10 @@ FORM_FAULTS: dict[str, tuple[bytes, str]] = {
     ),
     "a boundary after LF": (form().replace(b"--not", b"\n--" + BOUNDARY), "a boundary is not on its own line"),
     "a longer boundary": (form().replace(b"--not", b"--" + BOUNDARY + b"x"), "a boundary line has trailing data"),
+    "text before the form": (b"x" + form(), "it does not begin with its boundary"),
+    "a long head": (form().replace(b'name="model"', b'name="model"' + b" " * LONGEST_HEAD), "of a part do not end"),
+    "a name in Latin-1": (form().replace(b'name="model"', b'name="mod\xe9l"'), "the headers of a part are not UTF-8"),
+    "many parts": (form(*[("x", b"")] * MOST_PARTS), f"it has more than {MOST_PARTS} parts"),
     "no end": (form()[:-20], "its last boundary is missing"),
     "data after the end": (form() + b"--" + BOUNDARY, "there is data after its last boundary"),
 }

@@ -10,19 +10,20 @@ from collections.abc import Mapping
 
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
+from nexus.late import pattern
 from nexus.protocols.answer_relay import Passthrough, Tap
 from nexus.protocols.chat.read_error import read_stream_error
 from nexus.protocols.chat.stops import finish_word
 from nexus.protocols.chat.usage import read_usage
 from nexus.protocols.contract import Document
-from nexus.protocols.raw_json import COLON, OPEN_OBJECT, past_space, value_end
+from nexus.protocols.raw_json import value_end
 from nexus.protocols.sse import Frame
-from nexus.wire import Json, count, decode, mapping, sequence, text
+from nexus.wire import Json, count, decode_object, mapping, sequence, text
 
 TAIL = 16 * 1024
 """Number of bytes at the end of a long answer that are searched for its usage."""
 
-_USAGE = b'"usage"'
+_USAGE = pattern(rb'"usage"\s*:\s*(?=\{)')
 _LAST = frozenset({"image_generation.completed", "image_edit.completed", "speech.audio.done", "transcript.text.done"})
 """The last events of one image, one speech, one transcript."""
 
@@ -103,17 +104,5 @@ def _last_usage(tail: bytes) -> Json:
 
     In a JSON string its quotes would be escaped, so it is a member, or a whole string, which no colon follows.
     """
-    key = tail.rfind(_USAGE)
-    if key < 0:
-        return None
-    colon = past_space(tail, key + len(_USAGE))
-    if tail[colon : colon + 1] != bytes([COLON]):
-        return None
-    start = past_space(tail, colon + 1)
-    if tail[start : start + 1] != bytes([OPEN_OBJECT]):
-        return None
-    try:
-        usage: Json = decode(tail[start : value_end(tail, start)])
-    except ValueError:
-        return None
-    return usage
+    starts = [found.end() for found in _USAGE.finditer(tail)]
+    return decode_object(tail[starts[-1] : value_end(tail, starts[-1])]) if starts else None

@@ -4,8 +4,7 @@ reported; nothing is clamped.
 
 from __future__ import annotations
 
-from nexus.conversation.parts import Request, Thinking, ToolChoice
-from nexus.dataclasses import replace
+from nexus.conversation.parts import Request, ToolChoice
 from nexus.errors import InvalidRequest, UnsupportedFeature
 from nexus.models import efforts
 from nexus.models.chat_server import ChatServer
@@ -103,7 +102,7 @@ def _write_thinking(request: Request, target: Target, body: dict[str, Json], dro
     if (switch := target.chat.off_switch) is not None and is_off(request.thinking, body, drops):
         body |= switch
         return
-    if request.thinking is not None and (level := _level(request.thinking, target, drops)) is not None:
+    if request.thinking is not None and (level := write_effort(request.thinking, target, drops)) is not None:
         body["reasoning_effort"] = level
     effort, gpt = body.get("reasoning_effort"), target.gpt
     if gpt is None or not refused_on_chat(gpt, tools=bool(request.tools), effort=effort):
@@ -115,13 +114,6 @@ def _write_thinking(request: Request, target: Target, body: dict[str, Json], dro
     elif gpt.chat == "with_none":
         drops.add("thinking")
         body["reasoning_effort"] = efforts.OFF
-
-
-def _level(thinking: Thinking, target: Target, drops: Drops) -> str | None:
-    """The effort to request from the model, if any."""
-    if not thinking.enabled and thinking.effort is not None and target.claude.off == "never":
-        thinking = replace(thinking, enabled=True)
-    return write_effort(thinking, target, drops)
 
 
 def _takes_stop(request: Request, target: Target) -> bool:

@@ -42,7 +42,7 @@ class StreamWriter(EventWriter[bytes]):
         self._include_usage = envelope.request.include_usage
         self._parts: dict[int, StreamPart] = {}
         self._calls: dict[int, int] = {}
-        self._images: dict[int, int] = {}
+        self._images = 0
         self._silent: set[int] = set()
         self._kept: list[Event] = []
         self._extra: dict[str, Json] = {}
@@ -74,8 +74,8 @@ class StreamWriter(EventWriter[bytes]):
             case Reasoning(text=words) | Refusal(text=words):
                 return self._extend(index, words) if words else b""
             case Image():
-                self._images[index] = len(self._images)
-                return self._chunk({"images": [write_answer_image(part, self._images[index])]})
+                self._images += 1
+                return self._chunk({"images": [write_answer_image(part, self._images - 1)]})
 
     def _start_custom(self, index: int, part: ToolCall) -> bytes:
         self._inputs[index] = [part.arguments]
@@ -115,8 +115,6 @@ class StreamWriter(EventWriter[bytes]):
             case Text():
                 self._extra = write_extra(late) or self._extra
                 return b""
-            case Image() if late not in (None, part.signature):
-                return self._chunk({"images": [{"index": self._images[index], **write_extra(late)}]})
             case _:
                 return b""
 

@@ -115,8 +115,7 @@ class StreamReader:
                     events += self._piece(block, text(mapping(value).get("input")), ToolCall("", "", ""))
                 case "citation":
                     events += self._piece(block, "", Text(""))
-                    if (cited := self._parts.get(block)) is not None:
-                        cited.citations.append(value)
+                    self._parts.open[block].citations.append(value)
                 case _:
                     events += self._dropped.events(kind)
         return events
@@ -130,8 +129,8 @@ class StreamReader:
                 continue
             piece = text(value) if kind == "text" else ""
             events += self._piece(block, piece, Reasoning("", Signature(OWN, ""), redacted=redacted))
-            part = self._parts.get(block)
-            if part is not None and kind != "text" and text(value):
+            if kind != "text" and text(value):
+                part = self._parts.open[block]
                 known = part.signature.value if part.signature is not None else ""
                 part.signature = Signature(OWN, _joined(known, text(value)) if redacted else known + text(value))
         return events

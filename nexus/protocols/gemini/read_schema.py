@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nexus.errors import InvalidRequest
 from nexus.protocols.checks import an_array, an_object, is_whole
 from nexus.wire import Json, mapping, sequence
 
 Schema = Mapping[str, Json]
 
-MOST_DEEP = 64
 _COUNTS = frozenset({"minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"})
 _RENAMED = {"ref": "$ref", "defs": "$defs"}
 _GONE = frozenset({"nullable", "propertyOrdering", "example"})
@@ -24,14 +22,12 @@ _LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 _ONES = frozenset({"items", "additionalProperties", "not"})
 
 
-def read_schema(schema: Schema, path: str, depth: int = 0) -> dict[str, Json]:
-    if depth > MOST_DEEP:
-        raise InvalidRequest.about(path, "the schema is nested too deeply")
+def read_schema(schema: Schema, path: str) -> dict[str, Json]:
     written: dict[str, Json] = {}
     for given, value in schema.items():
         name = _RENAMED.get(given, given)
         if name not in _GONE and value is not None:
-            written[name] = _member(name, value, f"{path}.{given}", depth)
+            written[name] = _member(name, value, f"{path}.{given}")
     if "example" in schema and "examples" not in written:
         written["examples"] = [schema["example"]]
     if isinstance(kind := written.get("type"), str):
@@ -43,21 +39,21 @@ def read_schema(schema: Schema, path: str, depth: int = 0) -> dict[str, Json]:
     return written
 
 
-def _member(name: str, value: Json, path: str, depth: int) -> Json:
+def _member(name: str, value: Json, path: str) -> Json:
     if name in _MAPS:
         held = an_object(value, path)
-        return {own: _inner(inner, f"{path}.{own}", depth) for own, inner in held.items()}
+        return {own: _inner(inner, f"{path}.{own}") for own, inner in held.items()}
     if name in _LISTS:
-        return [_inner(inner, f"{path}.{at}", depth) for at, inner in enumerate(an_array(value, path))]
+        return [_inner(inner, f"{path}.{at}") for at, inner in enumerate(an_array(value, path))]
     if name in _ONES:
-        return _inner(value, path, depth)
+        return _inner(value, path)
     if name in _COUNTS and isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 20:
         return int(value)
     return value
 
 
-def _inner(value: Json, path: str, depth: int) -> Json:
-    return value if isinstance(value, bool) else read_schema(an_object(value, path), path, depth + 1)
+def _inner(value: Json, path: str) -> Json:
+    return value if isinstance(value, bool) else read_schema(an_object(value, path), path)
 
 
 def _write_type(written: dict[str, Json], kind: str) -> None:

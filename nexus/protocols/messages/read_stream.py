@@ -116,7 +116,7 @@ class StreamReader:
         self._foreign.discard(at)
         self.complete = False
         written = self._parts.start(at, part, held)
-        if written and isinstance(part, Text) and (known := self._parts.get(at)) is not None:
+        if written and isinstance(part, Text) and (known := self._parts.open.get(at)) is not None:
             known.citations += sequence(block.get("citations"))
         return written
 
@@ -133,8 +133,7 @@ class StreamReader:
         if kind not in ("citations_delta", "signature_delta"):
             return self._parts.extend(at, piece, empty)
         written = self._parts.extend(at, "", empty)
-        if (known := self._parts.get(at)) is None:
-            return written
+        known = self._parts.open[at]
         if kind == "citations_delta":
             known.citations.append(delta.get(name))
         elif piece:

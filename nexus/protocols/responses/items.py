@@ -164,8 +164,6 @@ class ReasoningComposer(ItemComposer):
         return {"type": "reasoning", "summary": []}
 
     def extend(self, words: str) -> list[ResponseEvent]:
-        if self._redacted:
-            return []
         part = {"type": "summary_text", "text": ""}
         added = (
             [] if self._pieces else [self.event("response.reasoning_summary_part.added", summary_index=0, part=part)]

@@ -137,8 +137,6 @@ class ItemsReader:
             self._waiting = signature
         elif self._assistant and isinstance(last := self._assistant[-1], Text | ToolCall | Image):
             self._assistant[-1] = replace(last, signature=signature)
-        else:
-            self._assistant.append(Text("", signature=signature))
 
     def _read_call(self, item: Body, path: str) -> None:
         name = qualify(maybe_string(item, "namespace", path), a_string(item, "name", path))

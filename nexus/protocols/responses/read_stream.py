@@ -26,7 +26,7 @@ from nexus.dataclasses import replace
 from nexus.errors import VendorError
 from nexus.protocols.codec import AnswerOrigin
 from nexus.protocols.error_words import kind_of_event
-from nexus.protocols.open_parts import OpenParts
+from nexus.protocols.open_parts import OpenPart, OpenParts
 from nexus.protocols.responses.read_error import is_answer, read_stream_error
 from nexus.protocols.responses.read_output import READ, has_counterpart, read_output
 from nexus.protocols.responses.read_parts import lost, read_annotation
@@ -128,7 +128,7 @@ class StreamReader:
 
     def _end_content(self, key: _Key, part: Mapping[str, Json]) -> list[Event]:
         """The end of a content part, with text and annotations that only it has."""
-        known = self._parts.get(key)
+        known = self._parts.open.get(key)
         if known is None:
             return []
         self._hold(key, text(part.get("text")) or text(part.get("refusal")))
@@ -137,20 +137,20 @@ class StreamReader:
 
     def _hold(self, key: _Key, words: str) -> list[Event]:
         """Keeps the whole text of an open part, in case no delta of it comes."""
-        if words and (known := self._parts.get(key)) is not None:
+        if words and (known := self._parts.open.get(key)) is not None:
             known.held = words
         return []
 
     def _cite(self, key: _Key, entry: Mapping[str, Json]) -> list[Event]:
         self._cited[key] = self._cited.get(key, 0) + 1
-        read, part = read_annotation(entry), self._parts.get(key)
+        read, part = read_annotation(entry), self._parts.open.get(key)
         if isinstance(read, str) or part is None:
             return [ContentDropped(read if isinstance(read, str) else "annotations")]
         return [Cited(part.index, read)]
 
     def _read_arguments(self, event: Mapping[str, Json]) -> list[Event]:
         key = _whole_key(event)
-        if self._parts.get(key) is None:
+        if self._parts.open.get(key) is None:
             # The called tool is not known yet: the end of the item has it, and the arguments.
             if key[0] not in self._emitted:
                 self._nameless.add(key[0])
@@ -162,7 +162,7 @@ class StreamReader:
         number = count(event.get("summary_index") or event.get("content_index"))
         index, _ = key = _whole_key(event)
         separator: list[Event] = []
-        if self._thoughts.setdefault(index, number) != number and (known := self._parts.get(key)) is not None:
+        if self._thoughts.setdefault(index, number) != number and (known := self._parts.open.get(key)) is not None:
             separator = [PartDelta(known.index, "\n\n")]
         self._thoughts[index] = number
         return [*separator, *self._extend(key, event, Reasoning(""))]
@@ -173,17 +173,14 @@ class StreamReader:
         if index not in self._emitted:
             return self._emit(index, item)
         content, ends = sequence(item.get("content")), list[Event]()
-        for key in [key for key in self._parts.keys if key[0] == index]:
+        for key, known in [one for one in self._parts.open.items() if one[0][0] == index]:
             if key[1] == _WHOLE:
-                ends += self._end_whole(key, item)
+                ends += self._end_whole(key, known, item)
             else:
                 ends += self._end_content(key, mapping(content[key[1]]) if key[1] < len(content) else {})
         return ends
 
-    def _end_whole(self, key: _Key, item: Mapping[str, Json]) -> list[Event]:
-        known = self._parts.get(key)
-        if known is None:
-            return []
+    def _end_whole(self, key: _Key, known: OpenPart, item: Mapping[str, Json]) -> list[Event]:
         match known.part, item.get("type"):
             case Reasoning(), "reasoning":
                 thought = read_vendor_reasoning(item)
@@ -244,7 +241,7 @@ class StreamReader:
 
     def _awaits(self, index: int) -> bool:
         """Whether an item has begun and not ended."""
-        return index in self._nameless or any(key[0] == index for key in self._parts.keys)
+        return index in self._nameless or any(key[0] == index for key in self._parts.open)
 
 
 def _whole_key(event: Mapping[str, Json]) -> _Key:

@@ -194,6 +194,15 @@ WRONG: dict[str, tuple[dict[str, Json], str]] = {
         user(part("file", {"file_data": "data:text/plain;base64,/w=="})),
         f"{PART}.file.file_data",
     ),
+    "an image of no image": (
+        {
+            "messages": [
+                HI,
+                {"role": "assistant", "images": [part("image_url", {"url": "data:text/plain;base64,QQ=="})]},
+            ]
+        },
+        "messages.1.images.0",
+    ),
     "result without id": ({"messages": [{"role": "tool", "content": ""}]}, "messages.0.tool_call_id"),
     "call without id": (calling({"function": {"name": "f"}}), f"{CALL}.id"),
     "call without name": (calling({"id": "c", "function": {}}), f"{CALL}.function.name"),

@@ -149,10 +149,10 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         (),
     ),
     "plain_tools": (
-        Request((HI,), tools=(Tool("f", parameters={**BARE, "properties": {"a": RULED}}),)),
+        Request((HI,), tools=(Tool("f", parameters={**CLOSED, "properties": {"a": RULED}}),)),
         ("plain_tools",),
         "tools",
-        [{"type": "function", "function": {"name": "f", "parameters": {**BARE, "properties": {"a": PLAIN}}}}],
+        [{"type": "function", "function": {"name": "f", "parameters": {**CLOSED, "properties": {"a": PLAIN}}}}],
         ("tools.0.parameters.properties.a.pattern", "tools.0.parameters.properties.a.maxLength"),
     ),
     "no_strict": (

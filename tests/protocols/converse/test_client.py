@@ -33,6 +33,7 @@ from nexus.conversation.parts import (
     Text,
     Thinking,
     ToolCall,
+    ToolChoice,
     ToolResult,
 )
 from nexus.protocols.codec import Target
@@ -287,6 +288,20 @@ def test_openai_effort_levels_turn_thinking_on_or_off(level: str, thinking: Thin
     for more in ({"reasoning_effort": level}, {"reasoning": {"effort": level}}):
         read = CLIENT.read_request({**RICH["converse"], "additionalModelRequestFields": more})
         assert (read.request.thinking, read.dropped[1:]) == (thinking, ())
+
+
+TOOLS = [{"toolSpec": {"name": "f", "inputSchema": {"json": {}}}}]
+OPTIONS: dict[str, tuple[Wire, str, Any]] = {
+    "auto": ({"toolConfig": {"tools": TOOLS, "toolChoice": {"auto": {}}}}, "tool_choice", ToolChoice("auto")),
+    "any": ({"toolConfig": {"tools": TOOLS, "toolChoice": {"any": {}}}}, "tool_choice", ToolChoice("required")),
+    "no thinking": ({"additionalModelRequestFields": {"thinking": {"type": "disabled"}}}, "thinking", Thinking(False)),
+}
+
+
+@pytest.mark.parametrize(("members", "name", "value"), OPTIONS.values(), ids=OPTIONS)
+def test_options_are_read(members: Wire, name: str, value: Any) -> None:
+    hello = {"role": "user", "content": [{"text": "hello"}]}
+    assert getattr(CLIENT.read_request({"messages": [hello], **members}).request, name) == value
 
 
 OWN = {"reasoningContent": {"reasoningText": {"text": "t", "signature": "EqQB"}}}

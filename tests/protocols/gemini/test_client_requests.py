@@ -221,6 +221,23 @@ def test_a_schema_converted_for_google_is_read_back_unchanged(schema: Any) -> No
     assert read_schema(write_openapi_schema(schema, "x", Drops(), Copies()), "x") == schema
 
 
+GOOGLES: dict[str, tuple[Wire, Wire]] = {
+    "an example": ({"type": "STRING", "example": "a"}, {"type": "string", "examples": ["a"]}),
+    "a count as Google's SDKs write it": ({"type": "ARRAY", "minItems": "1"}, {"type": "array", "minItems": 1}),
+    "no type": ({"type": "TYPE_UNSPECIFIED"}, {}),
+    "null among values": ({"enum": ["a"], "nullable": True}, {"enum": ["a", None]}),
+    "null among alternatives": (
+        {"anyOf": [{"type": "STRING"}], "nullable": True},
+        {"anyOf": [{"type": "string"}, {"type": "null"}]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "schema"), GOOGLES.values(), ids=GOOGLES)
+def test_what_only_googles_schemas_have_is_read(given: Wire, schema: Wire) -> None:
+    assert read_schema(given, "x") == schema
+
+
 OWN: Wire = {"text": "t", "thought": True, "thoughtSignature": "QUJD"}
 TAGGED = write_signature(Signature("messages", "abc"))
 FOREIGN: dict[str, tuple[Wire, Wire | None, Wire | None]] = {

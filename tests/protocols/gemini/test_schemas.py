@@ -117,6 +117,17 @@ CASES: dict[str, tuple[Any, dict[str, Any], list[str]]] = {
     "formats": ({"type": "string", "format": "uuid"}, {"type": "STRING"}, ["p.format"]),
     "known formats": ({"type": "string", "format": "date-time"}, {"type": "STRING", "format": "date-time"}, []),
     "validators of another type": ({"type": "string", "maximum": 3}, {"type": "STRING"}, ["p.maximum"]),
+    "several types beside alternatives": (
+        {"type": ["string", "integer"], "anyOf": [{"type": "string"}]},
+        {"type": "STRING"},
+        ["p.type"],
+    ),
+    "anyOf beside oneOf": (
+        {"anyOf": [{"type": "string"}], "oneOf": [{"type": "string"}]},
+        {"type": "STRING"},
+        ["p.oneOf"],
+    ),
+    "an enum of numbers": ({"enum": [1, 2]}, {"type": "INTEGER", "format": "enum", "enum": ["1", "2"]}, []),
     "anything": (True, {}, []),
     "empty": ({}, {}, []),
 }
@@ -213,6 +224,35 @@ def test_a_recursive_answer_schema_inside_all_of_is_rejected() -> None:
     with pytest.raises(UnsupportedFeature) as caught:
         write_json_schema(_tree({"required": ["child"]}), "p", Drops(), Copies(), answer=True)
     assert "recursive in what allOf combines" in caught.value.message
+
+
+ANSWERS: dict[str, tuple[Any, Any, list[str]]] = {
+    "a constant": ({"const": "x"}, {"enum": ["x"]}, []),
+    "null alone": ({"enum": [None]}, {"type": "null"}, []),
+    "values or null": (
+        {"type": ["string", "null"], "enum": ["a", None]},
+        {"anyOf": [{"type": "string", "enum": ["a"]}, {"type": "null"}]},
+        [],
+    ),
+    "values that Google does not have": ({"enum": [True]}, {"description": "{enum: [True]}"}, ["p.enum"]),
+    "exclusive bounds": (
+        {"type": "integer", "exclusiveMinimum": 0, "exclusiveMaximum": 9},
+        {"type": "integer", "minimum": 1, "maximum": 8},
+        [],
+    ),
+    "a contradiction": (
+        {"allOf": [{"type": "string"}, {"type": "integer"}]},
+        {"description": "{allOf: [{'type': 'string'}, {'type': 'integer'}]}"},
+        ["p.allOf"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("schema", "expected", "lost"), ANSWERS.values(), ids=ANSWERS)
+def test_schemas_of_answers_use_the_keywords_that_google_has(schema: Any, expected: Any, lost: list[str]) -> None:
+    drops = Drops()
+    assert write_json_schema(schema, "p", drops, Copies(), answer=True) == expected
+    assert list(drops.names) == lost
 
 
 def test_tool_schemas_are_converted_for_an_old_server() -> None:

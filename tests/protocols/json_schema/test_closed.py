@@ -86,6 +86,22 @@ CLOSED: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
         (".additionalProperties",),
     ),
     "no properties at all": (obj(), obj(), ()),
+    "a known format is kept": (
+        obj(n={"type": "string", "format": "date", "minItems": 1}),
+        obj(n={"type": "string", "format": "date", "description": "{minItems: 1}"}),
+        (".properties.n.minItems",),
+    ),
+    "several types, one with members, of a constant": (
+        obj(n={"type": ["array", "null"], "const": None}),
+        obj(n={"const": None}),
+        (),
+    ),
+    "an array of anything": (obj(n={"type": "array"}), obj(n={"type": "array"}), ()),
+    "allOf of one reference": (
+        obj(a={"allOf": [{"$ref": "#/$defs/b"}], "default": None}) | {"$defs": {"b": {"type": "string"}}},
+        obj(a={"$ref": "#/$defs/b"}) | {"$defs": {"b": {"type": "string"}}},
+        (),
+    ),
     "allOf of objects is merged": (
         {
             "allOf": [{"$ref": "#/$defs/a"}, {"properties": {"y": {"type": "integer"}}, "required": ["y"]}],
@@ -127,6 +143,9 @@ TREE = {"type": "object", "properties": {"child": {"$ref": "#/$defs/tree"}}, "ad
 NOT_CLOSED: dict[str, tuple[Any, str]] = {
     "any value": ({}, "any value"),
     "any value inside": (obj(a={}), "properties.a: any value"),
+    "any value in short": (True, "any value"),
+    "any value inside, in short": (obj(a=True), "properties.a: any value"),
+    "no value": (obj(a=False), "properties.a: no value"),
     "a free map": (obj(a={"type": "object"}), "properties.a: an object of any properties"),
     "a map": (obj(a={"type": "object", "additionalProperties": {"type": "string"}}), "any properties"),
     "pattern properties": (

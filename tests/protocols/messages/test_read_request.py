@@ -228,6 +228,29 @@ REFUSED: dict[str, tuple[dict[str, Any], type[NexusError], str]] = {
     "message not an object": ({"messages": ["x"]}, InvalidRequest, "messages.0"),
     "role": ({"messages": [{"role": "tool", "content": ""}]}, InvalidRequest, "messages.0.role"),
     "no content": ({"messages": [{"role": "user"}]}, InvalidRequest, "messages.0.content"),
+    "no content of an answer": ({"messages": [USER, {"role": "assistant"}]}, InvalidRequest, "messages.1.content"),
+    "an image from elsewhere": (
+        {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "ftp"}}]}]},
+        UnsupportedFeature,
+        "messages.0.content.0.source.type",
+    ),
+    "a result of another kind": (
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "video"}]}],
+                }
+            ]
+        },
+        UnsupportedFeature,
+        "messages.0.content.0.content.0",
+    ),
+    "an output format": (
+        {"output_config": {"format": {"type": "regex"}}},
+        UnsupportedFeature,
+        "output_config.format.type",
+    ),
     "content number": ({"messages": [{"role": "user", "content": 1}]}, InvalidRequest, "messages.0.content"),
     "block number": ({"messages": [{"role": "user", "content": [1]}]}, InvalidRequest, "messages.0.content.0"),
     "no type": ({"messages": [{"role": "user", "content": [{}]}]}, InvalidRequest, "messages.0.content.0.type"),

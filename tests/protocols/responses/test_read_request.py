@@ -110,6 +110,10 @@ def parts_of(*content: dict[str, Any]) -> tuple[Part, ...]:
             Image(Link("https://e.org/x"), "low"),
         ),
         (
+            {"type": "input_image", "image_url": "data:application/pdf;base64,AA=="},
+            Document(Inline("application/pdf", "AA==")),
+        ),
+        (
             {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AA=="},
             Document(Inline("application/pdf", "AA=="), "a.pdf"),
         ),
@@ -193,6 +197,11 @@ def test_a_web_search_of_an_earlier_answer_is_dropped_and_reported() -> None:
             "image_generation",
         ),
         ({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search_preview"}}, "tool_choice", "web_sea"),
+        (
+            {"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "mcp", "name": "x"}]}]},
+            "tools.0.tools.0",
+            "mcp",
+        ),
         ({"previous_response_id": "resp_1"}, "previous_response_id", "store: false"),
         ({"store": True}, "store", "response_store"),
         ({"conversation": "conv_1"}, "conversation", "whole conversation"),
