@@ -6,8 +6,7 @@ A Call never changes; its progress is in ``relay/call_state``. Any thread may th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping
 
 from nexus.auth.identity import Identity
 from nexus.cancel import Cancel
@@ -19,47 +18,6 @@ from nexus.headers.tracing import TraceContext
 from nexus.protocols.operation import GENERATE, Operation
 from nexus.upstream.upload import Upload
 from nexus.wire import Json
-
-
-class Answers(Protocol):
-    """Earlier answers of a call's owner, by id; the dialect defines what a record holds."""
-
-    def find(self, ids: Collection[str]) -> Mapping[str, Mapping[str, Json]]:
-        """The stored ones. Raises ClientError."""
-        ...
-
-    def keep(self, id: str, record: Mapping[str, Json]) -> None: ...
-
-    def forget(self, id: str) -> bool:
-        """Deletes an answer; returns whether it existed. Raises ClientError."""
-        ...
-
-
-class VendorIds(Protocol):
-    """The owners of what a vendor stores. ``guards``: only the caller who received an id may use it."""
-
-    guards: bool
-
-    def check(self, provider: str, ids: Sequence[tuple[str, str]]) -> None:
-        """Checks the ids that a call names, each with its field. Raises ClientError."""
-        ...
-
-    def makers(self, providers: Sequence[str], ids: Sequence[str]) -> frozenset[str]:
-        """The providers that gave this caller all of these ids. Raises Overloaded if the store is unavailable."""
-        ...
-
-    def keep(self, provider: str, ids: Iterable[str]) -> None:
-        """Stores the ids in the vendor's answer as the caller's."""
-        ...
-
-    def owe(self, provider: str, id: str, counted: bytes) -> None:
-        """Stores how an answer was counted whose usage is not known yet."""
-        ...
-
-    def owed(self, provider: str, id: str) -> bytes | None:
-        """Takes what ``owe`` stored; only one of concurrent readers gets it. Raises ClientError."""
-        ...
-
 
 LONGEST_TAG = 128
 

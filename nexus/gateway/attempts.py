@@ -77,11 +77,8 @@ class Attempts:
         plan.overflow = tuple(one for one in plan.overflow if one.name not in refused)
         plan.budget = tuple(one for one in plan.budget if one.name not in refused)
 
-    def open(self, state: CallState, gate: Gate) -> OpenedReply:
+    def open(self, state: CallState, plan: Plan, gate: Gate) -> OpenedReply:
         """Returns an answer that has begun. Raises the error for the client."""
-        plan = state.plan
-        if plan is None:
-            raise RuntimeError("a call without a plan")
         while True:
             candidate = self._ready(state, plan)
             attempt, alarms = self._begin(state, plan, candidate)

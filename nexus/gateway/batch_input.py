@@ -21,7 +21,7 @@ from nexus.protocols.raw_json import Span
 from nexus.provider import Provider
 from nexus.provider.route import Route
 from nexus.relay.files import LONGEST_LINE
-from nexus.upstream.upload import Upload
+from nexus.upstream.upload import Spool
 from nexus.wire import decode, encode
 
 MOST_REQUESTS = 100_000
@@ -31,13 +31,11 @@ MOST_LINES = 2 * MOST_REQUESTS
 """Maximum number of lines, blank ones included: reading each takes time."""
 
 
-def lines_of(upload: Upload, path: Sequence[str]) -> Iterator[BatchRequest]:
-    """The requests in the upload's file, with positions counted from the beginning of the upload. Raises
+def lines_of(spool: Spool, file: Span, path: Sequence[str]) -> Iterator[BatchRequest]:
+    """The requests in the file of an upload, with positions counted from the beginning of the upload. Raises
     InvalidRequest."""
-    if upload.file is None:
-        return
-    start, end = upload.file
-    with upload.spool.window() as window:
+    start, end = file
+    with spool.window() as window:
         number = 0
         while start < end:
             found = window.find(b"\n", start, end)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from nexus.accounting.database import Transaction
 from nexus.accounting.writing import items_of, write
-from nexus.call import Call, VendorIds
+from nexus.call import Call
 from nexus.conversation.usage import DEAREST, Usage
 from nexus.errors import ClientError
 from nexus.gateway.admission import Admission
@@ -20,12 +20,13 @@ from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.candidate import Candidate
 from nexus.relay.file_call import Booked, FileCall, Used
 from nexus.relay.records import call_record
+from nexus.response_store.vendor_ids import VendorIds
 from nexus.settings.model import ModelSettings
 from nexus.wire import decode_object, encode, text
 
 log = logging.getLogger("nexus.usage")
 
-IdsOf = Callable[[Call], VendorIds | None]
+IdsOf = Callable[[Call], VendorIds]
 
 
 def book(state: CallState, admission: Admission, ids_of: IdsOf) -> None:
@@ -53,13 +54,11 @@ def _book_answer(state: CallState, last: Attempt, admission: Admission, ids_of: 
     call, keeper, route, usage = state.call, last.candidate.keeper, last.route, last.usage
     if call.operation.spends:
         is_open = usage is None and last.tap.stop_reason is None and call.document.get("store") is not False
-        if is_open and (ids := ids_of(call)) is not None:
+        if is_open:
             counted = {} if state.reservation is None else state.reservation.counted_as
-            ids.owe(keeper, last.tap.answer_id, encode({"alias": route.alias, **counted}))
+            ids_of(call).owe(keeper, last.tap.answer_id, encode({"alias": route.alias, **counted}))
         return
-    ids = None if usage is None else ids_of(call)
-    owed = None if ids is None else ids.owed(keeper, last.tap.answer_id)
-    if usage is not None and owed is not None:
+    if usage is not None and (owed := ids_of(call).owed(keeper, last.tap.answer_id)) is not None:
         before = decode_object(owed)
         alias = text(before.get("alias"))
         settings = route.provider.settings.models.get(alias, ModelSettings())

@@ -58,8 +58,7 @@ class FileCalls:
         """Plans where the call goes and fills ``state.file_call``. Raises ClientError."""
         call = state.call
         codec = DIALECTS[call.dialect].files
-        if codec is None:
-            raise RuntimeError(f"{call.dialect} has no files")
+        assert codec is not None, "the dialect has operations on files"
         request, owner = codec.read(call.method, call.path), call.identity.owner
         if owner is None:
             raise PermissionDenied("the caller cannot be identified, so neither can their files and batches")
@@ -156,9 +155,9 @@ class FileCalls:
         file_call.upload, file_call.purpose = call.upload, str(call.document.get("purpose") or "")
         if file_call.purpose != BATCH or not file_call.codec.request_path:
             return wanted(call, providers) or only(providers), None
-        if call.upload.file is None:
+        if (lines := call.upload.file) is None:
             raise InvalidRequest.about("file", "expected one file")
-        batch = writer.write(lines_of(call.upload, file_call.codec.request_path))
+        batch = writer.write(lines_of(call.upload.spool, lines, file_call.codec.request_path))
         file_call.models, file_call.upload = batch.models, replace(call.upload, edits=batch.edits)
         return batch.provider, batch.keepers
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from nexus.call import Call, VendorIds
+from nexus.call import Call
 from nexus.errors import InvalidRequest, NexusError
 from nexus.gateway.affinity import session_of
 from nexus.gateway.candidates import candidates_of
@@ -21,6 +21,7 @@ from nexus.provider.route import Route
 from nexus.relay.call_state import CallState
 from nexus.relay.candidate import Candidate, Plan
 from nexus.relay.lanes import passes
+from nexus.response_store.vendor_ids import VendorIds
 
 Excluded = Mapping[str, NexusError]
 """By the name of a candidate, why it is skipped."""
@@ -29,7 +30,7 @@ Named = Sequence[tuple[str, str]]
 """The ids of stored objects in a request, each with its field; "" for the path."""
 
 
-def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
+def pin(state: CallState, plan: Plan, ids: VendorIds) -> Excluded:
     """The candidates to skip. Raises NotFound if the call names an object of another caller, InvalidRequest if it is
     unclear which object it names."""
     candidates = plan.left
@@ -38,8 +39,6 @@ def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
         return {}
     several = len({one.keeper for one in candidates}) > 1
     without_files = _without_files(state.call, candidates, passing) if several else {}
-    if ids is None:
-        return without_files
     dialect = DIALECTS[state.call.dialect]
     if ids.guards and dialect.has_vendor_ids:
         check_stored_names(state.call.body, state.call.document)
@@ -58,12 +57,10 @@ def pin(state: CallState, plan: Plan, ids: VendorIds | None) -> Excluded:
     return {**elsewhere, **without_files}
 
 
-def maker(call: Call, storing: Iterable[Route], ids: VendorIds | None) -> str:
+def maker(call: Call, storing: Iterable[Route], ids: VendorIds) -> str:
     """The name of the provider that made the object in the path; "" if none is known, or several are. Raises
     Overloaded if the store of ids is unavailable."""
     named = [id for _, id in DIALECTS[call.dialect].vendor_ids(call.path, {})]
-    if ids is None or not named:
-        return ""
     keepers = {
         one.keeper: route.provider.name
         for route in storing

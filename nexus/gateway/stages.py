@@ -17,7 +17,7 @@ from nexus.accounting.file_owners import FileOwners
 from nexus.auth.authenticator import Authenticator
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity, Pending
-from nexus.call import Answers, Call
+from nexus.call import Call
 from nexus.errors import Cancelled, InvalidRequest, NexusError, NotFound, Overloaded, ProtocolError, VendorError
 from nexus.errors.unforeseen import stand_in
 from nexus.gateway.admission import Admission
@@ -35,6 +35,7 @@ from nexus.relay.answer import Head, OpenedReply, own_answer
 from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.failures import GIVEN_UP, log_attempt
 from nexus.relay.stream import drain
+from nexus.response_store.responses import Answers
 from nexus.wire import encode
 
 log = logging.getLogger("nexus.gateway")
@@ -219,15 +220,17 @@ class Gateway:
 
     def _open(self, state: CallState, sink: Sink) -> OpenedReply:
         if state.call.operation.relay == "files":
-            self._attempts.take_early(state, self._files.plan(state))
-            return self._attempts.open(state, sink)
+            by_file = self._files.plan(state)
+            self._attempts.take_early(state, by_file)
+            return self._attempts.open(state, by_file, sink)
         if state.plan is None:
             # Nexus did not store it, so a vendor may have it.
             self._plan_stored(state, may_wait=True)
-        if (plan := state.plan) is not None:
-            self._attempts.refuse(state, plan, pin(state, plan, self._ids(state.call)))
-            self._attempts.refuse(state, plan, strangers_files(state.call, plan, self._owners))
-        return self._attempts.open(state, sink)
+        plan = state.plan
+        assert plan is not None, "a call that may wait is planned or rejected"
+        self._attempts.refuse(state, plan, pin(state, plan, self._ids(state.call)))
+        self._attempts.refuse(state, plan, strangers_files(state.call, plan, self._owners))
+        return self._attempts.open(state, plan, sink)
 
 
 def _passed_on(error: NexusError, sink: Sink) -> bool:
@@ -265,6 +268,5 @@ async def identify(
     if isinstance(identity, Pending):
         await wait(identity.fetched)
         identity = authenticator.authenticate(lines, last=True)
-    if isinstance(identity, Pending):
-        raise AssertionError("with last=True an authenticator never returns Pending")
+    assert not isinstance(identity, Pending), "with last=True an authenticator never returns Pending"
     return identity

@@ -21,7 +21,6 @@ from nexus.errors import (
     InternalError,
     InvalidRequest,
     NexusError,
-    Overloaded,
     ProtocolError,
     Unreachable,
     UnsupportedFeature,
@@ -195,12 +194,12 @@ def final_error(plan: Plan) -> NexusError:
     """
     if plan.error is not None:
         return plan.error
-    if not plan.skips:
-        return Overloaded("no target is available; retry in a moment", retry_after=1)
-    for failures in (("too_small",), ("not_expressible",), ("no_room", "over_limit")):
-        if found := [skip for skip in plan.skips if skip.failure in failures]:
-            return _shortest_wait(found)
-    return plan.skips[0].error
+    first = min(_ORDER[skip.failure] for skip in plan.skips)
+    return _shortest_wait([skip for skip in plan.skips if _ORDER[skip.failure] == first])
+
+
+_ORDER = {"too_small": 0, "not_expressible": 1, "no_room": 2, "over_limit": 2}
+"""The order in which rejections of our own are returned."""
 
 
 def _shortest_wait(skips: Sequence[Skip]) -> NexusError:

@@ -52,7 +52,7 @@ class AnswerRelay(ABC):
     """Whether a complete answer may be forwarded before its end: a long one, or one that is not JSON."""
 
     opaque: ClassVar[bool] = False
-    """Whether answers are not read at all, including event streams."""
+    """Whether answers are not read at all, including event streams: they pass only in pieces."""
 
     def __init__(self, tap: Tap) -> None:
         self.tap = tap
@@ -90,9 +90,6 @@ class Opaque(AnswerRelay):
 
     def body(self, raw: bytes) -> bytes:
         return raw
-
-    def frame(self, frame: Frame) -> bytes:
-        return frame.raw
 
 
 class Passthrough(AnswerRelay):

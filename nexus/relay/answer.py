@@ -76,9 +76,8 @@ def open_reply(attempt: Attempt, lane: Lane, reply: UpstreamReply) -> OpenedRepl
     if not 200 <= reply.status < 300 and not (reply.status == 304 and lane.relay.opaque):
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     kind = media_type(reply.headers.get("content-type", ""))
-    streams = kind == STREAM and not lane.relay.opaque
-    if streams or call.stream:
-        streams = is_stream(read(attempt, reply, ahead=True), kind)
+    may_stream = (kind == STREAM or call.stream) and not lane.relay.opaque
+    streams = may_stream and is_stream(read(attempt, reply, ahead=True), kind)
     if streams and lane.translates and not call.stream:
         raise ProtocolError(f"{name} answered a non-streaming call with a stream", provider=name)
     vendor = redactor.cut_headers(reply.headers)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from nexus.accounting.record import Charge, KeyClass, Outcome, outcome_of
-from nexus.call import Answers, Call, VendorIds
+from nexus.call import Call
 from nexus.cancel import Cancel
 from nexus.conversation.usage import Usage, parts_of
 from nexus.dataclasses import dataclass, field, replace
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from nexus.provider.route import Route
     from nexus.relay.candidate import Candidate, Plan
     from nexus.relay.file_call import Booked, FileCall
+    from nexus.response_store.responses import Answers
+    from nexus.response_store.vendor_ids import VendorIds
 
 Phase = Literal["prepared", "sent", "answered", "content"]
 """How far an attempt got: nothing sent, request sent, head received, content passed on."""

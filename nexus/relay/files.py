@@ -50,8 +50,7 @@ def _relay(attempt: Attempt, file_call: FileCall) -> AnswerRelay:
 
 def file_call_of(attempt: Attempt) -> FileCall:
     file_call = attempt.state.file_call
-    if file_call is None:
-        raise RuntimeError("the call is not about files or batches")
+    assert file_call is not None, "the call is about files or batches"
     return file_call
 
 
@@ -76,20 +75,14 @@ class Object(AnswerRelay):
         return self._file_call.shown(raw, document, models)
 
 
-class Lines(AnswerRelay):
+class Lines(Opaque):
     """Lines of JSON, each edited as it passes."""
-
-    piecewise = True
-    opaque = True
 
     def __init__(self, tap: Tap, edit: Callable[[bytes, Mapping[str, Json]], bytes]) -> None:
         super().__init__(tap)
         self._edit = edit
         self._rest: list[bytes] = []
         self._size = 0
-
-    def body(self, raw: bytes) -> bytes:
-        return self.piece(raw) + self.finish()
 
     def piece(self, piece: bytes) -> bytes:
         end = piece.rfind(b"\n") + 1

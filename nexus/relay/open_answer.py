@@ -156,8 +156,7 @@ def _open_lane(attempt: Attempt, pick: Callable[[Attempt], Lane | None], lane: L
 
 def _picked(pick: Callable[[Attempt], Lane | None], attempt: Attempt) -> Lane:
     lane = pick(attempt)
-    if lane is None:
-        raise RuntimeError("a second choice found no lane")
+    assert lane is not None, "the first choice found a lane"
     return lane
 
 

@@ -21,8 +21,9 @@ _QUICK = 1
 
 
 @dataclass(slots=True)
-class StoredAnswers:
-    """The earlier answers of one call's owner. ``left`` is how many bytes the call may still read."""
+class Answers:
+    """The earlier answers of one call's owner, by id; the dialect defines what a record holds. ``left`` is how many
+    bytes the call may still read."""
 
     store: ResponseStore
     owner: StoreOwner
@@ -49,10 +50,10 @@ class StoredAnswers:
         return raw
 
 
-def answers_of(call: Call, store: ResponseStore | None, most: int) -> StoredAnswers | None:
+def answers_of(call: Call, store: ResponseStore | None, most: int) -> Answers | None:
     """The access of a call to stored answers; None if none are stored, or the owner is unknown."""
     name = call.identity.owner
     if store is None or name is None:
         return None
     payer = name or f"address {network_of(call.caller)}"
-    return StoredAnswers(store, StoreOwner(name, payer), most)
+    return Answers(store, StoreOwner(name, payer), most)

@@ -17,10 +17,11 @@ from nexus.settings.server import ResponseStoreSettings
 
 
 @dataclass(slots=True)
-class StoredVendorIds:
+class VendorIds:
     """The ids of one call. ``owner`` is None if the caller is unknown.
 
     ``serves_unknown`` lets ids pass whose owner is unknown. ``learns``: ids in the answer become the caller's.
+    ``guards``: only the caller who received an id may use it.
     """
 
     store: ResponseStore
@@ -76,11 +77,11 @@ def _usage_of(provider: str, id: str) -> str:
     return key_of(provider, f"usage\n{id}")
 
 
-def vendor_ids_of(call: Call, store: ResponseStore, settings: ResponseStoreSettings) -> StoredVendorIds:
+def vendor_ids_of(call: Call, store: ResponseStore, settings: ResponseStoreSettings) -> VendorIds:
     """The ids of a call. On an open gateway all callers share one owner; the bytes count against their address."""
     name = call.identity.owner
     if name == "":
-        return StoredVendorIds(store, StoreOwner("", call.caller), serves_unknown=True, guards=False)
+        return VendorIds(store, StoreOwner("", call.caller), serves_unknown=True, guards=False)
     is_identified = call.identity.source != "open"
     owner = None if name is None else StoreOwner(name, name)
-    return StoredVendorIds(store, owner, serves_unknown=not is_identified or settings.stored_unknown == "serve")
+    return VendorIds(store, owner, serves_unknown=not is_identified or settings.stored_unknown == "serve")
