@@ -76,7 +76,8 @@ def offered_efforts(target: Target) -> tuple[str, ...]:
         return target.efforts
     if target.gpt is not None:
         return target.gpt.efforts
-    return efforts.PLAIN if target.chat.no_effort_none or target.chat.always_thinks else efforts.LEVELS
+    never_off = target.chat.no_effort_none or target.chat.always_thinks or target.claude.off == "never"
+    return efforts.PLAIN if never_off else efforts.LEVELS
 
 
 def is_off(thinking: Thinking | None, body: Body, drops: Drops) -> bool:

@@ -196,6 +196,8 @@ def systems_as_users(raw: bytes) -> Edited:
     turns = groupby(range(len(messages)), lambda at: mapping(messages[at]).get("role") == "assistant")
     joined = [list(group) for is_assistant, group in turns if not is_assistant]
     joined = [turn for turn in joined if any(_is_system(messages[at]) for at in turn)]
+    if not joined:
+        return Edited(raw)
     raws = _raw_messages(raw)
     for first, *rest in joined:
         blocks = [block for at in (first, *rest) for block in _blocks(messages[at], raws[at])]

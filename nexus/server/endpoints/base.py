@@ -248,8 +248,6 @@ class BaseHandler(RequestHandler):
                 return MethodNotAllowed(no_proxy(self.runtime.settings), allow=())
             case HTTPError(status_code=405):
                 return MethodNotAllowed(f"{self.request.method} is not allowed here", allow=self.methods())
-            case HTTPError(status_code=404):
-                return NotFound(f"{self.request.path} does not exist")
             case HTTPError(status_code=code) if 400 <= code < 500:
                 return errors.InvalidRequest("the request could not be read")
             case _:
