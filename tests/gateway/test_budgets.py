@@ -219,7 +219,9 @@ def test_a_restart_keeps_the_charges_of_current_periods() -> None:
         Charge("b", "key:alice", "2026-11-27", 500_000),
         Charge("gone", "key:alice", "2026-11-28", 5),
     ]
-    desk.store.restore(desk.budgets.spent(charges))
+    (restored,) = desk.budgets.spent(charges)
+    assert 0 < restored.ago < restored.quota.interval, "the period has begun, and ends after its rest"
+    desk.store.restore([restored])
     with pytest.raises(BudgetExceeded, match=r"\$0\.0001 is left"):
         desk.hold()
     desk.hold(made=call(client_id="bob"))

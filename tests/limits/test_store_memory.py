@@ -87,6 +87,9 @@ def test_spending_is_restored_once_by_the_first_process() -> None:
         store.restore(earlier)
     for number, used in ((0, 8), (3, 8), (249, 8)):
         assert granted(stores[1].reserve([demand(1, 10, 3600, f"k{number}")])).standings[0].used == used
+    clock.tick(3600)
+    stores[0].restore(earlier[:1])
+    assert granted(stores[1].reserve([demand(1, 10, 3600, "k0")])).standings[0].used == 8, "in a new interval again"
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

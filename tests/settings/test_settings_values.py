@@ -154,6 +154,7 @@ REFUSED: dict[str, tuple[Callable[[str], object], object, str]] = {
     "URL: port": (read_base_url, "https://example:6061x", "invalid host or port"),
     "URL: bracket": (read_base_url, "https://[6061", "invalid host or port"),
     "proxy: path": (read_proxy_url, "http://6061.example/x", "only a scheme, a host and a port"),
+    "proxy: fragment": (read_proxy_url, "http://6061.example/#x", "only a scheme, a host and a port"),
     "URL: a socket without a path": (read_base_url, "http+unix:///", "Unix socket"),
     "URL: a socket with a query": (read_base_url, "http+unix://%2F6061/v1?x=1", "Unix socket"),
     "URL: a socket as a scheme": (read_base_url, "unix:///run/6061.sock", "must begin with"),

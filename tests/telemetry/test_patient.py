@@ -60,6 +60,8 @@ def test_dropped_lines_are_counted(pipe: tuple[int, TextIO]) -> None:
     kept, dropped = read.count(b"x\n"), int(read.split()[-4])
     assert kept + dropped == 100
     assert kept < 20
+    writer.put("y" * 999 + "\n")
+    assert os.read(reads, 1000).endswith(b"y\n"), "there is room again"
 
 
 def test_a_closed_reader_causes_no_error(pipe: tuple[int, TextIO]) -> None:

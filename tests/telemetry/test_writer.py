@@ -54,9 +54,9 @@ def test_lines_for_which_there_was_no_thread_are_written_with_the_next(
     writer = LogWriter(stream, told)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
-        writer.put("one\n")
+        writer.put("one \ud800\n")
     writer.put("two\n")
-    assert [reader.readline(), reader.readline()] == ["one\n", "two\n"]
+    assert [reader.readline(), reader.readline()] == ["one \\ud800\n", "two\n"]
 
 
 def test_callers_do_not_wait_for_a_reader_that_does_not_read(pipe: tuple[TextIO, TextIO]) -> None:

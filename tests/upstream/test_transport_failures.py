@@ -41,6 +41,7 @@ from tests.peers import (
     mute,
     once,
     post,
+    read_all,
     read_request,
     reset,
     transport,
@@ -386,8 +387,8 @@ def test_a_configured_proxy_is_used_for_http(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setenv("NO_PROXY", "*")
     with Peer(proxy) as peer, transport(proxy=f"http://user:word@127.0.0.1:{peer.port}") as one:
-        assert fetch(one, "http://vendor.invalid/v1") == b"by proxy"
-    assert seen[0].startswith(b"POST http://vendor.invalid/v1 HTTP/1.1\r\n")
+        assert read_all(one.send(post("http://vendor.invalid/v1", headers={"x-team": "red"}), Cancel())) == b"by proxy"
+    assert seen[0].startswith(b"POST http://vendor.invalid/v1 HTTP/1.1\r\n") and b"x-team: red" in seen[0]
     assert b"proxy-authorization: basic dxnlcjp3b3jk" in seen[0].lower()
 
 
