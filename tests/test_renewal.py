@@ -244,10 +244,6 @@ def test_a_bug_in_the_fetch_fails_waiting_calls(issuer: Issuer, caplog: pytest.L
     assert caplog.records[0].exc_info is not None
 
 
-def test_no_repr_shows_a_token(issuer: Issuer) -> None:
-    assert "Bearer" not in repr(tokens(issuer).get(Cancel()))
-
-
 def test_threads_are_daemons(issuer: Issuer) -> None:
     """A process that stops does not wait for a token."""
     issuer.open.clear()
@@ -284,17 +280,6 @@ def test_an_eager_value_retries_after_failures_and_bugs(
     issuer.failure = None
     wait_until(lambda: eager.value is not None)
     assert {record.getMessage() for record in caplog.records} == {"the access token could not be fetched"}
-
-
-def test_many_requests_share_one_fetch_that_none_can_cancel(issuer: Issuer) -> None:
-    issuer.open.clear()
-    shared = tokens(issuer)
-    ends = [shared.request_fetch() for _ in range(100)]
-    assert all(end is not None and not end.cancel() and not end.done() for end in ends)
-    issuer.failure = Unreachable("g: gone", provider="g")
-    issuer.open.set()
-    assert {end.result(60) for end in ends if end is not None} == {None}
-    assert issuer.fetches == 1
 
 
 def test_closing_ends_all_waiting_even_if_the_fetch_is_stuck(issuer: Issuer, eager: Renewed[Mapping[str, str]]) -> None:

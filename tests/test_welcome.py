@@ -157,11 +157,6 @@ def test_wildcard_addresses_are_shown_as_localhost(tmp_path: Path, base: str) ->
     assert "'http://localhost:8000/llm/" in demo_text(base)
 
 
-def test_over_tls_addresses_are_https(tmp_path: Path) -> None:
-    found = lines(tmp_path, base="https://[::1]:8443")
-    assert environment(found["Claude Code"])["ANTHROPIC_BASE_URL"] == "https://[::1]:8443/llm/anthropic"
-
-
 def test_only_enabled_protocols_are_listed(tmp_path: Path) -> None:
     found = lines(tmp_path, server='[llm.protocols.openai]\nenabled = false\n[llm.protocols.anthropic]\npath = "/a"\n')
     assert list(found) == ["Claude Code", "Anthropic SDK"]

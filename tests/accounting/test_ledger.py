@@ -20,7 +20,7 @@ from nexus.accounting.ledger import BATCH, ROOM, Ledger
 from nexus.accounting.record import Charge
 from nexus.accounting.report import Sums, usage
 from nexus.accounting.retention import Cleanup, Retention
-from nexus.accounting.rows import COLUMNS, Row
+from nexus.accounting.rows import Row
 from nexus.accounting.spent import _SPENT, highest_spenders
 from nexus.accounting.sqlite import SqliteDatabase
 from nexus.accounting.tables import FORGET_BUDGETS, VERSION
@@ -60,10 +60,6 @@ def put(ledger: Ledger, *items: Item) -> None:
 def add(ledger: Ledger, *told: Row) -> None:
     put(ledger, *map(Item, told))
     assert ledger.flush(60)
-
-
-def test_a_row_has_the_columns_in_order() -> None:
-    assert list(row("call-0", NOON)) == list(COLUMNS)
 
 
 def test_an_attempt_is_stored_unchanged(ledger: Ledger) -> None:

@@ -135,19 +135,6 @@ def test_the_price_list_covers_parts_lengths_and_tiers() -> None:
     assert price.cost(Usage(1000, output=10, service_tier="turbo")) is None
 
 
-def test_a_batch_costs_half_if_the_price_list_says_so() -> None:
-    used = Usage(input=1000, output=10)
-    for url, model in ((OPENAI, "gpt-5.5"), (ANTHROPIC, "claude-sonnet-4-5")):
-        price = listed(url, model)
-        assert price is not None
-        cost = price.cost(used)
-        assert cost is not None and price.in_batch.cost(used) == cost // 2
-        assert price.in_batch.source == price.source
-    own = PricedRoute("x", settings=PriceSettings.model_validate(SONNET)).own
-    assert own is not None
-    assert (own.in_batch.cost(used), own.in_batch.source) == (own.cost(used), "settings, not reduced for batches")
-
-
 HOURS_CACHE = {
     "Anthropic": (ANTHROPIC, "claude-sonnet-4-5", 6_000_000),
     "Bedrock, a region's profile": (BEDROCK, "us.anthropic.claude-sonnet-4-5-20250929-v1:0", 6_600_000),

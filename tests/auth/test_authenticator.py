@@ -303,14 +303,6 @@ def test_a_caller_whose_wait_for_keys_failed_is_rejected() -> None:
             checker.authenticate(bearer(TOKEN))
 
 
-def test_an_authenticator_without_oauth_works() -> None:
-    checker = opened(tables(**ONLY_KEYS))
-    assert checker.requires_credential
-    assert told(checker.authenticate(bearer(ALICE))).key == "alice"
-    checker.close()
-    assert not opened(tables()).requires_credential
-
-
 def test_a_missing_pyjwt_is_reported_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(CannotServe, match="pip install"):

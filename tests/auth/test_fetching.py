@@ -144,11 +144,3 @@ def test_symmetric_keys_are_ignored_with_one_warning(caplog: pytest.LogCaptureFi
     (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert found == [["one"]] * 2
     assert "symmetric" in warning.getMessage() and vars(warning)["fields"] == {"keys": 1}
-
-
-def test_an_unreachable_identity_provider_gives_no_keys() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with renewing(JwksSource(OAuthSettings(url=f"http://127.0.0.1:{port}/"))) as keys:
-        assert keys.value is None
-        assert keys.request_fetch() is None

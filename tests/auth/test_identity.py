@@ -231,32 +231,6 @@ def on(**keys: Any) -> dict[str, Any]:
     return {"enabled": True, **keys}
 
 
-LOADED: dict[str, dict[str, Any]] = {
-    "nothing": {},
-    "switched off": {"client_identification": {"client_id": {"jwt_claim": "sub"}}},
-    "header": {"client_identification": on(client_id={"http_header": "X-Client"})},
-    "keys": {"keys": KEYS, "client_identification": on()},
-    "keys, named explicitly": {"keys": KEYS, "client_identification": on(client_id={"gateway_key": True})},
-    "tokens": {"oauth": OAUTH, "client_identification": on()},
-    "both": {**BOTH, "client_identification": on()},
-    "both, named explicitly": {
-        **BOTH,
-        "client_identification": on(client_id={"jwt_claim": "email", "gateway_key": True}),
-    },
-    "both, by a header": {**BOTH, "client_identification": on(client_id={"http_header": "X-Client"})},
-    "group of a key, not yet in use": {"keys": {"alice": {"key": ALICE, "group": "pro"}}},
-    "groups of keys": {
-        "keys": {"alice": {"key": ALICE, "group": "pro"}},
-        "client_identification": on(group_id={"gateway_key": True}, validation={"group_values": ["pro"]}),
-    },
-}
-
-
-@pytest.mark.parametrize("server", LOADED.values(), ids=LOADED.keys())
-def test_valid_settings_load(server: dict[str, Any]) -> None:
-    tables(**server)
-
-
 CI = "client_identification"
 
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -104,10 +104,6 @@ def test_issuer_and_audience_are_checked(wanted: dict[str, Any], message: str) -
         assert claims(checker, text)["aud"]
 
 
-def test_issuer_and_audience_are_ignored_unless_configured() -> None:
-    assert claims(tokens(), token(ec_key(), iss="x", aud="y"))["iss"] == "x"
-
-
 def segment(value: Any) -> str:
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
@@ -180,11 +176,6 @@ def test_a_published_secret_signs_no_tokens() -> None:
     refusal(tokens(jwk(secret), jwk(ec_key(), "other")), token(secret))
 
 
-@given(st.lists(st.text(alphabet="abcAB_-09=.", max_size=30), min_size=1, max_size=5).map(".".join))
-def test_random_text_is_never_a_valid_token(text: str) -> None:
-    refusal(tokens(), text)
-
-
 @given(
     st.sampled_from(range(len(GOOD))),
     st.sampled_from("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."),
@@ -243,13 +234,6 @@ class TestCache:
         assert claims(checker, GOOD)["sub"] == "alice"
         still.give(read_key_set(jwks(jwk(ec_key("new")))))
         refusal(checker, GOOD)
-
-    def test_tokens_are_cached_by_their_full_text(self) -> None:
-        checker = tokens()
-        assert claims(checker, GOOD)["sub"] == "alice"
-        for place in (-20, len(GOOD) // 2, 25):
-            other = GOOD[:place] + ("A" if GOOD[place] != "A" else "B") + GOOD[place:][1:]
-            refusal(checker, other)
 
     def test_the_cache_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("nexus.auth.tokens.REMEMBERED", 3)

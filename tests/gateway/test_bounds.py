@@ -9,14 +9,6 @@ from nexus.gateway.bounds import RetryBudgets, Rooms
 from nexus.processes.counter_rows import Rows
 
 
-def test_slots_are_taken_and_released() -> None:
-    rooms = Rooms()
-    assert rooms.enter("v", 2) and rooms.enter("v", 2) and not rooms.enter("v", 2)
-    assert rooms.enter("other", 1)
-    rooms.leave("v")
-    assert rooms.running("v") == 1 and rooms.enter("v", 2)
-
-
 def test_processes_share_slots_and_never_exceed_the_limit() -> None:
     rows = Rows(3)
     workers = [Rooms() for _ in range(3)]

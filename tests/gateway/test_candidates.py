@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from nexus.auth.identity import Identity
 from nexus.call import Call, Tags
@@ -95,10 +94,6 @@ def test_how_a_session_is_identified(headers: dict[str, str], document: dict[str
 def test_a_session_belongs_to_one_caller_and_one_model() -> None:
     alice, bob = (call(who=who, user="u") for who in ("alice", "bob"))
     assert len({affinity_of(alice, "smart"), affinity_of(bob, "smart"), affinity_of(alice, "other")}) == 3
-
-
-def test_targets_are_tried_in_order() -> None:
-    assert names(Router().plan(session(1), model(C, A, B)).waiting) == ["c/m", "a/m", "b/m"]
 
 
 def test_weights_are_shares_of_the_sessions() -> None:
@@ -195,11 +190,6 @@ def test_the_order_of_the_keys_does_not_matter() -> None:
         )
 
 
-def test_a_plain_model_with_one_key_has_one_candidate_and_no_affinity() -> None:
-    plan = Router().plan(session(1), Routes([A]).find("a/m"))
-    assert (names(plan.waiting), plan.affinity) == (["a/m"], "")
-
-
 OWN = {"x-provider-api-key": "sk-hushhush-own", "x-nexus-session": "1"}
 
 
@@ -214,11 +204,6 @@ def test_a_callers_own_key_stays_with_the_first_provider_that_forwards_it() -> N
     (candidate,) = Router().plan(call(OWN), mixed(spill_over=False)).waiting
     assert (candidate.name, candidate.account.key) == ("pool/m", None)
     assert candidate.own and "hushhush" not in candidate.own
-
-
-def test_with_spill_over_the_other_targets_use_the_configured_key() -> None:
-    candidates = Router().plan(call(OWN), mixed(spill_over=True)).waiting
-    assert [(one.name, bool(one.own)) for one in candidates] == [("b/m", False), ("pool/m", True)]
 
 
 def test_a_call_without_its_own_key_skips_targets_that_need_one() -> None:
@@ -259,10 +244,6 @@ def test_a_virtual_model_takes_precedence_over_an_alias_and_has_aliases() -> Non
     assert routes.find("m").virtual is routes.find("claude-mm").virtual is not None
     assert routes.find("a/m").virtual is None
     assert [name for one in routes.models for name in one.names] == ["m", "claude-m", "claude-mm", "a/m", "b/m"]
-
-
-def test_keys_are_not_shown() -> None:
-    assert "hushhush" not in repr(vendor("a", api_keys=[SecretStr("sk-hushhush-1"), "x"]).accounts)
 
 
 def test_the_order_is_logged_with_cooldowns_and_reasons() -> None:

@@ -161,12 +161,6 @@ def test_client_headers_and_provider_headers_are_told_apart() -> None:
     }
 
 
-def test_a_credential_added_later_replaces_any_forwarded_one() -> None:
-    opened = rules(forward(name="authorization", allow_secret=True), insert("x-env", "prod"))
-    later = frozenset({"authorization"})
-    assert rewrite(opened, CLIENT, {"accept": "x"}, reserved=later) == {"accept": "x", "x-env": "prod"}
-
-
 RULE = 'must be "forward", "insert", "remove" or "rename_duplicate"'
 
 REFUSED: dict[str, tuple[dict[str, Any], list[tuple[tuple[str | int, ...], str]]]] = {

@@ -35,26 +35,3 @@ def test_a_change_that_fails_does_not_keep_the_lock(caplog: pytest.LogCaptureFix
     lock.change(1)
     assert made == [1]
     assert "ZeroDivisionError" in caplog.text
-
-
-def test_no_change_is_lost_among_threads() -> None:
-    counted = 0
-
-    def add(amount: int) -> None:
-        nonlocal counted
-        counted += amount
-
-    lock = CombiningLock(add, threading.Lock())
-
-    def work() -> None:
-        for _ in range(5000):
-            lock.change(1)
-            with lock:
-                pass
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert counted == 20_000

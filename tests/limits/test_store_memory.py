@@ -40,12 +40,6 @@ class TestFull(FullStoreConformance):
     def few(self, clock: Clock) -> Store:
         return MemoryStore(clock, WindowTable(10))
 
-    def test_two_new_keys_of_one_decision_get_separate_slots(self, clock: Clock) -> None:
-        store = MemoryStore(clock, WindowTable(2))
-        both = [demand(1, 10, 60, "one"), demand(2, 10, 60, "other")]
-        granted(store.reserve(both))
-        assert [standing.used for standing in granted(store.reserve(both)).standings] == [2, 4]
-
 
 def test_a_new_key_does_not_take_the_slot_of_another_key_in_the_same_decision() -> None:
     """The window of the other key has expired, so its slot would be free."""

@@ -86,38 +86,6 @@ def test_settling_replaces_the_reserved_amount_in_its_bucket(
         assert log.spent(now) <= window.total <= log.spent(now, interval + width_of(interval) - 1)
 
 
-def test_spending_more_than_reserved_overdraws_and_extends_the_wait() -> None:
-    window, now = Window(60 * SECOND, no_cells()), START
-    first = reserve(now, [demand(10, 100)], [window])
-    assert isinstance(first, Granted)
-    window.change(now + SECOND, first.receipt.buckets[0], 240)
-    refused = reserve(now + SECOND, [demand(1, 100)], [window])
-    assert isinstance(refused, Refused)
-    assert (refused.standing.used, refused.standing.remaining, refused.wait) == (250, 0, 59 * SECOND)
-    assert isinstance(reserve(now + 60 * SECOND, [demand(100, 100)], [window]), Granted)
-
-
-def test_overspending_settled_after_the_interval_counts_from_then_on() -> None:
-    window = Window(60 * SECOND, no_cells())
-    first = reserve(START, [demand(10, 100)], [window])
-    assert isinstance(first, Granted)
-    end = START + 90 * SECOND
-    window.change(end, first.receipt.buckets[0], 190)
-    refused = reserve(end, [demand(1, 100)], [window])
-    assert isinstance(refused, Refused)
-    assert refused.wait == 60 * SECOND
-
-
-def test_a_refund_after_the_interval_frees_nothing() -> None:
-    window = Window(60 * SECOND, no_cells())
-    first = reserve(START, [demand(100, 100)], [window])
-    assert isinstance(first, Granted)
-    end = START + 61 * SECOND
-    assert isinstance(reserve(end, [demand(100, 100)], [window]), Granted)
-    window.change(end, first.receipt.buckets[0], -100)
-    assert window.total == 100
-
-
 def test_a_total_that_a_dead_process_left_wrong_is_right_again_when_an_entry_expires() -> None:
     cells = no_cells()
     window = Window(60 * SECOND, cells)
@@ -126,16 +94,6 @@ def test_a_total_that_a_dead_process_left_wrong_is_right_again_when_an_entry_exp
     cells[1] += 500
     window.advance(START + 61 * SECOND)
     assert window.total == 10
-
-
-def test_several_demands_are_granted_all_or_none() -> None:
-    first, second = Window(60 * SECOND, no_cells()), Window(10 * SECOND, no_cells())
-    demands = [demand(5, 100, 60, "a"), demand(5, 7, 10, "b")]
-    assert isinstance(reserve(START, demands, [first, second]), Granted)
-    refused = reserve(START + SECOND, demands, [first, second])
-    assert isinstance(refused, Refused)
-    assert (refused.demand.quota.key, refused.wait) == ("{t}:b", 9 * SECOND)
-    assert (first.total, second.total) == (5, 5)
 
 
 def test_the_longest_wait_is_reported_and_never_outranks_all() -> None:

@@ -56,14 +56,6 @@ def kept(cores: FakeCores) -> Affinity:
     return affinity
 
 
-def test_an_idle_process_is_not_pinned() -> None:
-    cores = FakeCores()
-    affinity = Affinity(cores)
-    cores.after(used=0.9)
-    affinity.tick()
-    assert affinity.core is None and cores.set == [ALL]
-
-
 def test_a_busy_process_is_pinned_until_it_was_idle_for_a_while() -> None:
     cores = FakeCores()
     affinity = kept(cores)

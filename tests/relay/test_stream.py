@@ -102,18 +102,6 @@ FAILED: dict[str, tuple[bytes, type[UpstreamError]]] = {
 
 @cuts
 @pytest.mark.parametrize(("raw", "kind"), FAILED.values(), ids=FAILED.keys())
-def test_a_stream_that_ends_before_content_is_a_failed_attempt(
-    passed: Attempt, raw: bytes, kind: type[UpstreamError], cut: Pieces
-) -> None:
-    pieces, error = run(passed, raw, cut)
-    assert (pieces, type(error)) == ([], kind)
-    assert error is not None and error.retryable
-    if isinstance(error, VendorError):
-        assert (error.failure.verbatim, error.in_band, error.status) == (raw, True, 529)
-
-
-@cuts
-@pytest.mark.parametrize(("raw", "kind"), FAILED.values(), ids=FAILED.keys())
 def test_a_translated_stream_that_ends_before_content_is_a_failed_attempt(
     translated: Attempt, raw: bytes, kind: type[UpstreamError], cut: Pieces
 ) -> None:
@@ -125,15 +113,6 @@ def test_a_translated_stream_that_ends_before_content_is_a_failed_attempt(
         True,
         529,
     )
-
-
-@cuts
-def test_an_error_after_content_passes_unchanged(passed: Attempt, cut: Pieces) -> None:
-    raw = BEGINNING + WORD + ERROR
-    pieces, error = run(passed, raw, cut)
-    assert (b"".join(pieces), error) == (raw, None)
-    assert isinstance(passed.error, VendorError)
-    assert (passed.error.in_band, passed.error.kind) == (True, "overloaded")
 
 
 @cuts

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import openai
 import pytest
 
 from tests.conftest import Serve
@@ -65,20 +64,6 @@ def test_the_classic_responses_api_has_no_deployment_in_the_path(serve: Serve, a
     assert azure.requests[0].path == "/openai/responses?api-version=2025-04-01-preview"
 
 
-def test_the_azure_sdk_works_as_a_client(serve: Serve, azure: FakeUpstream) -> None:
-    nexus = house(serve, f"{azure.origin}/openai/v1", KEYED)
-    client = openai.OpenAI(base_url=nexus.openai, api_key="unused", default_query={"api-version": "2024-06-01"})
-    answer = client.chat.completions.create(model="azure/m", messages=[{"role": "user", "content": "Hello!"}])
-    assert answer.choices[0].message.content == Behaviour().text
-    assert azure.requests[0].query == "api-version=2024-06-01"
-
-
-def test_azures_errors_are_reported(serve: Serve, azure: FakeUpstream) -> None:
-    nexus = house(serve, f"{azure.origin}/openai/deployments", KEYED)
-    reply = nexus.chat({**CHAT, "model": "azure/m"})
-    assert (reply.status, "api-version" in reply.body.decode()) == (404, True)
-
-
 def application(azure: FakeUpstream, credential: str) -> str:
     who = f'authority = "{azure.origin}"\ntenant_id = "{TENANT}"\nclient_id = "{CLIENT_ID}"\n'
     return f"[llm.providers.azure.entra]\n{who}{credential}\n"
@@ -118,11 +103,6 @@ def test_entra_tokens_are_sent(
     (token,) = {*sent(azure)}
     assert token is not None and token.startswith("Bearer hushhush-entra-1-")
     assert azure.requests[0].header("api-key") is None
-
-
-def test_the_token_is_fetched_before_the_first_call(serve: Serve, azure: FakeUpstream) -> None:
-    by_entra(serve, azure, application(azure, f'client_secret = "{CLIENT_SECRET}"'))
-    azure.wait_until(lambda: len(azure.token_requests) == 1)
 
 
 def test_a_revoked_token_is_replaced_once(serve: Serve, azure: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,13 +44,6 @@ def test_one_call_too_many_is_rejected_immediately(narrow: Nexus, openai_upstrea
     assert narrow.chat(CHAT).status == 200
 
 
-def test_rejected_calls_hold_no_capacity(narrow: Nexus) -> None:
-    for _ in range(20):
-        assert narrow.chat({**CHAT, "model": "none"}).status == 404
-    assert narrow.server.workers.busy == 0
-    assert narrow.server.calls == {}
-
-
 def test_a_rejected_call_does_not_keep_the_turn_to_probe(serve: Serve, openai_upstream: FakeUpstream) -> None:
     go, later = threading.Event(), time.monotonic() + 3600
     openai_upstream.default = Behaviour(hold=go)

@@ -146,17 +146,6 @@ def test_every_attempt_has_a_line_that_names_the_next_step(serve: Serve, log: Lo
     ]
 
 
-def test_attempts_are_numbered_across_targets(serve: Serve, log: Log) -> None:
-    with refusing() as url:
-        names = ("one", "two")
-        table = '[llm.providers.{}]\ntype = "openai"\nbase_url = "{}"\napi_key = "k"\nmodels.m = {{}}\n'
-        targets = '[llm.models.smart]\ntargets = ["one/m", "two/m"]\n'
-        serve(targets + "".join(table.format(name, url) for name in names)).chat({**CHAT, "model": "smart"})
-    found = [(line["attempt"], line["of"], line["next"]) for line in attempts(log)]
-    assert all(count >= number + (then != "given up") for number, count, then in found), found
-    assert len(found) > 2
-
-
 def test_a_failure_is_not_blamed_on_a_target_that_is_skipped_after_it(
     serve: Serve, log: Log, openai_upstream: FakeUpstream
 ) -> None:
@@ -168,18 +157,6 @@ def test_a_failure_is_not_blamed_on_a_target_that_is_skipped_after_it(
     assert (reply.headers["x-nexus-route"], reply.headers["x-nexus-tried"]) == ("one/m", "one/m=503, two/m=too-small")
     assert [(line["route"], line["next"]) for line in attempts(log)] == [("one/m", "next: two/m")]
     assert call_of(log, 503)[1]["route"] == "one/m"
-
-
-def test_a_failed_attempt_before_a_successful_one_is_logged(
-    serve: Serve, openai_upstream: FakeUpstream, log: Log
-) -> None:
-    openai_upstream.next(Behaviour(status=503, message="try later"), Behaviour())
-    assert serve(openai_config(openai_upstream.base_url, TWO_TRIES)).chat(CHAT).status == 200
-    (attempt,) = attempts(log)
-    assert (attempt["phase"], attempt["status"], attempt["next"]) == ("answer", 503, "again in 0.0 s")
-    assert attempt["why"] == "openai answered 503: try later"
-    level, fields = call_of(log, 200)
-    assert (level, fields["attempts"], fields["why"]) == ("INFO", 2, None)
 
 
 def test_a_broken_stream_is_logged(serve: Serve, openai_upstream: FakeUpstream, log: Log) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import CHAT, KEY, MESSAGES, Nexus, Reply, openai_config
+from tests.serving import CHAT, Nexus, Reply, openai_config
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 CHAT_PATH = "/llm/openai/v1/chat/completions"
@@ -135,24 +135,6 @@ class TestVendorErrors:
             reply = nexus.chat(CHAT)
             assert (reply.status, reply.body, reply.headers["retry-after"]) == (status, body, "7")
             assert "x-nexus-error" not in reply.headers, status
-
-    def test_a_vendor_that_repeats_the_key_does_not_reveal_it(
-        self, nexus: Nexus, openai_upstream: FakeUpstream
-    ) -> None:
-        openai_upstream.next(Behaviour(status=401, body=json.dumps({"error": {"message": f"bad key {KEY}"}}).encode()))
-        reply = nexus.chat(CHAT)
-        assert reply.status == 401
-        assert KEY.encode() not in reply.body
-
-    def test_garbage_is_a_bad_gateway(self, serve: Serve, openai_upstream: FakeUpstream) -> None:
-        nexus = serve(openai_config(openai_upstream.base_url, "[llm.providers.openai.retries]\nattempts = 1\n"))
-        openai_upstream.next(Behaviour(garbage="http"))
-        reply = nexus.chat(CHAT)
-        assert reply.status == 502
-        assert_shape(reply, CHAT_PATH)
-        openai_upstream.next(Behaviour(garbage="json"))
-        reply = nexus.messages({**MESSAGES, "model": "openai/gpt-4"})
-        assert (reply.status, reply.json["error"]["type"]) == (502, "api_error")
 
     def test_redirects_are_not_followed(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
         openai_upstream.next(Behaviour(status=307, headers=(("Location", "http://127.0.0.1:1/"),), body=b""))

@@ -216,14 +216,6 @@ class TestOwners:
         with oai(nexus, BOB) as client:
             assert client.files.list().data == []
 
-    @pytest.mark.parametrize("verb", ["GET {}", "GET {}/results", "POST {}/cancel", "DELETE {}"])
-    def test_a_batch_is_unknown_to_others(self, nexus: Nexus, verb: str) -> None:
-        with claude(nexus) as client:
-            id = client.messages.batches.create(requests=[entry(0, "sonnet")]).id
-        method, _, path = verb.format(id).partition(" ")
-        reply = ask(nexus, method, f"/llm/anthropic/v1/messages/batches/{path}", BOB)
-        assert (reply.status, reply.json["error"]["type"]) == (404, "not_found_error")
-
     def test_a_result_file_belongs_to_the_batchs_owner(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
         with oai(nexus) as client:
             file = client.files.create(file=requests_file("smart"), purpose="batch")

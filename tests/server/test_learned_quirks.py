@@ -169,12 +169,6 @@ def test_the_user_whom_claude_code_names_is_left_out_where_it_is_unknown(
     assert [request.json.get("user") for request in openai_upstream.requests] == ["u", None, None]
 
 
-def test_other_models_are_not_affected(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-    openai_upstream.next(OLLAMA)
-    assert nexus.messages(ASKED).status == nexus.messages(ASKED | {"model": "house/other"}).status == 200
-    assert efforts(openai_upstream) == ["high", None, "high"]
-
-
 def test_a_quirk_is_learned_on_the_responses_api(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more="responses = true"))
     openai_upstream.next(OLLAMA)

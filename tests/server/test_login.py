@@ -60,21 +60,6 @@ def test_the_gateway_key_can_be_sent_along_with_the_login(
     assert GATEWAY not in str(seen.headers)
 
 
-def test_a_login_does_not_replace_the_gateway_key(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
-    nexus = house(serve, anthropic_upstream, KEYS)
-    assert nexus.messages(MESSAGES, LOGIN).status == 401
-    assert anthropic_upstream.requests == []
-
-
-def test_without_login_and_key_the_call_is_rejected(serve: Serve, anthropic_upstream: FakeUpstream) -> None:
-    toml = anthropic_config(anthropic_upstream.base_url).replace(f'api_key = "{KEY}"\n', "")
-    nexus = serve(toml.replace("[llm.providers.anthropic]", FORWARDS))
-    reply = nexus.messages(MESSAGES)
-    assert (reply.status, reply.json["error"]["type"]) == (401, "authentication_error")
-    assert nexus.messages(MESSAGES, LOGIN).status == 200
-    assert len(anthropic_upstream.requests) == 1
-
-
 OPENAI_KEY = "sk-proj-hushhush-of-the-caller"
 OWN = "sk-hushhush-own-vendor-key"
 OAUTH = {"anthropic-beta": "oauth-2025-04-20"}

@@ -190,11 +190,6 @@ class TestSummaries:
         assert nexus.messages(self.ASKED).status == 200
         assert sent(openai_upstream)["reasoning"] == {"summary": "detailed"}
 
-    def test_any_other_refusal_is_returned_to_the_client(self, nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-        openai_upstream.next(Behaviour(status=400, message="No.", error_param="input"))
-        assert nexus.messages(self.ASKED).status == 400
-        assert len(openai_upstream.requests) == 1
-
 
 def test_counting_tokens_asks_for_no_summary(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
     asked = {"model": "v/gpt-5.5", "thinking": {"type": "adaptive"}, "messages": [{"role": "user", "content": "Hi"}]}

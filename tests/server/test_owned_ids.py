@@ -174,14 +174,6 @@ def test_a_conversation_belongs_to_its_owner(
     assert use(place, ALICE).status == 200
 
 
-def test_listed_items_belong_to_the_owner(place_of: Callable[..., Place]) -> None:
-    place = place_of()
-    place.ask(ALICE)
-    assert place.ask(ALICE, input=[{"type": "item_reference", "id": "msg_in"}]).status == 404
-    assert place.at("GET", "/responses/resp_1/input_items", ALICE).status == 200
-    assert place.ask(ALICE, input=[{"type": "item_reference", "id": "msg_in"}]).status == 200
-
-
 def test_serving_unknown_ids_still_protects_known_ones(place_of: Callable[..., Place]) -> None:
     place = place_of(SERVES + KEYS)
     place.ask(ALICE)

@@ -62,23 +62,11 @@ def test_a_credential_in_the_query_is_not_forwarded_and_reported(serve: Serve, p
     assert reply.headers["x-nexus-dropped"].startswith("query.key, query.")
 
 
-def test_an_answer_is_returned_without_parsing(serve: Serve, place: Place) -> None:
-    place.vendor.kind, place.vendor.answer = "Content-Type: text/event-stream", b"data: {1}\n\nevent: x\n"
-    reply = serve(place.config()).request("GET", "/llm/raw/v/v1/files/f/content")
-    assert (reply.body, reply.headers["content-type"]) == (place.vendor.answer, "text/event-stream")
-
-
 def test_a_large_body_is_kept_on_disk(serve: Serve, place: Place) -> None:
     nexus, body = serve(place.config()), os.urandom(3 << 20)
     reply = nexus.request("POST", "/llm/raw/v/v1/files", body, {"Content-Type": "application/octet-stream"})
     assert (reply.status, place.vendor.seen[0][2] == body) == (200, True)
     wait_until(lambda: nexus.server.disk.used == 0)
-
-
-def test_the_vendors_error_is_returned(serve: Serve, place: Place) -> None:
-    place.vendor.status, place.vendor.answer = "409 Conflict", f'{{"error": "not {KEY}"}}'.encode()
-    reply = serve(place.config()).request("GET", "/llm/raw/v/v1/files/f")
-    assert (reply.status, reply.body) == (409, b'{"error": "not [redacted]"}')
 
 
 def test_another_dialects_key_and_headers(serve: Serve, place: Place) -> None:

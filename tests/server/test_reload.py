@@ -161,13 +161,6 @@ def test_an_invalid_file_changes_nothing_and_every_problem_is_logged_with_its_li
     assert place.chat("openai/more").status == 200
 
 
-def test_a_missing_file_changes_nothing(place: Place, toml: str, caplog: pytest.LogCaptureFixture) -> None:
-    place.file.unlink()
-    wait_until(lambda: len(errors(caplog)) == 2)
-    assert errors(caplog)[0] == f"{place.file}: does not exist" and place.chat().status == 200
-    place.reload(toml + MORE)
-
-
 @pytest.mark.parametrize("what", ["build", "Source.reread"])
 def test_settings_that_fail_unexpectedly_are_reported_once(
     place: Place, toml: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, what: str

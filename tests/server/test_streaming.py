@@ -14,7 +14,7 @@ import openai
 import pytest
 
 from tests.conftest import Serve
-from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, rest, wait_until
+from tests.serving import CHAT, MESSAGES, Nexus, anthropic_config, openai_config, rest
 from tools.fake_upstream import Behaviour, FakeUpstream
 
 CHAT_STREAM = {**CHAT, "stream": True}
@@ -222,10 +222,3 @@ def test_a_slow_reader_pauses_the_vendor(nexus: Nexus, openai_upstream: FakeUpst
         # buffered.
         assert openai_upstream.bytes_sent < 40_000_000
     openai_upstream.wait_for_disconnects(1, timeout=60)
-
-
-def test_connections_to_the_vendor_are_reused(nexus: Nexus, openai_upstream: FakeUpstream) -> None:
-    for body in (CHAT, CHAT_STREAM, CHAT, CHAT_STREAM):
-        assert nexus.chat(body).status == 200
-        wait_until(lambda: not nexus.server.calls)
-    assert len({request.connection for request in openai_upstream.requests}) == 1

@@ -118,12 +118,6 @@ def test_a_rejected_call_has_no_attempt(serve: Serve, openai_upstream: FakeUpstr
     assert (call["outcome"], call["status"], call["error"], call["attempts"]) == ("refused", 404, "model_not_found", [])
 
 
-def test_an_open_gateway_shows_everything(nexus: Nexus) -> None:
-    assert nexus.chat(CHAT).status == 200
-    rows(nexus, "1")
-    assert names(ask(nexus, "report")) == {"openai/gpt-4": (1, 0, 11)}
-
-
 WRONG: dict[str, tuple[str, int]] = {
     "report?by=nothing": ("choose from user, group", 400),
     "report?by=tag:": ("choose from user, group", 400),

@@ -198,12 +198,6 @@ LOST = r"was lost|ended before"
 
 
 class TestFailures:
-    def test_errors_in_chat(self, vendor: Vendor) -> None:
-        for status, (error, _) in STATUSES.items():
-            vendor.upstream.default = Behaviour(status=status, message="the vendor's own words")
-            with pytest.raises(error, match="the vendor's own words"):
-                vendor.chat.chat.completions.create(model="v/m", messages=user("Hi"))
-
     def test_errors_in_messages(self, vendor: Vendor, claude: Claude) -> None:
         for status, (_, error) in STATUSES.items():
             vendor.upstream.default = Behaviour(status=status, message="the vendor's own words")

@@ -81,13 +81,6 @@ def test_the_mark_is_below_the_wrong_key_or_value(
     assert (line, mark) in pairs
 
 
-def test_every_problem_is_shown_with_its_own_line(tmp_path: Path) -> None:
-    text = '[server]\nworkers = 0\nclient_timeout = "5 parsecs"\ndrain_timeout = "x"\n[llm.providers.y]\nmodels.a = {}'
-    lines = shown(tmp_path, text)
-    numbers = [line.partition(" |")[0].strip() for line in lines[1::3]]
-    assert numbers == [line.split(":")[1] for line in lines[::3]] == ["2", "3", "4", "5"]
-
-
 SECRET = "sk-proj-a1b2c3d4e5f6g7h8"
 HIDDEN: dict[str, tuple[str, str]] = {
     "misspelt api_key": (f'[llm.providers.x]\ntype = "openai"\napi_kye = "{SECRET}"', 'api_kye = "..."'),

@@ -47,8 +47,3 @@ def test_an_installed_package_can_add_a_kind(tmp_path: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environ)
     assert run.stdout.split() == ["Acme", "EchoProvider"]
-
-
-def test_a_kind_loads_its_provider_class() -> None:
-    assert registry.load("echo").settings_type.needs_key is False
-    assert registry.load("openai").settings_type.needs_key is True

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nexus.settings import ListenAddress, Settings, SettingsError, demo_settings, load
+from nexus.settings import ListenAddress, Settings, SettingsError, load
 from nexus.settings.llm import Protocols
 
 ENVIRON = {"OPENAI_API_KEY": "sk-hushhush-openai", "EMPTY": "", "NEWLINE": "sk-hushhush-newline\n"}
@@ -44,16 +44,6 @@ def test_the_shortest_useful_file_loads(tmp_path: Path) -> None:
         "bedrock": "/llm/bedrock",
         "google": "/llm/google",
     }
-
-
-def test_each_provider_type_has_its_own_settings_class(tmp_path: Path) -> None:
-    settings = read(tmp_path, PROVIDER + "stream_usage = false")
-    assert settings.llm.providers["openai"].model_dump()["stream_usage"] is False
-
-
-def test_demo_settings_load() -> None:
-    demo = demo_settings().llm.providers["demo"]
-    assert (demo.type, list(demo.models), demo.api_key) == ("echo", ["echo", "echo-tools"], None)
 
 
 def test_providers_and_models_keep_the_order_of_the_file(tmp_path: Path) -> None:
@@ -353,11 +343,6 @@ NOT_TOML = {
 def test_invalid_toml_is_reported(tmp_path: Path, text: str | bytes, message: str) -> None:
     (line,) = problems(tmp_path, text)
     assert line.startswith(message)
-
-
-def test_a_missing_file_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"nope\.toml: does not exist"):
-        load(tmp_path / "nope.toml", {})
 
 
 def test_a_directory_is_rejected(tmp_path: Path) -> None:

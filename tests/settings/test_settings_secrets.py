@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nexus.settings import Settings, demo_settings, secrets
+from nexus.settings import Settings, secrets
 from nexus.settings.warnings import warnings
 
 
@@ -34,10 +34,6 @@ NO_SECRETS = {
 @pytest.mark.parametrize("providers", NO_SECRETS.values(), ids=NO_SECRETS.keys())
 def test_public_names_are_not_secrets(providers: dict[str, dict[str, Any]]) -> None:
     assert secrets(settings(**providers)) == ()
-
-
-def test_the_demo_has_no_secrets() -> None:
-    assert secrets(demo_settings()) == ()
 
 
 WARNED: dict[str, tuple[Settings, list[str]]] = {

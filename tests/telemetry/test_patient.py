@@ -9,7 +9,7 @@ from typing import TextIO
 import pytest
 
 from nexus.telemetry.patient import PatientWriter
-from nexus.telemetry.writer import ONE_WRITE, LogWriter, _pieces
+from nexus.telemetry.writer import ONE_WRITE, _pieces
 
 
 @pytest.fixture
@@ -23,15 +23,6 @@ def pipe() -> Iterator[tuple[int, TextIO]]:
 
 def told(count: int) -> str:
     return f"{count} lines were dropped\n"
-
-
-def test_lines_are_written_at_once_if_the_pipe_has_room(pipe: tuple[int, TextIO]) -> None:
-    reads, stream = pipe
-    writer = PatientWriter(stream, told)
-    for line in ("one\n", "zw\u00f6lf\n"):
-        writer.put(line)
-        assert os.read(reads, 1000) == line.encode()
-    assert not writer.write_some()
 
 
 def test_lines_wait_for_a_full_pipe_and_keep_their_order(pipe: tuple[int, TextIO]) -> None:
@@ -81,14 +72,6 @@ def test_lines_of_several_processes_are_not_mixed() -> None:
     assert "".join(pieces) == "".join(lines)
     assert all(len(piece.encode()) <= ONE_WRITE and piece.endswith("\n") for piece in pieces)
     assert list(_pieces(["z" * 2 * ONE_WRITE, "a", "b"])) == ["z" * 2 * ONE_WRITE, "ab"]
-
-
-def test_a_writer_with_a_thread_can_use_the_same_stream(pipe: tuple[int, TextIO]) -> None:
-    reads, stream = pipe
-    writer = LogWriter(stream, told)
-    writer.put("from a thread\n")
-    writer.close()
-    assert os.read(reads, 100) == b"from a thread\n"
 
 
 def test_lines_that_a_full_disk_rejects_are_counted(tmp_path: Path) -> None:

@@ -41,12 +41,6 @@ def told(count: int) -> str:
     return f"dropped {count}\n"
 
 
-def test_a_line_is_written_soon(pipe: tuple[TextIO, TextIO]) -> None:
-    reader, stream = pipe
-    LogWriter(stream, told).put("one\n")
-    assert reader.readline() == "one\n"
-
-
 def test_lines_for_which_there_was_no_thread_are_written_with_the_next(
     pipe: tuple[TextIO, TextIO], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,8 +78,3 @@ def test_a_reset_after_bytes_that_fill_the_buffer_is_not_an_end() -> None:
         for _ in range(2):
             with pytest.raises(ConnectionResetError):
                 file.read1(2 * ROOM)
-
-
-def test_silence_is_a_timeout() -> None:
-    with reading(0.05) as (_, file, _), pytest.raises(TimeoutError):
-        file.readline()

@@ -4,7 +4,6 @@ The test counts threads, descriptors, callbacks of the cancel switches and the o
 must go without the garbage collector.
 """
 
-import gc
 import socket
 import threading
 from collections.abc import Callable
@@ -13,8 +12,7 @@ from contextlib import suppress
 import pytest
 
 from nexus.cancel import Cancel
-from nexus.errors import Cancelled, NexusError, UpstreamError
-from nexus.upstream.binding import Binding
+from nexus.errors import Cancelled, NexusError
 from nexus.upstream.request import Timeouts
 from nexus.upstream.tls import Trust
 from nexus.upstream.transport import Transport
@@ -130,26 +128,3 @@ def test_many_calls_leave_nothing_behind(fresh_heap: None, tls: Tls, secure: boo
         one.close()
     wait_until(lambda: threading.active_count() <= threads)
     wait_until(lambda: not open_files() - files)
-
-
-def test_calls_of_one_switch_leave_no_callbacks() -> None:
-    """Attempts of one call share its switch; each removes its own callbacks."""
-    cancel = Cancel()
-    with Peer(vendor) as peer:
-        one = Transport("vendor", BRIEF)
-        for body in (b"reset", b"garbage", b"error", b"cut", b"unread", b"good"):
-            with suppress(UpstreamError):
-                failing(body)(one, peer.url, cancel)
-            assert not cancel._callbacks
-        one.close()
-
-
-def test_nothing_of_an_exchange_stays_alive(fresh_heap: None) -> None:
-    with Peer(vendor) as peer:
-        one = Transport("vendor", BRIEF)
-        for way in WAYS * 3:
-            with suppress(NexusError):
-                way(one, peer.url, Cancel())
-        one.close()
-    gc.collect()
-    assert not [kept for kept in gc.get_objects() if type(kept) in (Binding, Cancel)]

@@ -442,15 +442,6 @@ def test_running_out_of_descriptors_is_the_gateways_own_error(monkeypatch: pytes
     assert (caught.value.status, caught.value.retry_after) == (503, 1)
 
 
-def test_the_reason_names_host_phase_and_cause(no_leak: None, tls: Tls) -> None:
-    with Peer(echo, tls.server) as peer, transport() as one, pytest.raises(Unreachable) as caught:
-        port = peer.port
-        fetch(one, peer.url)
-    assert caught.value.message == "vendor: the TLS handshake failed (certificate self-signed)"
-    assert caught.value.why == f"127.0.0.1:{port}, tls: certificate: self-signed certificate"
-    assert not caught.value.retryable, "a retry cannot fix a certificate"
-
-
 # -- certificate authorities ---------------------------------------------------------------------------------------
 
 

@@ -45,7 +45,6 @@ from tests.peers import (
     read_request,
     reset,
     transport,
-    wait_for_end,
     whole,
 )
 
@@ -123,12 +122,6 @@ def test_an_answer_without_a_length_is_whole_over_tls_only_with_its_alert(
         else:
             with pytest.raises(Unreachable):
                 fetch(one, peer.url)
-
-
-def test_the_idle_timeout_applies_over_tls(no_leak: None, tls: Tls) -> None:
-    peer, here = Peer(mute(before=BEGUN), tls.server), transport(Timeouts(30, 30, BRIEF), ca_file=tls.ca_file)
-    with peer, here as one, pytest.raises(UpstreamTimeout, match="no data for"):
-        fetch(one, peer.url)
 
 
 def test_a_connection_that_used_up_its_timeout_is_closed(
@@ -293,20 +286,6 @@ def test_after_a_refused_connection_the_next_address_is_tried(monkeypatch: pytes
         closed, there = UNUSED_PORT, peer.port
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses_of(closed, there))
         assert fetch(one, "http://vendor.test/", b"hello") == b"hello"
-
-
-def test_an_answer_sent_before_the_body_was_read_is_used() -> None:
-    """A vendor that rejects a large body answers and closes without reading it."""
-
-    def handler(sock: socket.socket) -> None:
-        sock.recv(1)
-        sock.sendall(whole(b"too large", "Connection: close", status="413 Too Large"))
-        sock.shutdown(socket.SHUT_WR)
-        wait_for_end(sock)
-
-    with Peer(handler) as peer, transport() as one, one.send(post(peer.url, LARGE), Cancel()) as reply:
-        assert reply.status == 413
-        assert reply.read() == b"too large"
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
