@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
+from pathlib import Path
 
 from pydantic import SecretStr
 
 from nexus.dataclasses import dataclass, field
 from nexus.renewal import Grant, Renewed
 from nexus.settings.auth_scheme import AuthSchemeSettings
+from nexus.settings.leaves import leaves
+from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
 from nexus.shared import Make
 from nexus.wire import digest
@@ -20,8 +23,8 @@ from nexus.wire import digest
 class Account:
     """One of the gateway's accounts at a vendor.
 
-    ``name`` distinguishes it from the provider's others; "" if there is only one. ``key_id`` is derived from its key,
-    so that a new key is not in the cooldown of the one that it replaces.
+    ``name`` distinguishes it from the provider's others; "" if there is only one. ``key_id`` is derived from its
+    credentials, so that new ones are not in the cooldown of those that they replace.
     """
 
     name: str = ""
@@ -30,9 +33,24 @@ class Account:
 
 
 def accounts_of(provider: str, settings: ProviderSettings) -> tuple[Account, ...]:
-    # An id is the same in all processes and after reloads, and does not reveal the key.
-    keys = {digest(f"{provider}\n{key.get_secret_value()}", 12): key for key in settings.configured_keys}
-    return tuple(Account(id if len(keys) > 1 else "", key, id) for id, key in keys.items()) or (Account(),)
+    keys = {_id_of(provider, key.get_secret_value()): key for key in settings.configured_keys}
+    if not keys:
+        return (Account(key_id=_id_of(provider, *_texts(settings))),)
+    return tuple(Account(id if len(keys) > 1 else "", key, id) for id, key in keys.items())
+
+
+def _id_of(provider: str, *credentials: str) -> str:
+    """The same in all processes and after reloads; does not reveal the credentials."""
+    return digest("\n".join((provider, *credentials)), 12)
+
+
+def _texts(settings: ProviderSettings) -> Iterator[str]:
+    """The settings from which other credentials come, such as AWS's: every text but those of models."""
+    for _, leaf in leaves(settings, skips=lambda table: isinstance(table, ModelSettings)):
+        if isinstance(leaf, SecretStr):
+            yield leaf.get_secret_value()
+        elif isinstance(leaf, str | Path):
+            yield str(leaf)
 
 
 Fetch = Callable[[], Grant[SecretStr]]

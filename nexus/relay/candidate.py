@@ -14,9 +14,6 @@ Scope = tuple[str, str, str]
 """What can be in cooldown: provider, alias ("" for all models), account ("" for all keys). A caller's own key counts as
 an account."""
 
-CONFIGURED = "configured"
-"""Stands for the account at a provider without a key in its settings."""
-
 REPLACED_CREDENTIALS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key", "x-provider-api-key"})
 """Headers that are never forwarded when the configured key replaces the caller's."""
 
@@ -54,11 +51,11 @@ class Candidate:
 
     @property
     def key(self) -> Scope:
-        return (self.route.provider.name, "", self.own or self.account.key_id or CONFIGURED)
+        return (self.route.provider.name, "", self.own or self.account.key_id)
 
     @property
     def key_model(self) -> Scope:
-        return (self.route.provider.name, self.route.alias, self.own or self.account.key_id or CONFIGURED)
+        return (self.route.provider.name, self.route.alias, self.own or self.account.key_id)
 
     @property
     def scopes(self) -> tuple[Scope, ...]:

@@ -27,8 +27,9 @@ from nexus.settings.files import Watch
 from tests.peers import write_certificate
 from tests.server.fleet import Fleet, fleet
 from tests.server.test_process import CHAT_PATH, STREAM, Start, finish, start
+from tests.server.vendors import Lane
 from tests.serving import ALICE, BOB, CHAT, KEY, Nexus, Reply, openai_config, wait_until
-from tools.fake_upstream import Behaviour, FakeUpstream
+from tools.fake_upstream import SECRET_KEY, Behaviour, FakeUpstream
 from tools.faults.processes import children_of, is_alive
 
 __all__ = ["fleet", "start"]
@@ -119,6 +120,21 @@ def test_a_new_key_is_not_in_the_cooldown_of_the_one_that_it_replaces(
     assert place.chat("both").headers["x-nexus-route"] == "e/one"
     place.reload(both.replace(KEY, f"{KEY}-new"))
     assert place.chat("both").headers["x-nexus-route"] == "openai/gpt-4"
+
+
+def test_new_cloud_credentials_are_not_in_the_cooldown_of_the_old_ones(tmp_path: Path) -> None:
+    with FakeUpstream("bedrock") as upstream:
+        bedrock = Lane("b", "bedrock", "us.amazon.nova-pro-v1:0", None).config(upstream, tmp_path)
+        right = bedrock + ECHO + '[llm.models.both]\ntargets = ["v/m", "e/one"]\n'
+        wrong = right.replace(SECRET_KEY, f"{KEY}-old")
+        with placed(wrong, tmp_path) as place:
+            assert place.chat("both").headers["x-nexus-route"] == "e/one"
+            upstream.clear()
+            place.reload(wrong + '[llm.providers.v.models.more]\nrename = "us.amazon.nova-pro-v1:0"\n')
+            assert place.chat("both").headers["x-nexus-route"] == "e/one"
+            assert upstream.requests == []
+            place.reload(right)
+            assert place.chat("both").headers["x-nexus-route"].startswith("v/")
 
 
 def test_learned_quirks_are_kept_if_the_server_stays_the_same(
