@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from nexus.conversation.events import ContentDropped, Event, Order
 from nexus.conversation.fold import fold
-from nexus.conversation.parts import NOTHING_ASKED, Request, Response
+from nexus.conversation.parts import NOTHING_ASKED, Request, Response, Thinking
 from nexus.models.chat_server import PLAIN, ChatServer
 from nexus.protocols.codec import AnswerOrigin, Envelope
 from nexus.protocols.contract import StreamReader
@@ -39,8 +39,9 @@ def origin(response_id: str = "r", model: str = "m", server: ChatServer = PLAIN)
 
 
 def envelope(request: Request = NOTHING_ASKED, *, id: str = "r1", model: str = "m", usage: bool = True) -> Envelope:
-    """The envelope of an answer to a client that asks for usage."""
-    return Envelope(id, model, 7, replace(request, include_usage=usage))
+    """The envelope of an answer to a client that asks for usage and thinking."""
+    thinking = request.thinking or Thinking(True)
+    return Envelope(id, model, 7, replace(request, include_usage=usage, thinking=thinking))
 
 
 class Recorded:

@@ -157,6 +157,38 @@ def test_thinking_is_returned_and_accepted_back(vendor: Vendor, streaming: bool)
             assert [block["type"] for block in sent] == ["thinking", "tool_use"]
 
 
+ASKED = {
+    "nothing about thinking": None,
+    "a budget": types.ThinkingConfig(thinking_budget=2048),
+    "none": types.ThinkingConfig(include_thoughts=False),
+    "off": types.ThinkingConfig(include_thoughts=True, thinking_budget=0),
+}
+
+
+@streaming
+@pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED.keys())
+def test_thoughts_are_returned_only_on_request(
+    asked: types.ThinkingConfig | None, streaming: bool, serve: Serve, tmp_path: Path
+) -> None:
+    """As at Google: LangChain's clients, and n8n and Flowise with them, fail at the next call otherwise. A call's
+    signature carries the thinking back all the same.
+    """
+    lane = Lane("qwen", "openai", "qwen3-coder", "chat")
+    with FakeUpstream("openai") as upstream:
+        nexus = serve(lane.config(upstream, tmp_path))
+        with sdk(nexus) as client:
+            vendor = Vendor(lane, upstream, nexus, client)
+            upstream.next(Behaviour(thinking="Let me see.", tool_calls=CALLS[:1]))
+            said = ask(vendor, streaming, tools=[WEATHER], thinking_config=asked)
+            assert said.thoughts == "" and not any(part.thought for part in said.parts)
+            result = types.FunctionResponse(name="weather", response={"sky": "blue"})
+            ask(
+                vendor, streaming, [HI, *said.turn(vendor), user(types.Part(function_response=result))], tools=[WEATHER]
+            )
+            assert upstream.requests[-1].json["messages"][1]["reasoning_content"] == "Let me see."
+        assert upstream.violations == []
+
+
 def without_thoughts(history: list[types.Content]) -> list[types.Content]:
     """As Gemini CLI keeps it."""
     kept = [

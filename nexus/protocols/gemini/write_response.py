@@ -33,11 +33,19 @@ def write_response(response: Response, envelope: Envelope) -> dict[str, Json]:
     parts: list[Json] = []
     sources = Sources()
     for part in response.parts:
+        if isinstance(part, Reasoning) and not shows_thoughts(envelope):
+            continue
         if isinstance(part, Text):
             sources.add_text(part.text, part.citations, len(parts))
         parts += write_answer_part(part)
     candidate = write_candidate(parts, write_stop(response.stop), sources)
     return write_chunk(envelope, candidate, response.usage)
+
+
+def shows_thoughts(envelope: Envelope) -> bool:
+    """Whether the client requested them; Google shows them to no other, and LangChain's clients fail on them."""
+    thinking = envelope.request.thinking
+    return bool(thinking and thinking.enabled and thinking.visible)
 
 
 def write_chunk(envelope: Envelope, candidate: Mapping[str, Json], usage: Usage | None = None) -> dict[str, Json]:

@@ -15,6 +15,7 @@ from nexus.protocols.gemini.grounding import encoded
 from nexus.protocols.gemini.stops import write_stop
 from nexus.protocols.gemini.write_response import (
     Sources,
+    shows_thoughts,
     signed_by,
     thought_end,
     write_answer_part,
@@ -68,7 +69,7 @@ class StreamWriter(BlockWriter):
                 self._arguments.append(words)
                 return b""
             case Reasoning():
-                return self._write_part({"text": words, "thought": True})
+                return self._write_thought({"text": words, "thought": True})
             case _:
                 if index in self._texts:
                     self._texts[index].words.append(words)
@@ -78,7 +79,7 @@ class StreamWriter(BlockWriter):
     def _close(self, index: int, late: Signature | None) -> bytes:
         match self._part:
             case Reasoning(signature=signature, redacted=redacted):
-                return self._write_part({"text": "", **thought_end(late or signature, redacted=redacted)})
+                return self._write_thought({"text": "", **thought_end(late or signature, redacted=redacted)})
             case Text(signature=signature):
                 signed = signed_by(late or signature)
                 return self._write_part({"text": "", **signed}) if signed else b""
@@ -96,6 +97,9 @@ class StreamWriter(BlockWriter):
         for text in self._texts.values():
             sources.add_text("".join(text.words), text.cited, base=text.base)
         return _chunk(write_chunk(self._envelope, write_candidate((), reason, sources), self._usage))
+
+    def _write_thought(self, part: Mapping[str, Json]) -> bytes:
+        return self._write_part(part) if shows_thoughts(self._envelope) else b""
 
     def _write_part(self, part: Mapping[str, Json]) -> bytes:
         return _chunk(write_chunk(self._envelope, write_candidate((part,))))
