@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from nexus.dataclasses import dataclass, replace
-from nexus.errors import ProtocolError, UpstreamTimeout, VendorError
+from nexus.errors import ProtocolError, UpstreamError, UpstreamTimeout, VendorError
 from nexus.headers import own
 from nexus.headers.forwarding import OF_FILES, returned
 from nexus.headers.redaction import Redactor
@@ -165,21 +165,25 @@ def _body(attempt: Attempt, lane: Lane, reply: UpstreamReply, redactor: Redactor
 
 
 def read_whole(attempt: Attempt, reply: UpstreamReply) -> bytes:
-    """The body of an answer that is not a stream; of an error no more than its beginning. Raises UpstreamError, and
-    Overloaded if too much is in flight.
+    """The body of an answer that is not a stream; of an error no more than its beginning, or what arrives of it. Raises
+    UpstreamError, and Overloaded if too much is in flight.
     """
-    name = attempt.route.provider.name
+    name, is_error = attempt.route.provider.name, reply.status >= 400
     pieces: list[bytes] = []
     size = 0
-    for piece in _in_time(attempt, reply):
-        pieces.append(piece)
-        size += len(piece)
-        if size > MAX_REPLY:
-            raise ProtocolError(f"{name}: the answer is larger than {MAX_REPLY} bytes", provider=name)
-        if size > HELD:
-            if reply.status >= 400:
-                break
-            attempt.call.hold(size)
+    try:
+        for piece in _in_time(attempt, reply):
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_REPLY:
+                raise ProtocolError(f"{name}: the answer is larger than {MAX_REPLY} bytes", provider=name)
+            if size > HELD:
+                if is_error:
+                    break
+                attempt.call.hold(size)
+    except UpstreamError:
+        if not is_error or attempt.cancel.reason is not None:
+            raise
     return b"".join(pieces)
 
 

@@ -75,6 +75,21 @@ def test_a_200_that_is_not_json_is_an_error(lane: Lane, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
+def test_an_error_keeps_its_status_if_its_body_is_cut(lane: Lane, tmp_path: Path) -> None:
+    """Vendors that reject a large request before they have read it often break off within their answer."""
+    more = "[llm.providers.v.retries]\nattempts = 1\n[llm.providers.v.timeouts]\nidle = 0.1\n"
+    with FakeUpstream(lane.vendor) as upstream, Nexus.of(lane.config(upstream, tmp_path) + more, tmp_path) as nexus:
+        upstream.default = Behaviour(body=b'{"error":', headers=(("Content-Length", "99"),), status=413)
+        for client, stream in WAYS[:2]:
+            assert ask(nexus, client, stream=stream).status == 413
+        for cut_after in (0, 9):
+            upstream.default = Behaviour(status=429, headers=(("Retry-After", "1"),), cut_after=cut_after)
+            for client, stream in WAYS[2:]:
+                reply = ask(nexus, client, stream=stream)
+                assert (reply.status, reply.headers["retry-after"]) == (429, "1"), (client, stream, reply.body)
+
+
+@pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
 def test_an_answer_with_any_content_type_is_read(lane: Lane, tmp_path: Path) -> None:
     """Neither a stream nor a whole answer is discarded because of its content type."""
     with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
