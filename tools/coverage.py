@@ -11,7 +11,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-FLOORS = {"nexus/protocols/*": 96, "nexus/server/bridge.py": 98, "nexus/gateway/*": 93}
+FLOORS = {"nexus/protocols/*": 97.5, "nexus/server/bridge.py": 98, "nexus/gateway/*": 93.5}
 """Minimum coverage of lines and branches in per cent."""
 
 _PURE = ("conversation", "gateway", "laws", "models", "protocols", "relay", "test_route.py")
