@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from nexus.dataclasses import replace
 from nexus.errors import ClientError, ContextTooLong, NexusError, Overloaded, UpstreamError
@@ -34,13 +33,6 @@ SKIPPED: dict[Failure, str] = {
     "no_room": "busy",
 }
 """The reasons for skipped targets, as the client sees them."""
-
-
-class Gate(Protocol):
-    """What ``Attempts`` needs to know of the client's side."""
-
-    @property
-    def content_sent(self) -> bool: ...
 
 
 class Attempts:
@@ -77,8 +69,8 @@ class Attempts:
         plan.overflow = tuple(one for one in plan.overflow if one.name not in refused)
         plan.budget = tuple(one for one in plan.budget if one.name not in refused)
 
-    def open(self, state: CallState, plan: Plan, gate: Gate) -> OpenedReply:
-        """Returns an answer that has begun. Raises the error for the client."""
+    def open(self, state: CallState, plan: Plan) -> OpenedReply:
+        """Returns an answer that has begun, of which nothing was passed on. Raises the error for the client."""
         while True:
             candidate = self._ready(state, plan)
             attempt, alarms = self._begin(state, plan, candidate)
@@ -93,7 +85,7 @@ class Attempts:
                     opened.reply.close()
                     raise attempt.cancel.reason
             except NexusError as error:
-                self._failed(state, plan, state.attempts[-1], error, gate)
+                self._failed(state, plan, state.attempts[-1], error)
                 continue
             self._succeeded(state, plan, candidate)
             return opened
@@ -212,10 +204,10 @@ class Attempts:
         if plan.affinity and call.operation.spends and candidate.name in plan.own_names and not strayed:
             self._router.moves.answered(plan.affinity, candidate.name, plan.home, cooldowns.clock())
 
-    def _failed(self, state: CallState, plan: Plan, attempt: Attempt, error: NexusError, gate: Gate) -> None:
+    def _failed(self, state: CallState, plan: Plan, attempt: Attempt, error: NexusError) -> None:
         """Decides what follows a failed attempt. Raises the error if nothing does."""
         candidate = attempt.candidate
-        if gate.content_sent or state.call.cancel.reason is not None:
+        if state.call.cancel.reason is not None:
             self._router.cooldowns.leave(candidate.scopes)
             raise error
         failure = "not_here" if is_about_stored(error, state.call) else failure_of(error, own=bool(candidate.own))

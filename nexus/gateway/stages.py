@@ -44,9 +44,6 @@ log = logging.getLogger("nexus.gateway")
 class Sink(Protocol):
     """Where an answer goes: the worker's side of a bridge channel."""
 
-    @property
-    def content_sent(self) -> bool: ...
-
     def publish(self, head: Head, first: bytes, *, whole: bool = False) -> bool: ...
 
     def put(self, piece: bytes) -> bool: ...
@@ -163,7 +160,7 @@ class Gateway:
         state.taken = time.monotonic()
         try:
             opened = self._kept(state) if state.call.operation.relay == "stored" else None
-            opened = opened or self._open(state, sink)
+            opened = opened or self._open(state)
             self._relay(state, opened, sink)
             log_attempt(state, state.failure, "passed on")
             over = opened.whole and self.admission.knows_prices(state)
@@ -218,11 +215,11 @@ class Gateway:
                 raise cancel.reason or Cancelled("the client disconnected")
             count(piece)
 
-    def _open(self, state: CallState, sink: Sink) -> OpenedReply:
+    def _open(self, state: CallState) -> OpenedReply:
         if state.call.operation.relay == "files":
             by_file = self._files.plan(state)
             self._attempts.take_early(state, by_file)
-            return self._attempts.open(state, by_file, sink)
+            return self._attempts.open(state, by_file)
         if state.plan is None:
             # Nexus did not store it, so a vendor may have it.
             self._plan_stored(state, may_wait=True)
@@ -230,7 +227,7 @@ class Gateway:
         assert plan is not None, "a call that may wait is planned or rejected"
         self._attempts.refuse(state, plan, pin(state, plan, self._ids(state.call)))
         self._attempts.refuse(state, plan, strangers_files(state.call, plan, self._owners))
-        return self._attempts.open(state, plan, sink)
+        return self._attempts.open(state, plan)
 
 
 def _passed_on(error: NexusError, sink: Sink) -> bool:

@@ -81,7 +81,7 @@ class Channel(Generic[Head]):
         self._lock = threading.Lock()
         self._paused = threading.Lock()
         self._head: Head | None = None
-        self._head_sent = self._content_sent = False
+        self._head_sent = False
         self._pieces: list[bytes] = []
         self._size = 0
         self._ended = self._over = self._closed = self._rung = self._waits = False
@@ -100,7 +100,7 @@ class Channel(Generic[Head]):
         with self._lock:
             if self._closed or self._head_sent:
                 return False
-            self._head, self._content_sent = head, True
+            self._head = head
             if first:
                 self._pieces.append(first)
                 self._size += len(first)
@@ -115,7 +115,6 @@ class Channel(Generic[Head]):
                 self._pause_worker()
             if self._closed:
                 return False
-            self._content_sent = True
             self._pieces.append(piece)
             self._size += len(piece)
             if self._rung and self._send is not None:
@@ -134,11 +133,6 @@ class Channel(Generic[Head]):
             self._error = error
             callback = self._callback_to_wake()
         self._wake(callback)
-
-    @property
-    def content_sent(self) -> bool:
-        """Whether any part of an answer was handed over, after which no other attempt may answer."""
-        return self._content_sent
 
     # The loop's side.
 

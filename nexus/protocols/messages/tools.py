@@ -160,10 +160,10 @@ def _write_tools(tools: tuple[Tool, ...], format: Closed | None, claude: Claude,
     if not claude.strict_tools:
         if any(tool.strict for tool in tools):
             drops.add("tools.strict")
-        lost: list[str] = []
         if claude.plain_tools:
+            lost: list[str] = []
             tools = plain_tools(tools, lost)
-        drops.add(*lost)
+            drops.add(*lost)
         return [_write_tool(tool, at, {}, drops) for at, tool in enumerate(tools)]
     held = strict_tools(tools, STRICT_LIMITS, format)
     drops.add(*held.lost)
