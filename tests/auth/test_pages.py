@@ -162,7 +162,7 @@ FULL = cors(
 ASK = {"origin": A, "access-control-request-method": "POST", "access-control-request-private-network": "true"}
 
 
-def test_cors_headers_of_replies() -> None:
+def test_replies_to_pages_have_cors_headers() -> None:
     assert reply_headers(None, A) == {}
     assert reply_headers(FULL, None) == reply_headers(FULL, "https://evil") == {"Vary": "Origin"}
     assert reply_headers(FULL, A) == {
@@ -175,7 +175,7 @@ def test_cors_headers_of_replies() -> None:
     assert reply_headers(cors(allow_methods="*"), A) == {"Vary": "Origin"}
 
 
-def test_cors_headers_of_preflights() -> None:
+def test_preflights_list_what_pages_may_send() -> None:
     vary = {"Vary": "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}
     assert preflight_headers(FULL, ASK) == {
         **vary,
@@ -205,7 +205,7 @@ def test_cors_headers_of_preflights() -> None:
 RESOURCE = ProtectedResource(resource="http://127.0.0.1:8080", authorization_servers=("http://127.0.0.1:4444/",))
 
 
-def test_protected_resource_metadata() -> None:
+def test_protected_resource_metadata_is_that_of_the_settings() -> None:
     assert document(RESOURCE) == {
         "resource": "http://127.0.0.1:8080/",
         "authorization_servers": ["http://127.0.0.1:4444/"],
@@ -230,7 +230,7 @@ CHALLENGES: dict[str, tuple[Exception, ProtectedResource | None, str | None]] = 
 
 
 @pytest.mark.parametrize(("error", "resource", "said"), CHALLENGES.values(), ids=CHALLENGES.keys())
-def test_www_authenticate_challenges(error: Exception, resource: ProtectedResource | None, said: str | None) -> None:
+def test_challenges_name_the_metadata(error: Exception, resource: ProtectedResource | None, said: str | None) -> None:
     assert challenge(error, resource) == said
 
 

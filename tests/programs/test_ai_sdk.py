@@ -79,7 +79,7 @@ def test_a_conversation(lane: ProgramLane, modules: Path, open_room: OpenRoom) -
 
 @pytest.mark.parametrize("lane", [ANTHROPIC, GEMINI_3, OPENAI], ids=lambda lane: lane.name)
 @pytest.mark.parametrize("protocol", ["chat", "anthropic"])
-def test_its_other_protocols(lane: ProgramLane, protocol: str, open_room: OpenRoom) -> None:
+def test_its_other_protocols_work_too(lane: ProgramLane, protocol: str, open_room: OpenRoom) -> None:
     room = open_room(lane)
     room.upstream.next(Behaviour(parts=(write("a.txt"),)), Behaviour(text="First."))
     *turns, _ = chat(room, "Write.", "And now?", tools=["write"], protocol=protocol)
@@ -158,7 +158,7 @@ def test_it_continues_from_an_answer_by_its_id(open_room: OpenRoom) -> None:
 
 @pytest.mark.parametrize("protocol", ["responses", "chat", "anthropic"])
 @pytest.mark.parametrize("lane", [ANTHROPIC, CONVERSE], ids=lambda lane: lane.name)
-def test_errors(lane: ProgramLane, protocol: str, open_room: OpenRoom) -> None:
+def test_errors_reach_the_program(lane: ProgramLane, protocol: str, open_room: OpenRoom) -> None:
     """The vendor's message and a status before the head; a truncated answer is never taken as complete."""
     room = open_room(lane, ONE_TRY)
     cut = Behaviour(text="cut short " * 50, cut_after=6)

@@ -49,7 +49,7 @@ def test_a_session(format: str, lane: ProgramLane, open_room: OpenRoom) -> None:
 
 @pytest.mark.parametrize("format", PLACES)
 @pytest.mark.parametrize("lane", [ANTHROPIC, GEMINI], ids=lambda lane: lane.name)
-def test_a_gateway_key(format: str, lane: ProgramLane, open_room: OpenRoom) -> None:
+def test_a_gateway_key_is_accepted(format: str, lane: ProgramLane, open_room: OpenRoom) -> None:
     room = open_room(lane, GATE)
     key = {KEYS[format]: ALICE}
     said = room.desk.claude(room.nexus, "Hello?", environment=key, place=PLACES[format](room.nexus))

@@ -42,7 +42,7 @@ def test_a_session(lane: ProgramLane, open_room: OpenRoom) -> None:
 
 
 @pytest.mark.parametrize("lane", [ANTHROPIC, GEMINI], ids=lambda lane: lane.name)
-def test_a_gateway_key(lane: ProgramLane, open_room: OpenRoom) -> None:
+def test_a_gateway_key_is_accepted(lane: ProgramLane, open_room: OpenRoom) -> None:
     room = open_room(lane, GATE)
     assert room.desk.gemini(room.nexus, "-p", "Hello?", key=ALICE).strip().endswith(DONE)
     assert ALICE not in str(room.upstream.requests)

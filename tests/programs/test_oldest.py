@@ -11,10 +11,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("lane", [ANTHROPIC, BEDROCK_CLAUDE, OPENAI], ids=lambda lane: lane.name)
-def test_claude_code(lane: ProgramLane, open_room: OpenRoom) -> None:
+def test_a_session_of_the_oldest_claude_code(lane: ProgramLane, open_room: OpenRoom) -> None:
     claude_code_session(open_room(lane, programs=OLDEST))
 
 
 @pytest.mark.parametrize("lane", [RESPONSES, ANTHROPIC, GEMINI_3], ids=lambda lane: lane.name)
-def test_codex(lane: ProgramLane, open_room: OpenRoom) -> None:
+def test_a_session_of_the_oldest_codex(lane: ProgramLane, open_room: OpenRoom) -> None:
     codex_session(open_room(lane, programs=OLDEST))

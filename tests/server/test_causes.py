@@ -113,7 +113,7 @@ UNREACHABLE: dict[str, tuple[Upstream, str, str, str]] = {
 
 
 @pytest.mark.parametrize(("upstream", "phase", "why", "kind"), UNREACHABLE.values(), ids=UNREACHABLE.keys())
-def test_an_unreachable_vendor(
+def test_an_unreachable_vendor_is_logged_with_host_and_phase(
     upstream: Upstream, phase: str, why: str, kind: str, serve: Serve, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lookup = socket.getaddrinfo
@@ -292,7 +292,7 @@ CLOUDS = {
 
 
 @pytest.mark.parametrize(("provider", "why"), CLOUDS.values(), ids=CLOUDS.keys())
-def test_missing_cloud_credentials(
+def test_missing_cloud_credentials_are_logged(
     provider: str, why: str, tmp_path: Path, serve: Serve, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -321,7 +321,9 @@ VENDORS: dict[str, tuple[int, str]] = {
 
 
 @pytest.mark.parametrize(("status", "level"), VENDORS.values(), ids=VENDORS.keys())
-def test_a_vendors_error(status: int, level: str, serve: Serve, openai_upstream: FakeUpstream, log: Log) -> None:
+def test_a_vendors_error_is_logged(
+    status: int, level: str, serve: Serve, openai_upstream: FakeUpstream, log: Log
+) -> None:
     openai_upstream.next(Behaviour(status=status, message="so it is"))
     serve(openai_config(openai_upstream.base_url, ONE_TRY)).chat(CHAT)
     found, fields = call_of(log, status)

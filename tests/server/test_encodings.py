@@ -168,6 +168,6 @@ def test_bodies_in_flight_may_use_a_share_of_the_memory(files: dict[str, str], e
 
 
 @pytest.mark.parametrize("name", [name for name in PACKERS if "," not in name])
-def test_through_the_server(nexus: Nexus, name: str) -> None:
+def test_the_server_reads_every_encoding(nexus: Nexus, name: str) -> None:
     raw = b"\xef\xbb\xbf" + json.dumps(CHAT).encode()
     assert nexus.chat(PACKERS[name](raw), {"Content-Encoding": name}).status == 200

@@ -81,7 +81,7 @@ def test_a_websocket_is_rejected_so_that_clients_fall_back(nexus: Nexus) -> None
         assert_shape(reply, "/llm/openai/v1/responses")
 
 
-def test_a_client_that_takes_the_gateway_for_a_proxy(nexus: Nexus) -> None:
+def test_a_client_that_takes_the_gateway_for_a_proxy_is_rejected(nexus: Nexus) -> None:
     reply = nexus.request("CONNECT", "api.openai.com:443", headers={"Host": "api.openai.com:443"})
     assert (reply.status, reply.headers["allow"]) == (405, "")
     message = reply.json["error"]["message"]

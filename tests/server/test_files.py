@@ -418,7 +418,7 @@ class TestProviders:
             reply = ask(nexus, "GET", f"/llm/openai/v1/files/{file.id}")
         assert reply.headers["x-nexus-route"] == "two/*"
 
-    def test_protocols_that_share_a_path(
+    def test_protocols_that_share_a_path_are_told_apart_by_headers(
         self, serve: Serve, openai_upstream: FakeUpstream, anthropic_upstream: FakeUpstream
     ) -> None:
         """``/v1/files`` exists at both vendors; the client's headers tell which one it means."""

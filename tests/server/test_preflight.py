@@ -48,7 +48,7 @@ def runs(command: Command) -> Both:
 IN_USE = "the port is in use; stop what listens there, or choose another with --listen-address"
 
 
-def test_a_port_in_use(runs: Both, tmp_path: Path, taken: int) -> None:
+def test_a_port_in_use_is_reported_by_both(runs: Both, tmp_path: Path, taken: int) -> None:
     read(tmp_path, f'{ECHO}[server]\nlisten_address = "127.0.0.1:{taken}"\n')
     said = f"""\
 nexus.toml:5: server.listen_address: cannot listen on 127.0.0.1:{taken}: {IN_USE}
@@ -58,12 +58,14 @@ nexus.toml:5: server.listen_address: cannot listen on 127.0.0.1:{taken}: {IN_USE
     assert runs(tmp_path) == [(1, said), (1, said)]
 
 
-def test_a_port_in_use_given_by_a_flag(runs: Both, tmp_path: Path, taken: int) -> None:
+def test_a_port_in_use_given_by_a_flag_names_the_flag(runs: Both, tmp_path: Path, taken: int) -> None:
     said = f"nexus: --listen-address: cannot listen on 127.0.0.1:{taken}: {IN_USE}\n"
     assert runs(tmp_path, "-l", f"127.0.0.1:{taken}") == [(1, said), (1, said)]
 
 
-def test_an_invalid_certificate(runs: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_certificate_is_reported_by_both(
+    runs: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("cert.pem", "hushhush.pem"):
         (tmp_path / name).write_text("no PEM")
@@ -74,7 +76,7 @@ def test_an_invalid_certificate(runs: Both, tmp_path: Path, monkeypatch: pytest.
     assert check[1].startswith("nexus.toml:7: server.tls.certificate: the TLS certificate and key cannot be used: ")
 
 
-def test_a_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read(
         tmp_path, f'{ECHO}[server]\nlisten_address = "127.0.0.1:0"\n[server.oauth]\nurl = "https://id.test/jwks"\n'
     )
@@ -85,7 +87,7 @@ def test_a_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert preflight.problems(settings) == [(("server", "oauth"), text)]
 
 
-def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulated, since the user who runs the tests may be able to read everything."""
     (tmp_path / "key.json").write_text('{"type": "authorized_user"}')
     google = '[llm.providers.g]\ntype = "google"\nproject = "my-project"\ncredentials = "key.json"\nmodels.m = {}\n'
@@ -105,7 +107,7 @@ def test_check_works_while_nexus_is_running(command: Command, tmp_path: Path, se
     assert "warning: Nexus is already running at this address" in run.stdout
 
 
-def test_a_unix_socket_in_use(runs: Both, tmp_path: Path) -> None:
+def test_a_unix_socket_in_use_is_reported_by_both(runs: Both, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(tmp_path / "n.sock"))
         listener.listen(1)

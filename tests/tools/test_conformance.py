@@ -36,7 +36,7 @@ class TestCommand:
         assert vertex.startswith("note: Vertex AI: ") and "context_management" not in vertex
         assert picker == "note: Claude Code's picker keeps 3 of 3 ids"
 
-    def test_a_running_gateway_with_an_upstream(
+    def test_a_running_gateway_is_tested_with_its_upstream(
         self, serve: Serve, capsys: pytest.CaptureFixture[str], tmp_path: Path
     ) -> None:
         with free_port() as port:

@@ -125,7 +125,7 @@ def test_token_behaviours_are_apart(vertex: FakeUpstream) -> None:
     assert vertex.token_requests == []
 
 
-def test_a_fixed_token(vertex: FakeUpstream) -> None:
+def test_a_fixed_token_is_accepted_besides_issued_ones(vertex: FakeUpstream) -> None:
     with FakeUpstream("vertex", api_key="right") as fake:
         assert post(fake, GEMINI + ":generateContent", ASK, "right").status_code == 200
         assert post(fake, GEMINI + ":generateContent", ASK, "wrong").status_code == 401

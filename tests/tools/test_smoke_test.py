@@ -97,7 +97,7 @@ class TestPassing:
         assert list(rows) == [("demo/echo", name, mode) for name in talking for mode in ("whole", "stream")]
         assert {row["result"] for row in rows.values()} == {"ok"}
 
-    def test_a_model_that_embeds(self, smoke: Smoke, chat: FakeUpstream) -> None:
+    def test_a_model_that_embeds_is_asked_for_vectors(self, smoke: Smoke, chat: FakeUpstream) -> None:
         more = '\n[llm.providers.openai.models."text-embedding-3-small"]\n'
         done = smoke("--json", "openai/text-embedding-3-small", config=openai_config(chat.base_url, more), protocols="")
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
@@ -105,7 +105,7 @@ class TestPassing:
         assert key == ("openai/text-embedding-3-small", "embeddings", "whole")
         assert row["result"] == "ok" and row["tokens_in"] and not row["tokens_out"]
 
-    def test_no_file_is_the_demo(self, smoke: Smoke) -> None:
+    def test_without_a_file_the_demo_is_tested(self, smoke: Smoke) -> None:
         assert "demo/echo" in smoke("demo/echo").stdout
 
     def test_the_table_has_times_usage_and_route(self, smoke: Smoke, upstream: FakeUpstream) -> None:
@@ -328,7 +328,7 @@ class TestRunningServer:
         assert (done.returncode, done.stderr) == (0, "")
         assert smoke("--url", serve(text).base).returncode == 1
 
-    def test_a_protocol_that_a_model_is_not_served_through(self, smoke: Smoke, stub: WebServer) -> None:
+    def test_a_protocol_that_a_model_is_not_served_through_is_reported(self, smoke: Smoke, stub: WebServer) -> None:
         done = smoke("--url", stub.url)
         assert [line.split()[3] for line in done.stdout.splitlines()[1:5]] == ["n/a"] * 4
         # Nothing failed, but nothing was tested.
@@ -368,7 +368,9 @@ class TestCaller:
         done = smoke(name_of(upstream), "--header", "X-Client-Id: tester", config=config, NEXUS_KEY=CLIENT_KEY)
         assert (done.returncode, done.stderr) == (0, "")
 
-    def test_a_running_server(self, smoke: Smoke, chat: FakeUpstream, claude: FakeUpstream, serve: Any) -> None:
+    def test_a_running_server_is_tested_with_its_key(
+        self, smoke: Smoke, chat: FakeUpstream, claude: FakeUpstream, serve: Any
+    ) -> None:
         """The tool also requests the list of models with the key, in both protocols."""
         nexus = serve(KEYS + openai_config(chat.base_url) + anthropic_config(claude.base_url))
         done = smoke("--url", nexus.base, "--json", *TESTER, THE_KEY=CLIENT_KEY)
@@ -391,7 +393,7 @@ class TestCaller:
         done = smoke("--url", nexus.base, *TESTER, "--header", header, THE_KEY="wrong", OTHER=CLIENT_KEY)
         assert done.returncode == 0
 
-    def test_the_callers_own_vendor_key(self, smoke: Smoke, upstream: FakeUpstream) -> None:
+    def test_the_callers_own_vendor_key_is_sent(self, smoke: Smoke, upstream: FakeUpstream) -> None:
         own = config_of(upstream).replace(f'api_key = "{KEY}"', "forward_token = true")
         header = "X-Provider-API-Key: {{ env.MINE }}"
         done = smoke(name_of(upstream), "--header", header, config=own, MINE=OWN_KEY)

@@ -471,7 +471,7 @@ def test_without_system_authorities_certifi_is_used(monkeypatch: pytest.MonkeyPa
 # -- Unix sockets and proxies --------------------------------------------------------------------------------------
 
 
-def test_a_unix_socket(no_leak: None, tmp_path: Path) -> None:
+def test_a_unix_socket_is_used(no_leak: None, tmp_path: Path) -> None:
     path = tmp_path / "vendor.sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -503,7 +503,7 @@ def socks_proxy(to: int, seen: list[bytes]) -> Handler:
     return handler
 
 
-def test_a_socks_proxy(no_leak: None, tls: Tls) -> None:
+def test_a_socks_proxy_is_used(no_leak: None, tls: Tls) -> None:
     pytest.importorskip("socks", reason="needs PySocks")
     seen: list[bytes] = []
     with Peer(echo, tls.server) as vendor, Peer(socks_proxy(vendor.port, seen)) as proxy:
@@ -515,7 +515,7 @@ def test_a_socks_proxy(no_leak: None, tls: Tls) -> None:
         assert b"localhost" not in seen[1]
 
 
-def test_an_unreachable_socks_proxy(no_leak: None) -> None:
+def test_an_unreachable_socks_proxy_is_named(no_leak: None) -> None:
     pytest.importorskip("socks", reason="needs PySocks")
     with transport(proxy="socks5h://127.0.0.1:1") as one, pytest.raises(Unreachable, match="proxy"):
         fetch(one, "http://vendor.invalid/")
