@@ -3,8 +3,9 @@
 Law: pure, and chosen once per attempt from the *original* request. Passthrough if the provider speaks the client's
 dialect; otherwise translation into the vendor's richest dialect. Three exceptions, and nothing else: a chat request
 that OpenAI is known to reject on chat completions (tools on its newer models) is translated to Responses; so is a
-Responses request that refers to answers which the gateway stores; and a model that rejected one of OpenAI's dialects is
-asked in the other. Fields that a translation drops are reported by the client's own names.
+Responses request that refers to answers which the gateway stores, or asks another vendor's model for a compaction; and
+a model that rejected one of OpenAI's dialects is asked in the other. Fields that a translation drops are reported by
+the client's own names.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ from nexus.settings.provider import ProviderSettings
 from nexus.settings.types import one_of
 from nexus.shared import Shared
 from nexus.upstream.request import UpstreamReply, UpstreamRequest
-from nexus.wire import Json, sequence
+from nexus.wire import Json, mapping, sequence
 
 log = logging.getLogger("nexus.providers.openai")
 
@@ -142,7 +142,11 @@ class OpenAIProvider(Provider):
 
     def refuses(self, dialect: str, document: Mapping[str, Json], model: str) -> bool:
         facts = self._facts(model)
-        if dialect != "chat" or facts is None:
+        if dialect == "responses":
+            # Only OpenAI's own models answer it with a summary; others take it for nothing (cc-switch #4725).
+            last = mapping((sequence(document.get("input")) or (None,))[-1])
+            return facts is None and last.get("type") == "compaction_trigger"
+        if facts is None:
             return False
         if not facts.stop and document.get("stop"):
             # Nexus cuts the answer at a stop sequence, which takes a translation, even from chat to chat.
@@ -160,6 +164,8 @@ class OpenAIProvider(Provider):
             words = "reasoning summaries are refused, so they are omitted"
             keep = partial(self._learned.record, "", SUMMARY, words)
             return Without(SUMMARY, without_summary, nothing if request.key_is_callers else keep)
+        if request.action == "compact" and refused.status in (404, 405) and self._facts(request.model) is None:
+            return Without("compaction", lambda target: target, passed=True, dialect="responses")
         if self.settings.responses is not False and (other := other_dialect(refused, request.dialect)):
             record = partial(self._learned.record, request.model, ONLY + other)
             return Without(ONLY + other, lambda target: target, record, passed=True, dialect=other)

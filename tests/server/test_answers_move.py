@@ -134,3 +134,22 @@ def test_items_lose_ids_that_openai_rejects(serve: Serve, openai_upstream: FakeU
     assert reply.status == 200, reply.body
     expected = [{name: value for name, value in item.items() if name != "id"} for item in OTHER_IDS]
     assert openai_upstream.requests[-1].json["input"] == [*expected, kept, THEN]
+
+
+@pytest.mark.parametrize("model", ["minimax-m3", "gpt-5.4"])
+@pytest.mark.parametrize("endpoint", ["", "/compact"])
+def test_only_openais_models_compact_by_themselves(
+    endpoint: str, model: str, serve: Serve, openai_upstream: FakeUpstream
+) -> None:
+    """Codex: "expected exactly one compaction output item, got 0" (cc-switch #4725)."""
+    nexus = serve(providers(("v1", "openai", openai_upstream, f"responses = true\n{ONCE}", model)))
+    trigger = [] if endpoint else [{"type": "compaction_trigger"}]
+    reply = ask(nexus, "v1/m", endpoint, input=[FIRST, *trigger], store=False)
+    sent = openai_upstream.requests[-1]
+    if model == "gpt-5.4":
+        assert (sent.path, sent.json["input"]) == (f"/v1/responses{endpoint}", [FIRST, *trigger])
+        return
+    assert (reply.status, [item["type"] for item in reply.json["output"]][-1]) == (200, "compaction"), reply.body
+    assert sent.path == "/v1/responses" and "compaction_trigger" not in json.dumps(sent.json)
+    assert ask(nexus, "v1/m", input=[*reply.json["output"], THEN], store=False).status == 200
+    assert "Hello from the fake upstream." in json.dumps(openai_upstream.requests[-1].json)
