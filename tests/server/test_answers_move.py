@@ -130,10 +130,11 @@ OTHER_IDS: list[dict[str, Any]] = [
 def test_items_lose_ids_that_openai_rejects(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(providers(("v1", "openai", openai_upstream, f"responses = true\n{ONCE}", "gpt-5.4")))
     kept = {"type": "message", "role": "assistant", "id": "msg_1", "content": SAID, "status": "completed"}
-    reply = ask(nexus, "v1/m", input=[*OTHER_IDS, kept, THEN], store=False)
+    brief = {"id": "fc_1"}
+    reply = ask(nexus, "v1/m", input=[*OTHER_IDS, kept, THEN, brief], store=False)
     assert reply.status == 200, reply.body
     expected = [{name: value for name, value in item.items() if name != "id"} for item in OTHER_IDS]
-    assert openai_upstream.requests[-1].json["input"] == [*expected, kept, THEN]
+    assert openai_upstream.requests[-1].json["input"] == [*expected, kept, THEN, brief]
 
 
 @pytest.mark.parametrize("model", ["minimax-m3", "gpt-5.4"])

@@ -74,7 +74,7 @@ def _strange_ids(items: list[Any]) -> Iterator[str]:
     for index, item in enumerate(items):
         if len(item.get("call_id") or "") > LONGEST_ID:
             yield f"input[{index}].call_id: string too long, expected at most {LONGEST_ID}"
-        prefix = _PREFIXES.get(item.get("type") or "message", "")
+        prefix = _PREFIXES.get(item.get("type") or ("message" if "role" in item else ""), "")
         if (name := item.get("id")) is not None and not (name.startswith(prefix) and _ID.fullmatch(name)):
             yield f"Invalid 'input[{index}].id': '{name}'. Expected an ID that begins with '{prefix}'."
 

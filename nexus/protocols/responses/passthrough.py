@@ -67,8 +67,10 @@ _ID = pattern(r"[A-Za-z0-9_-]{1,64}")
 
 
 def _has_strange_id(item: Document) -> bool:
-    """Whether OpenAI rejects the item's id, which it does not need (codex #33176, pi #10257, oh-my-pi #284)."""
-    id, prefix = item.get("id"), _PREFIXES.get(text(item.get("type", "message")))
+    """Whether OpenAI rejects the item's id, which it does not need (codex #33176, pi #10257, oh-my-pi #284). An item
+    without type is a message, or refers to another."""
+    kind = item.get("type", "message" if "role" in item else None)
+    id, prefix = item.get("id"), _PREFIXES.get(text(kind))
     return isinstance(id, str) and prefix is not None and not (id.startswith(prefix) and _ID.fullmatch(id))
 
 
