@@ -173,9 +173,10 @@ class Transport:
             current.binding, current.fresh = None, False
         binding.clock.run_freely(timeouts.idle)
         reply = HttpReply(response, connection, pool, cancel, self._provider, host)
-        if unreadable := [encoding for encoding in reply.encodings if encoding not in READABLE]:
+        if reply.encodings and not READABLE.issuperset(reply.encodings):
             reply.close()
-            text = f"{self._provider} answered with content-encoding {unreadable[0]}, which was not requested"
+            named = ", ".join(reply.encodings)
+            text = f"{self._provider} answered with content-encoding {named}, which was not requested"
             raise ProtocolError(text, provider=self._provider)
         return reply
 
@@ -206,10 +207,10 @@ class HttpReply(UpstreamReply):
         self.status = response.status
         self.headers: Mapping[str, str] = response.fields
         self._response = response
-        self.encodings = _encodings(self.headers)
+        self.encodings = _encodings(self.headers) if "content-encoding" in self.headers else ()
         self._decoded: Callable[[], bytes] | None = None
         for _ in self.encodings:
-            self._decoded = partial(next, inflated(self._decoded or self._raw), b"")
+            self._decoded = partial(next, inflated(self._decoded or partial(response.read1, _READ_SIZE)), b"")
         self._clock = response.binding.clock
         self._connection: BoundConnection | None = connection
         self._pool = pool
@@ -221,20 +222,17 @@ class HttpReply(UpstreamReply):
         if self._connection is None:
             return b""
         try:
-            piece = self._raw() if self._decoded is None else self._decoded()
+            piece = self._response.read1(_READ_SIZE) if self._decoded is None else self._decoded()
+            left = self._response.length
+            if not piece and left:
+                raise IncompleteRead(b"", left)
         except (HTTPError, HTTPException, OSError, ValueError) as error:
             self._cancel.check()
             raise self._failure(error) from error
         if not piece:
             self._cancel.check()
-        if not piece or (self._decoded is None and self._response.length == 0):
+        if not piece or (left == 0 and self._decoded is None):
             self._give_back(self._connection)
-        return piece
-
-    def _raw(self) -> bytes:
-        piece, left = self._response.read1(_READ_SIZE), self._response.length
-        if not piece and left:
-            raise IncompleteRead(b"", left)
         return piece
 
     def begin_piece(self, within: float) -> None:
@@ -272,8 +270,6 @@ def _pieces(head: bytes, request: UpstreamRequest) -> Iterator[bytes]:
         yield request.body
 
 
-def _encodings(headers: Mapping[str, str]) -> list[str]:
-    if "content-encoding" not in headers:
-        return []
+def _encodings(headers: Mapping[str, str]) -> tuple[str, ...]:
     named = (part.strip().lower() for part in headers["content-encoding"].split(","))
-    return [encoding for encoding in named if encoding not in ("", "identity")]
+    return tuple(encoding for encoding in named if encoding not in ("", "identity"))
