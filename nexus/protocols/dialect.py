@@ -59,13 +59,14 @@ class ClientRequest:
 @dataclass(frozen=True, slots=True)
 class BrokenStream:
     """The stream that an error ends: its identity, and whether it had an event of an answer; ``now`` in Unix
-    seconds."""
+    seconds; ``answer_id`` is the vendor's id of an answer that passes through, if its dialect has one."""
 
     request_id: str
     model: str
     headers: Mapping[str, str]
     now: int
     begun: bool
+    answer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

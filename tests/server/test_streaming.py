@@ -165,6 +165,23 @@ class TestPings:
             go.set()
             assert rest(response)[1]
 
+    @pytest.mark.parametrize("own", [True, False], ids=["passed through", "translated"])
+    def test_the_sdk_shows_the_failure_of_a_broken_responses_stream(
+        self, serve: Serve, openai_upstream: FakeUpstream, own: bool
+    ) -> None:
+        """It accepts only the id of the response that began."""
+        config = openai_config(openai_upstream.base_url)
+        nexus = serve(config.replace("[llm.providers.openai.models.gpt-4]", f"responses = {str(own).lower()}", 1))
+        openai_upstream.next(Behaviour(cut_after=6))
+        told: list[str] = []
+        with (
+            openai.OpenAI(base_url=nexus.openai, api_key="unused", max_retries=0) as client,
+            client.responses.stream(model="openai/smart", input="Hi") as stream,
+            suppress(openai.APIConnectionError),
+        ):
+            told += (event.type for event in stream)
+        assert told[-2:] == ["error", "response.failed"]
+
     def test_a_responses_stream_without_events_is_begun_for_its_error(
         self, serve: Serve, openai_upstream: FakeUpstream
     ) -> None:

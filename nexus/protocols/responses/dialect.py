@@ -87,7 +87,7 @@ class Responses(OpenAIDialect):
     def error_frame(self, error: NexusError, broken: BrokenStream) -> bytes:
         from nexus.protocols.responses.write_error import write_frames
 
-        response_id = self.id_prefix + broken.request_id.removeprefix("req_")
+        response_id = broken.answer_id or self.id_prefix + broken.request_id.removeprefix("req_")
         return write_frames(error, response_id, broken, codex=is_codex(broken.headers))
 
     def write_count(self, tokens: int) -> dict[str, Json]:

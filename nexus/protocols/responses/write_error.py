@@ -4,8 +4,8 @@ Outside a stream OpenAI's error object (openai_protocol.py). Inside: an ``error`
 ``response.failed``, without which Codex does not detect the failure. Codex retries a failed answer unless the code is
 one of context_length_exceeded, insufficient_quota and invalid_prompt, and reads the delay of a rate limit from the
 message; every other client gets the codes of the published type in the response. Both events are independent of the
-stream that they end: their sequence numbers are only higher than all others, and the response has the id of a
-translated one. Sources: OpenAI's error codes guide; openai.types.responses.ResponseError; openai/codex,
+stream that they end, except that the response keeps its id: their sequence numbers are only higher than all others.
+Sources: OpenAI's error codes guide; openai.types.responses.ResponseError; openai/codex,
 codex-api/src/sse/responses.rs.
 """
 

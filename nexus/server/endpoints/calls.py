@@ -225,7 +225,8 @@ class CallHandler(OperationHandler):
         self.connection.stream.close()
 
     def _broken(self, state: CallState) -> BrokenStream:
-        return BrokenStream(self.id, state.call.model, state.call.headers, int(time.time()), begun=state.streamed > 0)
+        call, begun, id = state.call, state.streamed > 0, state.tap.answer_id
+        return BrokenStream(self.id, call.model, call.headers, int(time.time()), begun=begun, answer_id=id)
 
     def on_connection_close(self) -> None:
         super().on_connection_close()
