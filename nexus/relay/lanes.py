@@ -63,7 +63,7 @@ def choose(attempt: Attempt, without: Sequence[Without] = ()) -> Lane:
     """Chooses the lane of a generation. ``without`` removes what the vendor rejected from the target. Raises
     ClientError for what the dialect cannot express."""
     call, route = attempt.call, attempt.route
-    other = next((one.dialect for one in without if one.dialect), "")
+    other = next((one.dialect for one in without if one.dialect), "") if without else ""
     dialect = other or route.provider.dialects_of(route.model, route.settings)[0]
     if not passes(call, route):
         return _translate(attempt, dialect, without)
