@@ -36,7 +36,7 @@ from nexus.server.server import Server
 from nexus.telemetry.logs import redacted
 from nexus.wire import Json, encode
 
-BUSY = "too many dashboard requests at once; retry in a moment"
+LATE = "the supervisor process did not answer in time; retry in a moment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class DataHandler(BaseHandler):
         try:
             found = await self.server.query_workers.work(partial(document, self.server, self.runtime, viewer))
         except NoResult:
-            raise Overloaded(BUSY, retry_after=1) from None
+            raise Overloaded(LATE, retry_after=1) from None
         self.set_header("Cache-Control", "no-store")
         self.send(encode(found))
 
