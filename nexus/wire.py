@@ -35,16 +35,12 @@ def decode(raw: bytes | str) -> Json:
 
 
 def decode_leniently(raw: bytes | str) -> Json:
-    """As ``decode``, but accepts what some vendors write and some clients read: a byte order mark, NaN, control
-    characters, invalid UTF-8."""
+    """As ``decode``, but accepts what some vendors write and some clients read: a byte order mark, NaN, invalid
+    UTF-8."""
     try:
         return decode(raw)
     except ValueError:
-        written = raw if isinstance(raw, str) else raw.decode("utf-8-sig", "replace")
-    try:
-        return without_half_pairs(json.loads(written, strict=False))
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        return from_json(raw if isinstance(raw, str) else raw.decode("utf-8-sig", "replace"))
 
 
 def decode_object(raw: bytes | str) -> dict[str, Json]:
