@@ -218,9 +218,10 @@ def test_valid_keys_are_not_fetched_again(monkeypatch: Env) -> None:
         container(server, monkeypatch)
         shared = chain()
         first = shared.keys(Cancel())
-        assert all(shared.keys(Cancel()) is first for _ in range(5))
-        server.request()
-        assert server.seen.empty()
+        # On a slow machine botocore gives up waiting and asks again.
+        fetches = server.seen.qsize()
+        assert fetches and all(shared.keys(Cancel()) is first for _ in range(5))
+        assert server.seen.qsize() == fetches
 
 
 def age(shared: Chain, left: float) -> None:
