@@ -108,14 +108,6 @@ def test_calls_with_the_callers_own_key_are_priced_but_not_charged(serve: Serve,
     assert (attempt.key, attempt.cost, found[0].charges) == ("caller", ONE_CALL, ())
 
 
-def test_counting_tokens_costs_nothing_and_needs_no_budget(spent: Nexus) -> None:
-    found = spent.records()
-    body = {"model": "openai/gpt-4", "messages": CHAT["messages"]}
-    assert spent.post(PATHS["messages"] + "/count_tokens", body).status == 200
-    wait_until(lambda: bool(found))
-    assert found[0].charges == () and all(attempt.cost == 0 for attempt in found[0].attempts)
-
-
 VIRTUAL = """
 [llm.providers.openai.retries]
 base_delay = "1ms"

@@ -87,19 +87,3 @@ def test_each_model_stays_available(nexus: Nexus, vendors: Vendors, model: str, 
             if "anthropic" in path:
                 del body["user"]
             assert answered_by(nexus.post(path, body)) == up, (down, path)
-
-
-def test_a_too_long_prompt_goes_to_the_long_context_target(nexus: Nexus, vendors: Vendors) -> None:
-    told = chat(nexus, "smart", max_tokens=1_250_000)
-    assert answered_by(told) == "bedrock-us"
-    assert told.headers["x-nexus-tried"].startswith("anthropic/sonnet=too-small, ")
-    vendors["anthropic"].next(Behaviour(status=400, message="prompt is too long: 1010000 tokens > 1000000 maximum"))
-    assert answered_by(chat(nexus, "smart")) == "google"
-
-
-def test_sessions_of_the_pool(nexus: Nexus, vendors: Vendors) -> None:
-    home = {user: answered_by(chat(nexus, "pool", user=user)) for user in map(str, range(24))}
-    assert set(home.values()) == {"bedrock-us", "bedrock-eu"}
-    assert sum(vendor == "bedrock-us" for vendor in home.values()) > 12
-    vendors["bedrock-us"].default = vendors["bedrock-eu"].default = DOWN
-    assert answered_by(chat(nexus, "pool", user="0")) == "anthropic"

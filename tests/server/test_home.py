@@ -4,8 +4,6 @@ import base64
 import hashlib
 import re
 
-import pytest
-
 from tests.auth.kit import ALICE
 from tests.conftest import Serve
 from tests.serving import KEY, Nexus, openai_config
@@ -32,13 +30,6 @@ def test_behind_a_proxy_that_speaks_https(nexus: Nexus) -> None:
     assert b"<code>https://localhost/llm/openai/v1</code>" in reply.body
 
 
-def test_a_head_request_gets_the_length_without_the_page(nexus: Nexus) -> None:
-    whole, head = nexus.request("GET", "/"), nexus.request("HEAD", "/")
-    assert (head.status, head.body) == (200, b"")
-    assert head.headers["content-length"] == whole.headers["content-length"] == str(len(whole.body))
-    assert len(whole.body) < 4096
-
-
 def test_the_page_has_no_scripts_or_external_content_and_cannot_be_framed(nexus: Nexus) -> None:
     reply = nexus.request("GET", "/")
     policy = reply.headers["content-security-policy"]
@@ -59,13 +50,6 @@ def test_with_keys_it_shows_neither_models_nor_keys(serve: Serve) -> None:
     for word in (ALICE, "alice", KEY, "gpt-4", "smart"):
         assert word.encode() not in reply.body
     assert b"needs a gateway key" in reply.body
-
-
-@pytest.mark.parametrize("host", ['a"><script>', "a b", "x" * 300])
-def test_an_invalid_host_is_not_repeated(nexus: Nexus, host: str) -> None:
-    reply = nexus.request("GET", "/", headers={"Host": host})
-    assert host.encode() not in reply.body
-    assert reply.status != 200 or b"<code>/llm/openai/v1</code>" in reply.body
 
 
 def test_a_base_url_opened_in_a_browser_shows_the_page(nexus: Nexus) -> None:

@@ -107,11 +107,6 @@ def get(port: int, path: str, headers: dict[str, str] | None = None) -> tuple[in
 
 
 class TestFormats:
-    def test_head_returns_only_the_headers(self, nexus: Nexus) -> None:
-        whole, head = nexus.request("GET", "/metrics"), nexus.request("HEAD", "/metrics")
-        assert (head.status, head.body) == (200, b"")
-        assert head.headers["content-type"] == whole.headers["content-type"]
-
     def test_openmetrics_and_gzip_as_requested_by_prometheus(self, nexus: Nexus) -> None:
         asked = {
             "Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",

@@ -184,8 +184,3 @@ def test_all_that_a_server_refuses_is_left_out_together(
         assert nexus.messages(asked(CALL, **tools)).status == 200
         last = anthropic_upstream.requests[-1].json
     assert (last["thinking"], last["tools"][0]["input_schema"]) == (OFF, PLAIN)
-
-
-def test_other_refusals_are_the_clients(nexus: Nexus, anthropic_upstream: FakeUpstream) -> None:
-    anthropic_upstream.next(Behaviour(status=400, message="thinking is wonderful"))
-    assert nexus.messages(asked(CALL)).status == 400

@@ -62,13 +62,6 @@ def test_a_credential_in_the_query_is_not_forwarded_and_reported(serve: Serve, p
     assert reply.headers["x-nexus-dropped"].startswith("query.key, query.")
 
 
-def test_a_large_body_is_kept_on_disk(serve: Serve, place: Place) -> None:
-    nexus, body = serve(place.config()), os.urandom(3 << 20)
-    reply = nexus.request("POST", "/llm/raw/v/v1/files", body, {"Content-Type": "application/octet-stream"})
-    assert (reply.status, place.vendor.seen[0][2] == body) == (200, True)
-    wait_until(lambda: nexus.server.disk.used == 0)
-
-
 def test_another_dialects_key_and_headers(serve: Serve, place: Place) -> None:
     nexus = serve(place.config(kind="anthropic", paths='["/v1/skills"]'))
     reply = nexus.request("GET", "/llm/raw/v/v1/skills", headers={"anthropic-version": "2023-06-01"})
