@@ -77,7 +77,7 @@ def open_reply(attempt: Attempt, lane: Lane, reply: UpstreamReply) -> OpenedRepl
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)
     kind = media_type(reply.headers.get("content-type", ""))
     may_stream = (kind == STREAM or call.stream) and not lane.relay.opaque
-    streams = may_stream and is_stream(read(attempt, reply, ahead=True), kind)
+    streams = may_stream and is_stream(read(attempt.state, reply, silence_of(attempt), ahead=True), kind)
     if streams and lane.translates and not call.stream:
         raise ProtocolError(f"{name} answered a non-streaming call with a stream", provider=name)
     vendor = redactor.cut_headers(reply.headers)
@@ -133,7 +133,7 @@ def _pieces(attempt: Attempt, lane: Lane, reply: UpstreamReply, redactor: Redact
     while piece:
         if passed := lane.relay.piece(piece):
             yield passed
-        piece = read(attempt, reply)
+        piece = read(attempt.state, reply, silence_of(attempt))
     if last := lane.relay.finish():
         yield last
 
@@ -192,7 +192,7 @@ def _in_time(attempt: Attempt, reply: UpstreamReply) -> Iterator[bytes]:
     silent.
     """
     name, silence, began = attempt.route.provider.name, silence_of(attempt), time.monotonic()
-    while piece := read(attempt, reply):
+    while piece := read(attempt.state, reply, silence):
         yield piece
         if attempt.state.read_at - began > silence:
             raise UpstreamTimeout(f"{name}: no complete answer within {silence:g} s", provider=name)

@@ -18,7 +18,7 @@ from nexus.protocols.dialect import AnswerRelay
 from nexus.protocols.framing import SSE
 from nexus.protocols.loader import FORMS
 from nexus.protocols.sse import Frame, FrameDecoder, FrameTooLarge, is_heartbeat, parse_frame
-from nexus.relay.call_state import Attempt
+from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.failures import in_band
 from nexus.upstream.request import UpstreamReply
 
@@ -102,7 +102,7 @@ class Stream:
         """Yields edited frames until the answer is complete or the vendor's bytes end."""
         relay, reply, decoder = self._relay, self._reply, FrameDecoder()
         try:
-            while not relay.complete and (piece := read(self._attempt, reply)):
+            while not relay.complete and (piece := read(self._attempt.state, reply, self._silence)):
                 frames = decoder.feed(piece)
                 if self._counted or (not frames and decoder.size > LARGE_EVENT):
                     self._count(decoder.size)
@@ -189,10 +189,10 @@ def remember(attempt: Attempt, relay: AnswerRelay) -> None:
     ids.clear()
 
 
-def read(attempt: Attempt, reply: UpstreamReply, *, ahead: bool = False) -> bytes:
-    """The next bytes; with ``ahead`` the next read returns them again."""
-    state, began = attempt.state, time.monotonic()
-    reply.begin_piece(silence_of(attempt))
+def read(state: CallState, reply: UpstreamReply, within: float, *, ahead: bool = False) -> bytes:
+    """The next bytes, for which the vendor has ``within`` seconds; with ``ahead`` the next read returns them again."""
+    began = time.monotonic()
+    reply.begin_piece(within)
     try:
         return reply.peek() if ahead else reply.read()
     finally:

@@ -52,7 +52,8 @@ class Clock:
 
     def allowed(self) -> float:
         """Seconds that the next read may take. Raises TimeoutError if none are left."""
-        left = min(self.idle, min(self.piece_by, self.deadline) - time.monotonic())
+        now = time.monotonic()
+        left = min(self.idle, self.piece_by - now, self.deadline - now)
         if left <= 0:
             raise TimeoutError("timed out")
         return left
