@@ -5,6 +5,7 @@ Law: every reservation is concluded exactly once, before the client can see the 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
@@ -35,6 +36,8 @@ from nexus.relay.reading import reading, refers
 from nexus.settings.limits import RequestLimits
 from nexus.settings.model import ModelSettings
 from nexus.wire import Json, count, digest, mapping, sequence, text
+
+log = logging.getLogger("nexus.usage")
 
 LONGEST_WAIT = 30.0
 """Seconds to wait for the price list to be read."""
@@ -126,11 +129,17 @@ class Admission:
         if not self.prices.is_known(route):
             self.prices.wait(LONGEST_WAIT)
 
-    def book(self, state: CallState, candidate: Candidate, usage: Usage, cost: int | None) -> None:
-        """Counts the usage of batch requests, for which nothing was reserved."""
-        spending = self._spending(state.call, candidate) if cost else None
+    def charge(self, state: CallState, candidate: Candidate, usage: Usage, cost: int | None) -> list[Demand]:
+        """Charges the usage of batch requests, for which nothing was reserved; returns it for ``limits.book``, to be
+        counted once the charges are recorded."""
+        try:
+            spending = self._spending(state.call, candidate) if cost else None
+        except ClientError as error:
+            fields = {"id": state.call.id, "route": candidate.route.name, "why": error.message}
+            log.error("could not charge the usage of a batch to a budget", extra={"fields": fields})
+            spending = None
         accounts = () if spending is None else spending.accounts
-        self._book(state, candidate, usage, {}, [(account, cost or 0) for account in accounts])
+        return self._charge(state, candidate, usage, {}, [(account, cost or 0) for account in accounts])
 
     def book_rest(
         self, state: CallState, candidate: Candidate, usage: Usage, cost: int | None, before: Mapping[str, Json]
@@ -142,24 +151,24 @@ class Admission:
             account = None if self.budgets is None else self.budgets.account(text(name), text(subject))
             if account is not None and cost is not None:
                 charges.append((account, cost - count(nano)))
-        self._book(state, candidate, usage, mapping(before.get("counted")), charges)
+        self.limits.book(self._charge(state, candidate, usage, mapping(before.get("counted")), charges))
 
-    def _book(
+    def _charge(
         self,
         state: CallState,
         candidate: Candidate,
         usage: Usage,
         counted: Mapping[str, Json],
         charges: Iterable[tuple[BudgetAccount, int]],
-    ) -> None:
+    ) -> list[Demand]:
         used = {"input_tokens": usage.total_input, "output_tokens": usage.total_output}
         quotas = self.limits.quotas(_limit_key(state.call, candidate.route))
-        rest = [Demand(quota, used[quota.dimension] - count(counted.get(quota.key))) for quota in quotas]
-        self.limits.book(demand for demand in rest if demand.amount > 0)
+        demands = [Demand(quota, used[quota.dimension] - count(counted.get(quota.key))) for quota in quotas]
         for account, nano in charges:
             if nano > 0:
-                self.limits.book([Demand(account.quota, nano, ago=account.ago)])
+                demands.append(Demand(account.quota, nano, ago=account.ago))
                 state.charges.append(Charge(account.name, account.subject, account.period.name, nano))
+        return [demand for demand in demands if demand.amount > 0]
 
     def _spending(self, call: Call, candidate: Candidate) -> Spending | None:
         """What budgets would pay for the call; None if no budget covers it."""

@@ -13,8 +13,10 @@ from nexus.accounting.database import Transaction
 from nexus.accounting.writing import items_of, write
 from nexus.call import Call
 from nexus.conversation.usage import DEAREST, Usage
+from nexus.dataclasses import replace
 from nexus.errors import ClientError
 from nexus.gateway.admission import Admission
+from nexus.limits.quota import Demand
 from nexus.provider.route import Route
 from nexus.relay.call_state import Attempt, CallState
 from nexus.relay.candidate import Candidate
@@ -44,6 +46,7 @@ def book(state: CallState, admission: Admission, ids_of: IdsOf) -> None:
         if file_call is not None:
             # It has no row, so the next reader records it.
             state.booked = ()
+            state.charges.clear()
         object = last.tap.answer_id if file_call is None or file_call.object is None else file_call.object.id
         fields = {"id": state.call.id, "object": object, "why": error.message}
         log.error("could not record usage that was reported later", extra={"fields": fields})
@@ -69,36 +72,31 @@ def _book_answer(state: CallState, last: Attempt, admission: Admission, ids_of: 
 
 
 def _book_batch(state: CallState, file_call: FileCall, last: Attempt, admission: Admission) -> None:
-    lines = file_call.lines
+    lines, provider = file_call.lines, last.route.provider
     if file_call.results is None or not lines:
         return
+    demands: list[Demand] = []
 
-    def record(transaction: Transaction, booked: int) -> None:
+    def record(transaction: Transaction, done: int) -> None:
         by_model: dict[tuple[str | None, str], list[Used]] = {}
-        for used in lines[booked:]:
+        for used in lines[done:]:
             if used is not None:
                 by_model.setdefault((used.alias, used.model), []).append(used)
-        state.booked = tuple(_booked(state, last.candidate, *of, some, admission) for of, some in by_model.items())
+        for (alias, model), some in by_model.items():
+            settings = provider.settings.models.get(alias or "")
+            route = Route(provider, alias or model, settings or ModelSettings())
+            usage, cost = _sum(some), _cost(some)
+            price = None if settings is None else admission.in_batch(route.name)
+            source = "" if price is None else price.source
+            state.booked += (Booked(route.name, model, usage, cost, source, {"requests": len(some)}, in_ledger=True),)
+            if settings is not None:
+                demands.extend(admission.charge(state, replace(last.candidate, route=route), usage, cost))
         write(transaction, items_of(call_record(state, admission.prices.cost), in_ledger=True))
 
     file_call.owners.claim(file_call.results, len(lines), record)
     lines.clear()
-
-
-def _booked(
-    state: CallState, at: Candidate, alias: str | None, model: str, lines: Sequence[Used], admission: Admission
-) -> Booked:
-    provider = at.route.provider
-    usage = _sum(lines)
-    costs = [one.cost for one in lines]
-    cost = None if None in costs else min(sum(cost for cost in costs if cost is not None), DEAREST)
-    settings = provider.settings.models.get(alias or "")
-    name = f"{provider.name}/{alias or model}"
-    price = admission.in_batch(name) if settings is not None else None
-    if settings is not None and alias is not None:
-        _count(state, Candidate(Route(provider, alias, settings), at.account, at.own), usage, cost, admission)
-    raw = {"requests": len(lines)}
-    return Booked(name, model, usage, cost, "" if price is None else price.source, raw, in_ledger=True)
+    # Limits in Redis may take long, and what cannot be recorded counts when the next reader records it.
+    admission.limits.book(demands)
 
 
 def _sum(lines: Sequence[Used]) -> Usage:
@@ -106,9 +104,6 @@ def _sum(lines: Sequence[Used]) -> Usage:
     return Usage(read, cached, written, written_long, answered, reasoned)
 
 
-def _count(state: CallState, candidate: Candidate, usage: Usage, cost: int | None, admission: Admission) -> None:
-    try:
-        admission.book(state, candidate, usage, cost)
-    except ClientError as error:
-        fields = {"id": state.call.id, "route": candidate.route.name, "why": error.message}
-        log.error("could not count the usage of a batch against limits", extra={"fields": fields})
+def _cost(lines: Sequence[Used]) -> int | None:
+    costs = [one.cost for one in lines]
+    return None if None in costs else min(sum(cost for cost in costs if cost is not None), DEAREST)

@@ -5,13 +5,16 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import anthropic
 import openai
 import pytest
 
 from nexus.accounting import ledger
+from nexus.accounting.database import DatabaseError
 from nexus.accounting.record import AttemptRecord, CallRecord
+from nexus.gateway import booking
 from nexus.relay import files
 from tests.conftest import Serve
 from tests.serving import ALICE, BOB, KEY, Nexus, Reply, wait_until
@@ -546,6 +549,23 @@ class TestCost:
         body = {"model": "sonnet", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
         reply = ask(nexus, "POST", "/llm/anthropic/v1/messages", body=body)
         assert (reply.status, "budget 'team'" in reply.json["error"]["message"]) == (429, True)
+
+    def test_what_cannot_be_recorded_counts_when_the_next_reader_records_it(
+        self, serve: Serve, anthropic_upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        budget = '[budgets.team]\nlimit_usd = 0.0015\nperiod = "month"\nper = "key"\n'
+        nexus = serve(config(None, anthropic_upstream, 'unknown = "allow"\n') + budget)
+        id = self.batch(nexus, anthropic_upstream, 9)
+        with monkeypatch.context() as broken:
+            broken.setattr(booking, "write", Mock(side_effect=DatabaseError("the disk is full")))
+            assert [self.read(nexus, id).status for _ in range(2)] == [200, 200]
+        assert self.read(nexus, id).status == 200
+        body = {"model": "sonnet", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+        assert ask(nexus, "POST", "/llm/anthropic/v1/messages", body=body).status == 200
+        books = nexus.server.books
+        assert books.ledger is not None and books.ledger.flush(60)
+        with books.reading() as database, database.transaction(write=False) as transaction:
+            assert transaction.query("SELECT SUM(spent_nano) FROM budgets") == [(820_000,)]
 
 
 def _report(nexus: Nexus) -> Any:
