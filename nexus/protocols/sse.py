@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from nexus.dataclasses import dataclass
 from nexus.late import pattern
-from nexus.wire import decode
+from nexus.wire import decode, encode
 
 DONE = "[DONE]"
 """The data that ends streams of chat completions, and of some servers in every dialect: the vendor's statement that the
@@ -22,10 +22,13 @@ answer is complete."""
 MAX_FRAME = 16 * 1024 * 1024
 """Maximum bytes without a blank line; longer frames are refused."""
 
-_BLANK_LINE = pattern(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+_BLANK_LINE = pattern(rb"\n(?:\r\n?|\n)")
+_ANY_BLANK_LINE = pattern(rb"\n(?:\r\n?|\n)|\r\r\n?")
+"""Takes five times as long to find."""
+
 _LINE_END = pattern(rb"\r\n|\n|\r")
-_PLAIN = pattern(rb"(?:event: ?([^\r\n]+)\n)?data: ?([^\r\n]*)\n\n")
-"""A frame in the most common form."""
+_PLAIN = pattern(rb"(?:event: ?(.++)\n)?data: ?(.*+)\n\r?\n")
+"""A frame in the most common form, unless a CR in it is the end of a line: a dot is faster than a set of characters."""
 
 _DATA_LINE = pattern(rb"(?:^(?:\xef\xbb\xbf)?|\r|\n)data: ?")
 _BOM = b"\xef\xbb\xbf"
@@ -55,14 +58,15 @@ class FrameDecoder:
         frames: list[Frame] = []
         start, size = 0, len(piece)
         if not self._buffer:
-            while start < size and (match := _PLAIN.match(piece, start)):
-                frames.append(_plain_frame(match))
-                start = match.end()
+            while start < size and (frame := _plain_frame(_PLAIN.match(piece, start))) is not None:
+                frames.append(frame)
+                start += len(frame.raw)
             if start == size:
                 return frames
             piece, start = piece[start:], 0
         self._buffer += piece
-        for match in _BLANK_LINE.finditer(self._buffer, self._searched):
+        blank_line = _BLANK_LINE if self._buffer.find(b"\r\r", self._searched) < 0 else _ANY_BLANK_LINE
+        for match in blank_line.finditer(self._buffer, self._searched):
             frames.append(parse_frame(bytes(self._buffer[start : match.end()])))
             start = match.end()
         del self._buffer[:start]
@@ -95,8 +99,8 @@ class FrameDecoder:
 
 def parse_frame(raw: bytes) -> Frame:
     """The last ``event`` and the joined ``data`` of one frame's lines."""
-    if match := _PLAIN.fullmatch(raw):
-        return _plain_frame(match)
+    if (plain := _plain_frame(_PLAIN.fullmatch(raw))) is not None:
+        return plain
     event: str | None = None
     data: list[str] = []
     for line in _LINE_END.split(raw.removeprefix(_BOM)):
@@ -119,8 +123,14 @@ def _bare_json(raw: bytes) -> str | None:
     return words.decode("utf-8", "replace")
 
 
-def _plain_frame(match: re.Match[bytes]) -> Frame:
+def _plain_frame(match: re.Match[bytes] | None) -> Frame | None:
+    if match is None:
+        return None
     raw, event, data = match.group(0, 1, 2)
+    if b"\r" in raw:
+        if raw.count(b"\r") > raw.count(b"\r\n"):
+            return None
+        event, data = event and event.removesuffix(b"\r"), data.removesuffix(b"\r")
     return Frame(raw, None if event is None else event.decode("utf-8", "replace"), data.decode("utf-8", "replace"))
 
 
@@ -144,3 +154,12 @@ def with_data(raw: bytes, edit: Callable[[bytes], bytes]) -> bytes:
 def frame(data: bytes, event: str | None = None) -> bytes:
     """One event as bytes; ``data`` is JSON without line ends."""
     return b"data: %b\n\n" % data if event is None else b"event: %b\ndata: %b\n\n" % (event.encode(), data)
+
+
+_WORDS = "(words)"
+
+
+def delta_frames(frame_of: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    """As ``frame_of``, whose frames differ only in the last string, which it is given: the rest is encoded once."""
+    before, _, after = frame_of(_WORDS).rpartition(encode(_WORDS))
+    return lambda words: b"%b%b%b" % (before, encode(words), after)

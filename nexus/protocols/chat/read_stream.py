@@ -296,5 +296,8 @@ def plain_words(chunk: Mapping[str, Json], tier: str) -> str | None:
 
 
 def holds_more(holder: Mapping[str, Json], known: frozenset[str]) -> bool:
-    more = holder.keys() - known
-    return bool(more) and any(holder[name] is not None for name in more)
+    # A loop, because a generator takes twice as long for every delta.
+    for name, value in holder.items():  # noqa: SIM110
+        if value is not None and name not in known:
+            return True
+    return False

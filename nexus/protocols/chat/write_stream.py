@@ -8,6 +8,8 @@ dialect, not here. Source: openai.types.chat.ChatCompletionChunk.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nexus.conversation.events import Cited, Event, PartDelta, PartEnd, PartStart, ResponseEnd, ResponseStart
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import Image, Reasoning, Refusal, Signature, Stop, StreamPart, Text, ToolCall
@@ -17,7 +19,7 @@ from nexus.protocols.chat.stops import write_stop
 from nexus.protocols.chat.usage import write_usage
 from nexus.protocols.codec import Envelope
 from nexus.protocols.ordered_writer import EventWriter
-from nexus.protocols.sse import frame
+from nexus.protocols.sse import delta_frames, frame
 from nexus.protocols.tool_calls import custom_names, read_input
 from nexus.wire import Json, encode
 
@@ -41,6 +43,7 @@ class StreamWriter(EventWriter[bytes]):
         }
         self._include_usage = envelope.request.include_usage
         self._parts: dict[int, StreamPart] = {}
+        self._write_words: dict[int, Callable[[str], bytes]] = {}
         self._calls: dict[int, int] = {}
         self._images = 0
         self._silent: set[int] = set()
@@ -86,6 +89,12 @@ class StreamWriter(EventWriter[bytes]):
         if index in self._inputs:
             self._inputs[index].append(words)
             return b""
+        self._silent.discard(index)
+        if index not in self._write_words:
+            self._write_words[index] = delta_frames(lambda words: self._delta(index, words))
+        return self._write_words[index](words)
+
+    def _delta(self, index: int, words: str) -> bytes:
         match self._parts[index]:
             case Text():
                 return self._chunk({"content": words})
@@ -94,9 +103,8 @@ class StreamWriter(EventWriter[bytes]):
             case Refusal():
                 return self._chunk({"refusal": words})
             case Image():
-                return b""
+                raise TypeError("an image has no words")
             case ToolCall():
-                self._silent.discard(index)
                 return self._call(index, {"function": {"arguments": words}})
 
     def _close(self, index: int, late: Signature | None) -> bytes:

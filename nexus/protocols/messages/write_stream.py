@@ -22,7 +22,7 @@ from nexus.protocols.messages.usage import write_delta_usage, write_usage
 from nexus.protocols.messages.write_response import carried, message_id
 from nexus.protocols.ordered_writer import BlockWriter
 from nexus.protocols.signatures import NEXT, PREVIOUS, pack_thinking
-from nexus.protocols.sse import frame
+from nexus.protocols.sse import delta_frames, frame
 from nexus.wire import Json, encode
 
 _DELTA = {
@@ -66,6 +66,8 @@ class StreamWriter(BlockWriter):
             # Its block is one event, and its content may be known only at its end.
             return before
         start = _frame("content_block_start", index=self._block, content_block=self._empty_block(part))
+        kind, name = _DELTA[type(part)]
+        self._write_words = delta_frames(lambda words: self._delta({"type": kind, name: words}))
         return before + start + self._extend(index, words_of(part))
 
     def _empty_block(self, part: StreamPart) -> dict[str, Json]:
@@ -80,10 +82,7 @@ class StreamWriter(BlockWriter):
                 raise TypeError("this protocol does not support images")
 
     def _extend(self, index: int, words: str) -> bytes:
-        if not words or _is_redacted(self._part):
-            return b""
-        kind, name = _DELTA[type(self._part)]
-        return self._delta({"type": kind, name: words})
+        return self._write_words(words) if words and not _is_redacted(self._part) else b""
 
     def _cite(self, index: int, citation: Citation) -> bytes:
         return self._delta({"type": "citations_delta", "citation": write_citation(citation)})
