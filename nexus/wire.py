@@ -117,6 +117,18 @@ def only(fields: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def holds_any(names: frozenset[str], value: Json) -> bool:
+    """Whether any object in ``value``, at any depth, has one of the members."""
+    holders: list[Json] = [[value]]
+    # Without a function call for each value, of which long conversations have many.
+    for holder in holders:
+        if holder.__class__ is dict and not names.isdisjoint(holder):
+            return True
+        inner = holder.values() if holder.__class__ is dict else holder
+        holders += [one for one in inner if one.__class__ is dict or one.__class__ is list]
+    return False
+
+
 def count(value: object) -> int:
     """The natural number, rounded up, because some servers send ``12.0``; 0 for anything else, and for implausibly
     large numbers."""

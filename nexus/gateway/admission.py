@@ -239,12 +239,13 @@ def expected(state: CallState) -> Estimate:
     """The estimate to reserve: large texts are estimated by their bytes, which needs no codec. The limiter learns the
     ratio of bytes to a vendor's tokens."""
     call, route = state.call, state.route
-    reads = len(call.body) < SHORT or state.reading is not None or client(call.dialect).media.search(call.body)
     if (
-        reads
+        len(call.body) < SHORT
+        or state.reading is not None
         or call.operation.endpoint
         or route is None
         or (refers(state) and (state.resolves or not passes(call, route)))
+        or not client(call.dialect).has_words_alone(call.document)
     ):
         return estimated(state)
     # Searching for the first escape by pattern takes a third of the time of counting none.

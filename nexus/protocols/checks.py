@@ -55,6 +55,9 @@ _WORDS = frozenset({"previous_response_id", "conversation", "container"})
 """The same, at the top level of a request and of its tools; further inside they may be ordinary words."""
 
 _MARKS = tuple(f'"{name}"'.encode() for name in sorted({*STORED, *_WORDS, "item_reference"}))
+_COMMON = (b"file_id", b"response_id", b"container_id", b'"item_reference"')
+"""Each of ``_MARKS`` contains one of them, except words."""
+
 _ESCAPED_LETTER = pattern(rb"\\u00[4-7]")
 
 
@@ -62,11 +65,13 @@ def check_stored_names(raw: bytes, document: Body | None = None) -> None:
     """Rejects a body that may name what a vendor stores and has a key twice, or such a name in other letters: vendors
     differ in which they read, so that a caller could name what belongs to another (see ``check_case``). ``document`` is
     the decoded request, if the body is one."""
-    if document is not None:
-        _check_words(document)
-        for tool in sequence(document.get("tools")):
-            _check_words(mapping(tool))
+    has_words = document is None
+    for holder in () if document is None else (document, *map(mapping, sequence(document.get("tools")))):
+        _check_words(holder)
+        has_words = has_words or not _WORDS.isdisjoint(holder)
     lowered, is_escaped = raw.lower(), _ESCAPED_LETTER.search(raw) is not None
+    if not (has_words or is_escaped or any(part in lowered for part in _COMMON)):
+        return
     marks = [mark for mark in _MARKS if mark in lowered]
     if not (marks or is_escaped):
         return

@@ -15,7 +15,6 @@ dialect:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Protocol
@@ -27,7 +26,7 @@ from nexus.errors.failure import VendorFailure
 from nexus.protocols.codec import AnswerOrigin, Envelope, Find, ReadRequest, Target, VendorRequest
 from nexus.protocols.dispositions import Disposition
 from nexus.protocols.tidy import Room
-from nexus.wire import Json, item_at, mapping
+from nexus.wire import Json, holds_any, item_at, mapping
 
 Document = Mapping[str, Json]
 
@@ -164,8 +163,11 @@ class ClientCodec:
 
     referring: Referring | None = None
 
-    media: re.Pattern[bytes] = re.compile(b"")
-    """Matches every request that contains more than text: images, documents, audio."""
+    conversation: str = "messages"
+    """The member that holds the conversation."""
+
+    media: frozenset[str] = frozenset()
+    """Members that only parts with more than text have, such as images; empty if others are as far from words."""
 
     carrier: Callable[[bool], Carrier] | None = None
     """Makes the carrier of an answer, if one is needed; the argument says that the vendor will require its thinking
@@ -176,6 +178,10 @@ class ClientCodec:
         if self.referring is None:
             return self.read_request(document)
         return self.referring.read_request(document, find, compacts=compacts)
+
+    def has_words_alone(self, document: Document) -> bool:
+        """Whether a request is known to contain only text."""
+        return bool(self.media) and not holds_any(self.media, document.get(self.conversation))
 
     def field_of(self, neutral: str, document: Document, request: Request) -> str:
         """The client's name and location of what a writer named; the rest of a path stays."""

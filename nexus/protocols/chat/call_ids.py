@@ -25,13 +25,10 @@ from nexus.protocols.chat.reasoning import plain_reasoning
 from nexus.wire import Json, base64_bytes, digest, mapping, sequence, text
 
 GEMINI, CLAUDE = "gemini", "messages"
-MARK = b"__nexus_"
-"""Bytes without which JSON contains no such id."""
-
 MOST = 32_768
 """Maximum number of characters of an id; longer values are not sent."""
 
-_SEPARATOR = MARK.decode()
+_SEPARATOR = "__nexus_"
 _PACKED = pattern(r"([a-z]+)_([bt])([0-9a-f]{16})?_([A-Za-z0-9_-]+)")
 
 

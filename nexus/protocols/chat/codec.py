@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from nexus.protocols.chat.call_ids import SignaturesInIds
 from nexus.protocols.chat.fields import HEADERS, PATHS, READS, WRITES
 from nexus.protocols.chat.read_error import read_error
@@ -22,7 +20,7 @@ CLIENT = ClientCodec(
     paths=PATHS,
     headers=HEADERS,
     room=ROOM,
-    media=re.compile(rb'"(?:image_url|input_audio|file)"'),
+    media=frozenset({"image_url", "input_audio", "file"}),
     carrier=SignaturesInIds,
 )
 

@@ -26,11 +26,12 @@ _CALLS = {"function_call": ("function", "arguments"), "custom_tool_call": ("cust
 
 def as_chat_request(request: ClientRequest) -> ClientRequest:
     """Raises InvalidRequest, UnsupportedFeature."""
-    body, given = request.body, request.document
+    given = request.document
     whole = bool(given.get("input")) and not given.get("messages")
-    blocks = b'"tool_use"' in body or b'"tool_result"' in body
-    tools = sequence(given.get("tools"))
-    # Without a function call for each tool, of which agents send many.
+    messages, tools = sequence(given.get("messages")), sequence(given.get("tools"))
+    # Without a function call for each message and tool, of which agents send many.
+    contents = [one["content"] for one in messages if one.__class__ is dict and "content" in one]
+    blocks = any(map(_has_call, [content for content in contents if content.__class__ is list]))
     others = [tool for tool in tools if tool.__class__ is dict and "function" not in tool and "custom" not in tool]
     if not (whole or blocks or any(map(_named_at_top, others))):
         return request
@@ -47,6 +48,11 @@ def as_chat_request(request: ClientRequest) -> ClientRequest:
         document["tool_choice"] = _choice(mapping(document["tool_choice"]))
     # The words may also be those of a tool's schema: then the client's bytes pass as they are.
     return request if document == given else replace(request, body=encode(document), document=document)
+
+
+def _has_call(content: Sequence[Json]) -> bool:
+    """Whether a message's content has Anthropic's blocks of calls or results."""
+    return any(mapping(block).get("type") in ("tool_use", "tool_result") for block in content)
 
 
 def _named_at_top(tool: Json) -> bool:

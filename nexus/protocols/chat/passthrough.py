@@ -8,11 +8,11 @@ that rejects its old name, and broken arguments in the history are wrapped in an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Passthrough, Tap
-from nexus.protocols.chat.call_ids import MARK, plain_id
+from nexus.protocols.chat.call_ids import plain_id
 from nexus.protocols.chat.passed import Passed
 from nexus.protocols.chat.read_error import is_answer, read_stream_error
 from nexus.protocols.chat.stops import finish_word
@@ -32,23 +32,30 @@ from nexus.wire import Json, count, decode, encode, mapping, sequence, text
 
 
 def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
+    messages = list(map(mapping, sequence(document.get("messages"))))
+    calls = [mapping(call) for one in messages if "tool_calls" in one for call in sequence(one["tool_calls"])]
     renamed = replace_member(raw, document, "model", target.model)
     if not target.chat.no_stream_usage and document.get("stream") is True and not asked_usage(document):
         renamed = _with_usage(renamed, document)
     if document.get("max_tokens") is not None and _may_reject_old_limit(target):
         renamed = _with_new_limit(renamed, document)
     if target.chat.json_arguments:
-        renamed = fit_strings(renamed, _arguments(document), object_text, [_ARGUMENTS])
-    if MARK in renamed or limits_ids(target):
-        renamed = _with_ids(renamed, document, target)
+        arguments = (text(mapping(call.get("function")).get("arguments")) for call in calls)
+        renamed = fit_strings(renamed, arguments, object_text, [_ARGUMENTS])
+    ids = [one["tool_call_id"] for one in messages if "tool_call_id" in one] + [call.get("id") for call in calls]
+    if ids:
+        renamed = _with_ids(renamed, map(text, ids), calls, target)
     if target.chat.listed_required:
         renamed = cut(renamed, _in_tools(_with_required))
-    edited = without_foreign(Edited(renamed), {"messages": {ANY: _judge_message}}, "messages.reasoning")
+    has_history = not all(map(_HISTORY.isdisjoint, messages)) or any("extra_content" in call for call in calls)
+    edited = Edited(renamed)
+    if has_history:
+        edited = without_foreign(edited, {"messages": {ANY: _judge_message}}, "messages.reasoning")
     if target.chat.plain_tools:
         edited = edited.without(_in_tools(encoded_without_rules), "tools.parameters")
     if target.chat.no_strict:
         edited = edited.without(_WITHOUT_STRICT, "tools.strict")
-    if target.chat.no_reasoning_history and _has_history(document):
+    if target.chat.no_reasoning_history and has_history:
         return edited.without({"messages": {ANY: _WITHOUT_HISTORY}}, "messages.reasoning")
     return edited
 
@@ -81,30 +88,17 @@ _WITHOUT_HISTORY = removing([*((name,) for name in _HISTORY), ("tool_calls", ANY
 _WITHOUT_STRICT = removing([("tools", ANY, "function", "strict")])
 
 
-def _has_history(document: Mapping[str, Json]) -> bool:
-    messages = _messages(document)
-    return not all(map(_HISTORY.isdisjoint, messages)) or any("extra_content" in call for call in _calls(messages))
-
-
-def _messages(document: Mapping[str, Json]) -> list[Mapping[str, Json]]:
-    return list(map(mapping, sequence(document.get("messages"))))
-
-
-def _calls(messages: Iterable[Mapping[str, Json]]) -> Iterator[Mapping[str, Json]]:
-    return (mapping(call) for message in messages for call in sequence(message.get("tool_calls")))
-
-
 _IDS = [("messages", ANY, "tool_calls", ANY, "id"), ("messages", ANY, "tool_call_id")]
 
 
-def _with_ids(raw: bytes, document: Mapping[str, Json], target: Target) -> bytes:
-    forms = tool_ids(target, map(_named, _calls(_messages(document)))) if limits_ids(target) else None
+def _with_ids(raw: bytes, ids: Iterable[str], calls: Iterable[Mapping[str, Json]], target: Target) -> bytes:
+    forms = tool_ids(target, map(_named, calls)) if limits_ids(target) else None
 
     def fitting(id: str) -> str:
         own = plain_id(id)
         return own if forms is None else forms[own]
 
-    return fit_strings(raw, _ids(document), fitting, _IDS)
+    return fit_strings(raw, ids, fitting, _IDS)
 
 
 def _named(call: Mapping[str, Json]) -> tuple[str, str]:
@@ -112,16 +106,6 @@ def _named(call: Mapping[str, Json]) -> tuple[str, str]:
 
 
 _ARGUMENTS = ("messages", ANY, "tool_calls", ANY, "function", "arguments")
-
-
-def _arguments(document: Mapping[str, Json]) -> Iterator[str]:
-    return (text(mapping(call.get("function")).get("arguments")) for call in _calls(_messages(document)))
-
-
-def _ids(document: Mapping[str, Json]) -> Iterator[str]:
-    for message in _messages(document):
-        yield text(message.get("tool_call_id"))
-        yield from (text(call.get("id")) for call in _calls([message]))
 
 
 def _judge_message(value: bytes) -> bytes | None:

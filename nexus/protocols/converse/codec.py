@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from nexus.protocols.contract import ClientCodec, VendorCodec
 from nexus.protocols.converse.fields import PATHS, READS, WRITES
 from nexus.protocols.converse.read_error import read_error
@@ -20,7 +18,7 @@ CLIENT = ClientCodec(
     fields=READS,
     paths=PATHS,
     room=ROOM,
-    media=re.compile(rb'"(?:image|document|video)"'),
+    media=frozenset({"image", "document", "video"}),
 )
 
 VENDOR = VendorCodec(write_request=write_request, stream_reader=StreamReader, read_error=read_error, fields=WRITES)

@@ -18,12 +18,13 @@ from nexus.protocols.dialect import Passing
 from nexus.protocols.rewrite import ANY, Edited
 from nexus.protocols.signatures import without_blocks
 from nexus.protocols.sse import Frame
-from nexus.wire import Json, mapping, text
+from nexus.wire import Json, mapping, sequence, text
 
 
 def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
     # A redacted tag is base64, so no search for tags finds it.
-    if b'"reasoningContent"' not in raw:
+    messages = map(mapping, sequence(document.get("messages")))
+    if not any("reasoningContent" in mapping(block) for one in messages for block in sequence(one.get("content"))):
         return Edited(raw)
     return Edited(raw).without({"messages": {ANY: _judge}}, "messages.reasoningContent")
 

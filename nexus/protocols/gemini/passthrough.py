@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.late import pattern
 from nexus.protocols.answer_relay import Passthrough, Tap
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
@@ -25,7 +24,6 @@ from nexus.wire import Json, count, decode, encode, mapping, only, sequence, tex
 
 LOST = "contents.parts.thoughtSignature"
 
-_MODEL = pattern(rb'"model"\s*:')
 _WHOLE = ("generateContentRequest", "generate_content_request")
 _SIGNATURES = ("thoughtSignature", "thought_signature")
 
@@ -35,7 +33,8 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
     vertex, model = target.gemini.vertex, target.model
     if vertex:
         raw = _unwrapped(raw)
-    if _MODEL.search(raw):
+    wholes = (mapping(document.get(name)) for name in _WHOLE)
+    if any("model" in one for one in (document, *wholes, *map(mapping, sequence(document.get("requests"))))):
         name = REMOVE if vertex else encode(model if "/" in model else f"models/{model}")
         named: Rules = {"model": lambda value: name if value.startswith(b'"') else None}
         raw = cut(raw, {**named, **dict.fromkeys(_WHOLE, named), "requests": {ANY: named}})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from nexus.protocols.contract import ClientCodec, Counter, VendorCodec
 from nexus.protocols.messages.fields import HEADERS, PATHS, READS, WRITES
 from nexus.protocols.messages.read_error import read_error
@@ -21,7 +19,7 @@ CLIENT = ClientCodec(
     paths=PATHS,
     headers=HEADERS,
     room=ROOM,
-    media=re.compile(rb'"(?:image|document)"'),
+    media=frozenset({"source"}),
 )
 
 VENDOR = VendorCodec(

@@ -23,6 +23,7 @@ from nexus.protocols.messages.hosted import has_systems, systems_as_users
 from nexus.protocols.messages.hosted_server_tools import without_foreign_calls
 from nexus.protocols.messages.needed_thinking import switched_off, switched_on, with_budget
 from nexus.protocols.messages.read_error import is_answer, read_stream_error
+from nexus.protocols.messages.server_tools import CALLS
 from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.stops import explanation
 from nexus.protocols.messages.turns import call_ids, container_id
@@ -35,17 +36,23 @@ from nexus.wire import Json, decode, encode, mapping, sequence, text
 
 def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
     edited = Edited(replace_member(raw, document, "model", target.model))
+    blocks = list(_blocks(document))
+    kinds = {text(block.get("type")) for block in blocks}
     if target.claude.known:
-        edited = edited.then(without_foreign_calls)
-        edited = edited._replace(body=fit_strings(edited.body, _ids(document), call_ids().__getitem__, _IDS))
+        if not kinds.isdisjoint(CALLS):
+            edited = edited.then(without_foreign_calls)
+        ids = (text(block.get("id")) or text(block.get("tool_use_id")) for block in blocks)
+        edited = edited._replace(body=fit_strings(edited.body, ids, call_ids().__getitem__, _IDS))
     if target.claude.refuses_system and has_systems(document):
         edited = edited.then(systems_as_users)
-    judge = _judge_turn if has_systems(document) else _judge_message
-    edited = without_foreign(edited, {"messages": {ANY: judge}}, "messages.thinking")
-    if not target.claude.takes_thinking:
-        edited = edited.without({"messages": {ANY: _without_thinking}}, "messages.thinking")
-    citations = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
-    edited = without_foreign(edited, citations, "messages.citations")
+    if not kinds.isdisjoint(THINKING):
+        judge = _judge_turn if has_systems(document) else _judge_message
+        edited = without_foreign(edited, {"messages": {ANY: judge}}, "messages.thinking")
+        if not target.claude.takes_thinking:
+            edited = edited.without({"messages": {ANY: _without_thinking}}, "messages.thinking")
+    if any("citations" in block for block in blocks):
+        citations = {"messages": {ANY: {"content": {ANY: {"citations": _CITATIONS}}}}}
+        edited = without_foreign(edited, citations, "messages.citations")
     if target.claude.plain_tools:
         edited = edited.without({"tools": {ANY: {"input_schema": encoded_without_rules}}}, "tools.input_schema")
     if target.claude.refuses_adaptive or target.claude.needs_thinking:
@@ -58,10 +65,9 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
 _IDS = [("messages", ANY, "content", ANY, name) for name in ("id", "tool_use_id")]
 
 
-def _ids(document: Mapping[str, Json]) -> Iterator[str]:
+def _blocks(document: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
     for message in map(mapping, sequence(document.get("messages"))):
-        for block in map(mapping, sequence(message.get("content"))):
-            yield text(block.get("id")) or text(block.get("tool_use_id"))
+        yield from map(mapping, sequence(message.get("content")))
 
 
 def _judge_message(value: bytes) -> bytes | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from nexus.protocols.contract import ClientCodec, Counter, Referring, VendorCodec
 from nexus.protocols.responses.compact import write_compacted
 from nexus.protocols.responses.earlier_answers import refers
@@ -23,7 +21,8 @@ CLIENT = ClientCodec(
     paths=PATHS,
     headers=HEADERS,
     room=ROOM,
-    media=re.compile(rb'"(?:input_image|input_file|image_url|input_audio|image_generation_call)"'),
+    conversation="input",
+    media=frozenset({"image_url", "file_data", "file_url", "file_id", "input_audio", "result"}),
     referring=Referring(refers, read_request, write_compacted),
 )
 

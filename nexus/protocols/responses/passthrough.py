@@ -35,22 +35,25 @@ _TERMINAL = frozenset({"response.completed", "response.failed", "response.incomp
 
 def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
     renamed = replace_member(raw, document, "model", target.model)
-    if MAY_HOLD_SUMMARY in renamed:
+    items = list(map(mapping, sequence(document.get("input"))))
+    kinds = {text(item.get("type")) for item in items}
+    if "compaction" in kinds:
         renamed = cut(renamed, {"input": {ANY: _readable_item}})
     if target.gpt is not None:
-        items = list(map(mapping, sequence(document.get("input"))))
         ids = (text(item.get("call_id")) for item in items)
         renamed = fit_strings(renamed, ids, call_ids().__getitem__, [("input", ANY, "call_id")])
         if any(map(_has_strange_id, items)):
             renamed = cut(renamed, {"input": {ANY: _without_strange_id}})
     if target.chat.json_arguments:
-        arguments = (text(mapping(item).get("arguments")) for item in sequence(document.get("input")))
+        arguments = (text(item.get("arguments")) for item in items)
         renamed = fit_strings(renamed, arguments, object_text, [("input", ANY, "arguments")])
-    edited = without_foreign(Edited(renamed), _reasoning(_is_foreign), REASONING)
-    if target.gpt is not None and _PLAIN in edited.body:
-        edited = edited.without(_reasoning(_is_plain), REASONING)
-    if not target.takes_reasoning:
-        edited = edited.without(_reasoning(lambda _: True), REASONING)
+    edited = Edited(renamed)
+    if "reasoning" in kinds:
+        edited = without_foreign(edited, _reasoning(_is_foreign), REASONING)
+        if target.gpt is not None and _PLAIN in edited.body:
+            edited = edited.without(_reasoning(_is_plain), REASONING)
+        if not target.takes_reasoning:
+            edited = edited.without(_reasoning(lambda _: True), REASONING)
     if target.chat.plain_tools:
         edited = edited.without({"tools": {ANY: {"parameters": encoded_without_rules}}}, "tools.parameters")
     return edited

@@ -316,9 +316,8 @@ FOREIGN: dict[str, Wire] = {
 @pytest.mark.parametrize("block", FOREIGN.values(), ids=FOREIGN)
 def test_passthrough_removes_thinking_of_other_vendors(block: Wire) -> None:
     said = {"role": "assistant", "content": [OWN, block, {"text": "a"}]}
-    edited = edit_request(
-        encode({"messages": [said, {"role": "assistant", "content": [block]}], "x": 1}), {}, Target("m")
-    )
+    request = {"messages": [said, {"role": "assistant", "content": [block]}], "x": 1}
+    edited = edit_request(encode(request), request, Target("m"))
     assert decode(edited.body) == {"messages": [{**said, "content": [OWN, {"text": "a"}]}], "x": 1}
     assert edited.dropped == ("messages.reasoningContent",)
 
@@ -326,7 +325,7 @@ def test_passthrough_removes_thinking_of_other_vendors(block: Wire) -> None:
 def test_passthrough_leaves_bedrocks_own_thinking_unchanged() -> None:
     block = b'{"reasoningContent":{"reasoningText":{"text":"t","signature":"Eq"}}}'
     raw = b'{ "messages":[{"role":"assistant","content":[ ' + block + b" ]}]}"
-    assert edit_request(raw, {}, Target("m")).body == raw
+    assert edit_request(raw, decode(raw), Target("m")).body == raw
 
 
 def test_unsigned_thinking_is_recognized_when_it_returns() -> None:

@@ -273,5 +273,5 @@ def test_passthrough_removes_signatures_of_other_vendors(
 
 def test_passthrough_leaves_googles_own_content_unchanged_and_renames_the_model() -> None:
     raw = b'{ "contents":[{"role":"model","parts":[ {"text":"t","thoughtSignature":"QUJD"} ]}], "model" : "models/v/m"}'
-    assert edit_request(raw, {}, Target("m")).body == raw.replace(b"v/m", b"m")
-    assert edit_request(raw, {}, Target("tunedModels/m")).body == raw.replace(b"models/v/m", b"tunedModels/m")
+    assert edit_request(raw, decode(raw), Target("m")).body == raw.replace(b"v/m", b"m")
+    assert edit_request(raw, decode(raw), Target("tunedModels/m")).body == raw.replace(b"models/v/m", b"tunedModels/m")
