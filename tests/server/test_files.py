@@ -562,10 +562,12 @@ class TestCost:
         assert self.read(nexus, id).status == 200
         body = {"model": "sonnet", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
         assert ask(nexus, "POST", "/llm/anthropic/v1/messages", body=body).status == 200
-        books = nexus.server.books
-        assert books.ledger is not None and books.ledger.flush(60)
-        with books.reading() as database, database.transaction(write=False) as transaction:
-            assert transaction.query("SELECT SUM(spent_nano) FROM budgets") == [(820_000,)]
+        wait_until(lambda: _spent(nexus) == 820_000)
+
+
+def _spent(nexus: Nexus) -> Any:
+    with nexus.server.books.reading() as database, database.transaction(write=False) as transaction:
+        return transaction.query("SELECT SUM(spent_nano) FROM budgets")[0][0]
 
 
 def _report(nexus: Nexus) -> Any:
