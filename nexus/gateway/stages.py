@@ -247,13 +247,13 @@ def _counter(attempt: Attempt | None) -> Callable[[bytes], None]:
         if attempt is not None:
             if attempt.first_content is None:
                 attempt.phase, attempt.first_content = "content", time.monotonic()
-            attempt.streamed += _events(piece)
+            attempt.streamed += _events(piece) if attempt.call.stream else 1
 
     return count
 
 
 def _events(piece: bytes) -> int:
-    """The number of events in a piece; a whole body counts as one."""
+    """The number of events in a piece of a stream; an error as a whole body counts as one."""
     return max(1, piece.count(b"data:"), piece.count(b":event-type"), piece.count(b'"candidates"'))
 
 
