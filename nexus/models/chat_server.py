@@ -34,6 +34,7 @@ class ChatServer:
         "thinking, on by default, is switched off by thinking.type, also if a tool is forced (DeepSeek, Kimi)"
     )
     enable_thinking: bool = _fact("as thinking_type, but by enable_thinking (Qwen's models at Alibaba)")
+    no_whole_thinking: bool = _fact("thinking is refused in answers that are not streamed (Qwen3 at Alibaba)")
     always_thinks: bool = _fact(
         "thinking cannot be switched off (Kimi K2.7 Code): off becomes `low`, reported as dropped"
     )

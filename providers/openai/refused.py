@@ -6,18 +6,18 @@ vLLM with Qwen's templates (llama.cpp #20733, #27107), Mistral (avante.nvim #269
 openclaude #241, opencode #5034; its 422 for ``user``: openai-compatible-conversation #26), Groq's and Cerebras' "is
 unsupported" (livekit/agents #1274), DeepSeek's and Kimi's thinking mode (hermes-agent #17455; with a forced tool
 DeepSeek-V3 #1376, oh-my-pi #1077, cc-switch #6367; switched off Kimi-K2 #141), Alibaba's (eino #994, agentscope #1608,
-with Qwen 3.8 in September 2026), NVIDIA's (picoclaw #1019, CLIProxyAPI #4149); thinking in a history: Databricks
-(litellm #36931, #36944), MiniMax (gemini-cli-pro #33), which also rejects a second system message (oh-my-pi #954,
-CodexPlusPlus #267); Kimi, of names of tools (openclaw #79179); DeepSeek, of missing ``required`` (hermes-agent #95524,
-Reasonix #4086, dsh-llm-agentrouter #2); llama.cpp, of patterns and lengths (opencodex #2135, llama.cpp #25746,
-hermes-agent #20052); earlier arguments that are broken (vllm #43995, llama.cpp #22948, autolith #56); ``user`` and
-``metadata`` on Responses (CLIProxyAPI #1119, claude-code-router #1730); lists of levels of thinking: Mistral
-(mistral-vibe #1117), Groq (pi #1745), SGLang, Kimi and CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM
-(sparkring #184), Copilot (copilot-cli #3080); OpenRouter's thinking that cannot be off (claude-code-router #1215; with
-Gemini 3.7 in August 2026 rakazo #114); ``strict`` on tools: Cerebras (Roo-Code #10334, livekit/agents #3134), Cohere
-(openrouter-examples #71); thinking beside tools: OpenAI's own words (litellm #34569), of Azure's chat completions too
-(oh-my-pi #11052); models of one API only: Copilot's (ericc-ch/copilot-api #274, 9router #1536), Bedrock Mantle's
-(big-AGI #1167), OpenAI's own.
+with Qwen 3.8 in September 2026; in whole answers langchain4j #3974, spring-ai-alibaba #867, claude-code-router #948),
+NVIDIA's (picoclaw #1019, CLIProxyAPI #4149); thinking in a history: Databricks (litellm #36931, #36944), MiniMax
+(gemini-cli-pro #33), which also rejects a second system message (oh-my-pi #954, CodexPlusPlus #267); Kimi, of names of
+tools (openclaw #79179); DeepSeek, of missing ``required`` (hermes-agent #95524, Reasonix #4086, dsh-llm-agentrouter
+#2); llama.cpp, of patterns and lengths (opencodex #2135, llama.cpp #25746, hermes-agent #20052); earlier arguments that
+are broken (vllm #43995, llama.cpp #22948, autolith #56); ``user`` and ``metadata`` on Responses (CLIProxyAPI #1119,
+claude-code-router #1730); lists of levels of thinking: Mistral (mistral-vibe #1117), Groq (pi #1745), SGLang, Kimi and
+CLIProxyAPI (CLIProxyAPI #1572 and #1307, quotio #287), vLLM (sparkring #184), Copilot (copilot-cli #3080); OpenRouter's
+thinking that cannot be off (claude-code-router #1215; with Gemini 3.7 in August 2026 rakazo #114); ``strict`` on tools:
+Cerebras (Roo-Code #10334, livekit/agents #3134), Cohere (openrouter-examples #71); thinking beside tools: OpenAI's own
+words (litellm #34569), of Azure's chat completions too (oh-my-pi #11052); models of one API only: Copilot's
+(ericc-ch/copilot-api #274, 9router #1536), Bedrock Mantle's (big-AGI #1167), OpenAI's own.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ SUMMARY = "reasoning.summary"
 
 EFFORT, HISTORY, NEW_LIMIT = "no_reasoning_effort", "no_reasoning_history", "max_completion_tokens"
 ARGUMENTS, STRICT = "json_arguments", "no_strict"
-RULES, REQUIRED = "plain_tools", "listed_required"
+RULES, REQUIRED, WHOLE = "plain_tools", "listed_required", "no_whole_thinking"
 
-IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT, STRICT, RULES, REQUIRED})
+IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT, STRICT, RULES, REQUIRED, WHOLE})
 """The quirks to which passthrough requests are adapted too."""
 
 _IN_BOTH = (EFFORT, "no_effort_none", ARGUMENTS, "thinking_type", "enable_thinking", "no_user", "no_metadata", RULES)
@@ -109,6 +109,7 @@ _ROWS = (
     _row("reasoning_with_calls", r"reasoning_content\W.{0,60}(missing|must be passed)|missing \W?reasoning_content"),
     _row("thinking_type", r"support this tool_choice|tool_choice\b.{0,30}incompatible with thinking", b'"tool_choice"'),
     _row("always_thinks", r"only type=enabled is allowed", b'"type":"disabled"'),
+    _row(WHOLE, r"enable.thinking\b.{1,60}(non-streaming|stream=False)|enable_thinking.{1,20}非流式"),
     _row("enable_thinking", r"tool_choice\b.{0,20}not support.{0,60}\bin thinking mode", b'"tool_choice"'),
     # The last words are those of Python's JSON parsers, which vLLM and SGLang return.
     _row(

@@ -80,6 +80,17 @@ REVEALED: dict[str, tuple[str | None, int, Body]] = {
         "<400> InternalError.Algo.InvalidParameter: The tool_choice parameter does not support being set to required "
         "or object in thinking mode",
     ),
+    "whole answers, Alibaba": (
+        "no_whole_thinking",
+        400,
+        "parameter.enable_thinking must be set to false for non-streaming calls",
+    ),
+    "whole answers, Alibaba, in Chinese": (
+        "no_whole_thinking",
+        400,
+        "parameter.enable_thinking必须设置为false才能进行非流式调用",
+    ),
+    "whole answers, ModelScope": ("no_whole_thinking", 400, "enable thinking can not be support when `stream=False`."),
     "forced tool, Kimi": ("thinking_type", 400, "tool_choice 'specified' is incompatible with thinking enabled"),
     "sampling": ("no_sampling", 400, "Model grok-4.6 does not support parameter temperature."),
     "sampling, Kimi": ("no_sampling", 400, "invalid temperature: only 1 is allowed for this model"),

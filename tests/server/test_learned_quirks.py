@@ -236,6 +236,20 @@ def test_a_server_that_wants_the_new_name_of_the_output_limit_gets_it_in_passthr
     assert ["max_tokens" in request.json for request in openai_upstream.requests] == [True, False, False]
 
 
+@pytest.mark.parametrize("client", ["chat", "messages", "responses"])
+def test_thinking_is_off_in_whole_answers_of_a_server_that_refuses_it_there(serve: Serve, client: str) -> None:
+    """Qwen3 at Alibaba, which thinks by default."""
+    refusal = "parameter.enable_thinking must be set to false for non-streaming calls"
+    with FakeUpstream("openai", strict=False) as upstream:
+        nexus = serve(CONFIG.format(key=KEY, url=upstream.base_url, more=""))
+        upstream.next(Behaviour(status=400, message=refusal))
+        asked = {**BODIES[client], "model": "house/qwen"}
+        answers = [nexus.post(PATHS[client], asked | {"stream": stream}) for stream in (False, False, True)]
+        sent = [request.json.get("enable_thinking") for request in upstream.requests]
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert sent == [None, False, False, None]
+
+
 def test_a_server_that_refuses_strict_gets_tools_without_it_in_passthrough_too(
     nexus: Nexus, openai_upstream: FakeUpstream
 ) -> None:

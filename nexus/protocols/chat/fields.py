@@ -110,7 +110,8 @@ WRITES: Mapping[str, Disposition] = {
         "decides; OpenAI models get the nearest level that they have, which is reported if it "
         "differs; `visible` has no equivalent. Dropped with the quirk `no_reasoning_effort`, and "
         "after the server has rejected it once; with the quirk `thinking_type` or `enable_thinking`, off is the "
-        "field of that name, and a forced tool turns thinking off, which is reported if the client asked for it",
+        "field of that name, and a forced tool turns thinking off, as does `no_whole_thinking` in an answer that "
+        "is not streamed; that is reported if the client asked for it",
     ),
     "output_format": converted(
         "response_format",

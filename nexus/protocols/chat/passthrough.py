@@ -39,6 +39,8 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
         renamed = _with_usage(renamed, document)
     if document.get("max_tokens") is not None and _may_reject_old_limit(target):
         renamed = _with_new_limit(renamed, document)
+    if target.chat.no_whole_thinking and document.get("stream") is not True and "enable_thinking" not in document:
+        renamed = set_member(renamed, document, "enable_thinking", False)
     if target.chat.json_arguments:
         arguments = (text(mapping(call.get("function")).get("arguments")) for call in calls)
         renamed = fit_strings(renamed, arguments, object_text, [_ARGUMENTS])

@@ -99,6 +99,11 @@ def _write_format(request: Request, server: ChatServer, body: dict[str, Json]) -
 
 
 def _write_thinking(request: Request, target: Target, body: dict[str, Json], drops: Drops) -> None:
+    if target.chat.no_whole_thinking and not request.stream:
+        if request.thinking is not None and request.thinking.enabled:
+            drops.add("thinking")
+        body["enable_thinking"] = False
+        return
     if (switch := target.chat.off_switch) is not None and is_off(request.thinking, body, drops):
         body |= switch
         return

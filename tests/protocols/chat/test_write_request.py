@@ -89,6 +89,21 @@ QUIRKS: dict[str, tuple[Request, tuple[str, ...], str, Json, tuple[str, ...]]] =
         None,
         ("thinking",),
     ),
+    "no_whole_thinking": (
+        Request((HI,), thinking=Thinking(True, effort="high")),
+        ("no_whole_thinking",),
+        "enable_thinking",
+        False,
+        ("thinking",),
+    ),
+    "no_whole_thinking, nothing asked": (Request((HI,)), ("no_whole_thinking",), "enable_thinking", False, ()),
+    "no_whole_thinking, a stream": (
+        Request((HI,), thinking=Thinking(True, effort="high"), stream=True),
+        ("no_whole_thinking",),
+        "enable_thinking",
+        None,
+        (),
+    ),
     "enable_thinking, a forced tool": (
         Request((HI,), tools=(Tool("f"),), tool_choice=ToolChoice("required"), thinking=Thinking(True, effort="high")),
         ("enable_thinking",),
