@@ -5,7 +5,6 @@ Law: every reservation is concluded exactly once, before the client can see the 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
@@ -36,8 +35,6 @@ from nexus.relay.reading import reading, refers
 from nexus.settings.limits import RequestLimits
 from nexus.settings.model import ModelSettings
 from nexus.wire import Json, count, digest, mapping, sequence, text
-
-log = logging.getLogger("nexus.usage")
 
 LONGEST_WAIT = 30.0
 """Seconds to wait for the price list to be read."""
@@ -131,13 +128,8 @@ class Admission:
 
     def charge(self, state: CallState, candidate: Candidate, usage: Usage, cost: int | None) -> list[Demand]:
         """Charges the usage of batch requests, for which nothing was reserved; returns it for ``limits.book``, to be
-        counted once the charges are recorded."""
-        try:
-            spending = self._spending(state.call, candidate) if cost else None
-        except ClientError as error:
-            fields = {"id": state.call.id, "route": candidate.route.name, "why": error.message}
-            log.error("could not charge the usage of a batch to a budget", extra={"fields": fields})
-            spending = None
+        counted once the charges are recorded. Raises as ``hold``."""
+        spending = self._spending(state.call, candidate) if cost else None
         accounts = () if spending is None else spending.accounts
         return self._charge(state, candidate, usage, {}, [(account, cost or 0) for account in accounts])
 
