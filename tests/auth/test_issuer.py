@@ -70,6 +70,14 @@ def test_untrusted_documents_are_rejected(more: dict[str, Any], said: str) -> No
         read_metadata(document(**more), ISSUER, ())
 
 
+def test_a_local_issuer_needs_no_tls_but_http() -> None:
+    local = "http://127.0.0.1:8080"
+    here = {"issuer": local, "token_endpoint": None, "device_authorization_endpoint": None}
+    assert read_metadata(document(**here, jwks_uri=f"{local}/keys"), local, ()) == Metadata(f"{local}/keys", "", "")
+    with pytest.raises(ValueError, match="jwks_uri is not https"):
+        read_metadata(document(**here, jwks_uri="ftp://127.0.0.1:8080/keys"), local, ())
+
+
 def test_keys_are_found_through_the_issuer_and_the_document_is_fetched_once() -> None:
     pages: list[str] = []
     with IdentityProvider(answer(b"")) as provider:

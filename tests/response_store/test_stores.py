@@ -14,6 +14,7 @@ from nexus.response_store.local import LocalStore
 from nexus.response_store.redis_store import RedisResponseStore
 from nexus.response_store.script import OVERHEAD
 from nexus.response_store.store import Bounds, ResponseStore, StoreOwner
+from nexus.response_store.vendor_ids import VendorIds
 from nexus.settings.limits import RedisStorage
 from tests.limits import redis_server
 from tests.processes.kit import Served
@@ -231,3 +232,11 @@ def test_owners_cannot_forge_each_others_keys() -> None:
     assert alice.key("resp_1") != bob.key("resp_1")
     assert StoreOwner("", "address 1").key("resp_1") == StoreOwner("", "address 2").key("resp_1")
     assert StoreOwner("", "address 1").account != StoreOwner("", "address 2").account
+
+
+def test_the_usage_owed_for_an_answer_is_taken_once_and_is_no_other_answers() -> None:
+    ids = VendorIds(LocalStore(Bounds(10_000, 10_000, 60)), StoreOwner("alice", "alice"), serves_unknown=False)
+    for answer in ("resp_1", "resp_2"):
+        ids.owe("openai", answer, answer.encode())
+    assert ids.owed("azure", "resp_1") is None
+    assert [ids.owed("openai", answer) for answer in ("resp_1", "resp_1", "resp_2")] == [b"resp_1", None, b"resp_2"]
