@@ -32,6 +32,9 @@ def decode(raw: bytes | str) -> Json:
         if (value := _with_half_pairs(raw)) is not None:
             return without_half_pairs(value)
         raise
+    except TypeError:
+        # The text itself has surrogates, as the joined deltas of a call's arguments may.
+        return from_json(without_half_pairs(raw), allow_inf_nan=False)
 
 
 def decode_leniently(raw: bytes | str) -> Json:

@@ -135,9 +135,11 @@ def test_the_nth_result_answers_the_nth_call(parts: tuple[ToolCall | ToolResult,
         (b'"a \\ud83d"', "a \ufffd"),
         (b'{"\\ude00": ["\\ud83d\\ude00"]}', {"\ufffd": ["\U0001f600"]}),
         (b'["\\\\ud83d"]', ["\\ud83d"]),
+        ('{"a": "\ud83d\ude00"}', {"a": "\U0001f600"}),
+        ('["\ude00"]', ["\ufffd"]),
     ],
 )
-def test_lone_surrogates_in_a_body_are_replaced(raw: bytes, value: object) -> None:
+def test_lone_surrogates_in_a_body_are_replaced(raw: bytes | str, value: object) -> None:
     assert decode(raw) == value
     assert decode(encode(decode(raw))) == value
 
@@ -149,8 +151,10 @@ def test_lone_surrogates_in_a_delta_are_kept() -> None:
 _DEEP = [b"[" * depth + b'"\\ud83d"' + b"]" * depth for depth in (300, 900)]
 
 
-@pytest.mark.parametrize("raw", [b'{"a": NaN}', b'["\\ud83d", NaN]', b'["\\ud83d"', b"\xff", b"[" * 100_000, *_DEEP])
-def test_invalid_json_is_rejected(raw: bytes) -> None:
+@pytest.mark.parametrize(
+    "raw", ['["\ude00"', b'{"a": NaN}', b'["\\ud83d", NaN]', b'["\\ud83d"', b"\xff", b"[" * 100_000, *_DEEP]
+)
+def test_invalid_json_is_rejected(raw: bytes | str) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode(raw)
 

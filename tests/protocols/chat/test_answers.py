@@ -301,6 +301,14 @@ def test_a_call_ends_before_the_next_one_starts() -> None:
     assert places[PartEnd(0)] < second
 
 
+def test_a_call_whose_deltas_split_a_character_ends_before_the_next_one_too() -> None:
+    reader = StreamReader(origin())
+    call = '{"choices":[{"delta":{"tool_calls":[{"index":%d,"function":{"name":"f","arguments":%s}}]}}]}'
+    pieces = ((0, '{"a":"\ud83d'), (0, '\ude00"}'), (1, "{}"))
+    *_, events = [reader.feed(None, call % (index, json.dumps(piece))) for index, piece in pieces]
+    assert PartEnd(0) in events
+
+
 def test_usage_updates_are_reported_as_they_arrive() -> None:
     updates = [event.usage for event in events_of(RECORDED.stream("vllm-reasoning")) if isinstance(event, UsageUpdate)]
     assert updates == [Usage(5, output=1), Usage(5, output=2), S, S]
