@@ -32,7 +32,7 @@ def without_server_tools(raw: bytes) -> Edited:
 
 def without_foreign_calls(raw: bytes) -> Edited:
     """The same, only for calls whose ids Anthropic did not make."""
-    return _without(raw, _is_foreign, lambda calls, block: block.get("tool_use_id") in calls)
+    return _without(raw, _is_foreign, lambda calls, block: _names(calls, block.get("tool_use_id")))
 
 
 Block = Mapping[str, Json]
@@ -75,13 +75,17 @@ def _is_foreign(block: Block) -> bool:
     return block.get("type") == "server_tool_use" and not _ANTHROPICS.fullmatch(text(block.get("id")))
 
 
+def _names(calls: _Calls, id: Json) -> bool:
+    return bool(text(id)) and text(id) in calls
+
+
 def _block(drops: Drops, calls: _Calls, is_result: _IsResult, value: bytes) -> bytes | None:
     block = mapping(decode(value))
     kind = text(block.get("type"))
-    if kind in CALLS and block.get("id") in calls:
+    if kind in CALLS and text(block.get("id")) in calls:
         drops.add(f"messages.content.{kind}")
         return REMOVE
-    if mapping(block.get("caller")).get("tool_id") in calls:
+    if _names(calls, mapping(block.get("caller")).get("tool_id")):
         return cut(value, {"caller": lambda _: REMOVE})
     if not is_result(calls, block):
         return None

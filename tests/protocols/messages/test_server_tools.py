@@ -8,10 +8,10 @@ import pytest
 from nexus.conversation.parts import Message, Text, ToolCall, ToolResult
 from nexus.errors import InvalidRequest
 from nexus.protocols.codec import ReadRequest
-from nexus.protocols.messages.hosted_server_tools import without_server_tools
+from nexus.protocols.messages.hosted_server_tools import without_foreign_calls, without_server_tools
 from nexus.protocols.messages.read_request import read_request
 from nexus.protocols.messages.server_tools import Summary
-from nexus.wire import encode
+from nexus.wire import decode, encode
 from tests.server.vendors import LANES, Stand
 
 ASKED: Any = {"role": "user", "content": "What is new?"}
@@ -194,6 +194,21 @@ def test_claude_on_bedrock_keeps_a_tool_search() -> None:
     search = {"type": "server_tool_use", "id": "s", "name": "tool_search_tool_regex", "input": {"pattern": "x"}}
     raw = encode({"messages": [{"role": "assistant", "content": [search]}]})
     assert without_server_tools(raw) == (raw, ())
+
+
+BROKEN_IDS: dict[str, Any] = {
+    "a call": {"type": "server_tool_use", "id": ["c"], "name": "web_search", "input": {}},
+    "a result": {"type": "web_search_tool_result", "tool_use_id": {}, "content": []},
+    "a caller": {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}, "caller": {"tool_id": [1]}},
+}
+
+
+@pytest.mark.parametrize("block", BROKEN_IDS.values(), ids=BROKEN_IDS)
+def test_ids_of_another_type_are_left_to_claude(block: Any) -> None:
+    foreign = {"type": "server_tool_use", "id": "call-1", "name": "web_search", "input": {}}
+    raw = encode({"messages": [{"role": "assistant", "content": [foreign, block, {"type": "text", "text": "a"}]}]})
+    for edit in (without_server_tools, without_foreign_calls):
+        assert decode(edit(raw).body)["messages"][0]["content"][-1] == {"type": "text", "text": "a"}
 
 
 @pytest.mark.parametrize("name", ["web_search", "tool_search_tool_regex"])
