@@ -183,6 +183,12 @@ def an_array(value: Json, path: str) -> list[Json]:
     return value
 
 
+def blocks_in(body: Body) -> Iterator[Body]:
+    """The content blocks of all messages, in the form of Messages and of Converse; whatever is none is skipped."""
+    for message in map(mapping, sequence(body.get("messages"))):
+        yield from map(mapping, sequence(message.get("content")))
+
+
 def objects_in(value: Json, path: str) -> Iterator[tuple[Body, str]]:
     """The objects of an array, each with its path."""
     for at, entry in enumerate(an_array(value, path)):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Passthrough
+from nexus.protocols.checks import blocks_in
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
 from nexus.protocols.converse.read_error import is_answer, is_failure, read_no_answer, read_stream_error
@@ -18,13 +19,12 @@ from nexus.protocols.dialect import Passing
 from nexus.protocols.rewrite import ANY, Edited
 from nexus.protocols.signatures import without_blocks
 from nexus.protocols.sse import Frame
-from nexus.wire import Json, mapping, sequence, text
+from nexus.wire import Json, mapping, text
 
 
 def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
     # A redacted tag is base64, so no search for tags finds it.
-    messages = map(mapping, sequence(document.get("messages")))
-    if not any("reasoningContent" in mapping(block) for one in messages for block in sequence(one.get("content"))):
+    if not any("reasoningContent" in block for block in blocks_in(document)):
         return Edited(raw)
     return Edited(raw).without({"messages": {ANY: _judge}}, "messages.reasoningContent")
 

@@ -8,10 +8,11 @@ its own (Kimi). Sources: cc-switch #1181, LiteLLM #34523, claude-code-hub #470.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Passthrough, Tap
+from nexus.protocols.checks import blocks_in
 from nexus.protocols.codec import Target
 from nexus.protocols.contract import Document
 from nexus.protocols.dialect import Passing
@@ -31,12 +32,12 @@ from nexus.protocols.messages.usage import merge_usage, read_usage
 from nexus.protocols.rewrite import ANY, REMOVE, Edited, fit_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_blocks, without_foreign
 from nexus.protocols.sse import Frame, with_data
-from nexus.wire import Json, decode, encode, mapping, sequence, text
+from nexus.wire import Json, decode, encode, mapping, text
 
 
 def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Edited:
     edited = Edited(replace_member(raw, document, "model", target.model))
-    blocks = list(_blocks(document))
+    blocks = list(blocks_in(document))
     kinds = {text(block.get("type")) for block in blocks}
     if target.claude.known:
         if not kinds.isdisjoint(CALLS):
@@ -63,11 +64,6 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
 
 
 _IDS = [("messages", ANY, "content", ANY, name) for name in ("id", "tool_use_id")]
-
-
-def _blocks(document: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
-    for message in map(mapping, sequence(document.get("messages"))):
-        yield from map(mapping, sequence(message.get("content")))
 
 
 def _judge_message(value: bytes) -> bytes | None:

@@ -7,10 +7,10 @@ vendor has, it is included immediately. Sources: anthropic.types.ToolUnionParam;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 
 from nexus.conversation.parts import Tool, WebSearch
-from nexus.protocols.checks import Body, Drops, a_string, an_object, maybe_bool, maybe_string, objects_in
+from nexus.protocols.checks import Body, Drops, a_string, an_object, blocks_in, maybe_bool, maybe_string, objects_in
 from nexus.protocols.messages.client_tools import is_toolset, members_of, tool_kind
 from nexus.protocols.messages.read_parts import read_cache_control
 from nexus.wire import mapping, sequence, text
@@ -48,18 +48,13 @@ def read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
 def _known(body: Body) -> Set[str]:
     """The tools that the history has found or called, and the one that must be called."""
     names = {text(mapping(body.get("tool_choice")).get("name"))}
-    for block in _blocks(body):
+    for block in blocks_in(body):
         if block.get("type") == "tool_use":
             names.add(text(block.get("name")))
         for inner in map(mapping, sequence(block.get("content"))):
             if inner.get("type") == "tool_reference":
                 names.add(text(inner.get("tool_name")))
     return names
-
-
-def _blocks(body: Body) -> Iterator[Body]:
-    for message in map(mapping, sequence(body.get("messages"))):
-        yield from map(mapping, sequence(message.get("content")))
 
 
 def _read_custom(wire: Body, path: str, drops: Drops) -> Tool:
