@@ -19,7 +19,6 @@ from nexus.gateway.admission import Admission
 from nexus.limits.quota import Demand
 from nexus.provider.route import Route
 from nexus.relay.call_state import Attempt, CallState
-from nexus.relay.candidate import Candidate
 from nexus.relay.file_call import Booked, FileCall, Used
 from nexus.relay.records import call_record
 from nexus.response_store.vendor_ids import VendorIds
@@ -65,7 +64,7 @@ def _book_answer(state: CallState, last: Attempt, admission: Admission, ids_of: 
         before = decode_object(owed)
         alias = text(before.get("alias"))
         settings = route.provider.settings.models.get(alias, ModelSettings())
-        made_by = Candidate(Route(route.provider, alias, settings), last.candidate.account, last.candidate.own)
+        made_by = replace(last.candidate, route=Route(route.provider, alias, settings))
         cost, source = admission.cost(made_by.route.name, usage)
         state.booked = (Booked(made_by.route.name, last.tap.model or "", usage, cost, source, usage.raw or {}),)
         admission.book_rest(state, made_by, usage, cost, before)
