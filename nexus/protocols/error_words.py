@@ -86,6 +86,9 @@ UNSAID = "the vendor reported an error without an explanation"
 NO_ANSWER = "the vendor answered 200 without an answer"
 """Message for an empty answer."""
 
+NAMELESS = VendorFailure("the model called a tool without naming it", "upstream", 502)
+"""A call that no client can run: another attempt may do better."""
+
 
 def ended_with(reason: str, words: str = "") -> VendorFailure:
     """An answer without content whose stop reason says that something failed: another attempt may do better."""

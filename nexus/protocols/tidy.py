@@ -26,7 +26,9 @@ from nexus.conversation.parts import (
     ToolResult,
 )
 from nexus.dataclasses import dataclass, field, replace
+from nexus.errors import VendorError
 from nexus.protocols.codec import NewId
+from nexus.protocols.error_words import NAMELESS
 from nexus.protocols.media import placeholder
 from nexus.protocols.tool_calls import calls_of
 from nexus.wire import without_half_pairs
@@ -79,13 +81,15 @@ class Tidy:
         self._order = Order()
 
     def feed(self, event: Event) -> Iterable[Event]:
-        """Raises IllegalOrder."""
+        """Raises IllegalOrder, and VendorError for a call without a name."""
         self._order.check(event)
         match event:
             case PartDelta():
                 return self._whole_characters(event)
             case PartEnd(index=index) if index in self._halves:
                 return (PartDelta(index, without_half_pairs(self._halves.pop(index))), event)
+            case PartStart(part=ToolCall(name="")):
+                raise VendorError(NAMELESS)
             case PartStart(part=ToolCall() as call):
                 return (replace(event, part=self._distinct(call)),)
             case PartStart(part=Refusal()):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.vendors import DISTINCT, HELLO, LANES, Lane, Stand
+from tests.server.vendors import DIALECTS, DISTINCT, HELLO, LANES, Lane, Stand
 from tests.serving import PATHS
 from tools.fake_upstream import Behaviour, Call, Text
 
@@ -138,10 +138,12 @@ NAMELESS = Call("", '{"file": "a"}')
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_a_call_of_no_tool_is_a_failed_attempt(stand: Stand, stream: bool) -> None:
-    house = stand(OPENAI)
+@pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
+def test_a_call_of_no_tool_is_a_failed_attempt(stand: Stand, lane: Lane, stream: bool) -> None:
+    house = stand(lane)
     house.upstream.next(Behaviour(parts=(NAMELESS,)))
-    reply = house.nexus.messages({**ASKED["messages"], "model": "v/m", "stream": stream})
+    client = "chat" if lane.passes == "messages" else "messages"
+    reply = house.nexus.post(PATHS[client], {**ASKED[client], "model": "v/m", "stream": stream})
     assert (reply.status, len(house.upstream.requests)) == (200, 2)
     assert HELLO.split()[-1].encode() in reply.body
 

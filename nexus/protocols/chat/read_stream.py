@@ -14,7 +14,6 @@ from nexus.conversation.events import Event, ResponseEnd, ResponseStart, UsageUp
 from nexus.conversation.parts import Reasoning, Stop
 from nexus.conversation.usage import Usage
 from nexus.errors import VendorError
-from nexus.errors.failure import VendorFailure
 from nexus.protocols.chat.read_error import is_answer, read_stream_error
 from nexus.protocols.chat.reasoning import (
     BARE,
@@ -36,7 +35,7 @@ from nexus.protocols.chat.think_tags import ThinkTags
 from nexus.protocols.chat.usage import merge_usage, read_usage, usages_in
 from nexus.protocols.checks import Drops
 from nexus.protocols.codec import AnswerOrigin
-from nexus.protocols.error_words import ended_with
+from nexus.protocols.error_words import NAMELESS, ended_with
 from nexus.protocols.sse import DONE
 from nexus.wire import Json, decode_delta, mapping, sequence, text
 
@@ -203,7 +202,7 @@ class StreamReader:
         if not self._parts.nothing_started:
             return
         if self._parts.calls.nameless:
-            raise VendorError(VendorFailure("the model called a tool without naming it", "upstream", 502))
+            raise VendorError(NAMELESS)
         if (word := broken_word(self._finish)) is not None and not self._dropped.names:
             raise VendorError(ended_with(word))
 
