@@ -111,7 +111,7 @@ def write_owner(request: Request, server: ChatServer, drops: Drops) -> dict[str,
     return owner
 
 
-def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:
+def read_format(value: Json, path: str, drops: Drops, inner: str = "") -> OutputFormat | None:
     """``inner`` is the member with the name and the schema. Raises InvalidRequest, UnsupportedFeature."""
     if value is None:
         return None
@@ -125,6 +125,9 @@ def read_format(value: Json, path: str, inner: str = "") -> OutputFormat | None:
             at = f"{path}.{inner}" if inner else path
             named = an_object(wire.get(inner), at) if inner else wire
             schema = named.get("schema")
+            if inner:
+                drops.unknown(wire, ("type", inner), path)
+            drops.unknown(named, ("type", "name", "description", "strict", "schema"), at)
             return OutputFormat(
                 # Chat allows leaving it out, which allows any value, as {} does; None would mean any object.
                 {} if schema is None and inner else an_object(schema, f"{at}.schema"),

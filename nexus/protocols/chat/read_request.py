@@ -45,7 +45,7 @@ def read_request(body: Mapping[str, Json]) -> ReadRequest:
         tool_choice=choice,
         parallel_tools=maybe_bool(body, "parallel_tool_calls"),
         thinking=read_thinking(body, google.thinking, drops),
-        output_format=read_format(body.get("response_format"), "response_format", "json_schema"),
+        output_format=read_format(body.get("response_format"), "response_format", drops, "json_schema"),
         max_tokens=_read_limit(body, drops),
         temperature=maybe_number(body, "temperature", 0, 2),
         top_p=maybe_number(body, "top_p", 0, 1),

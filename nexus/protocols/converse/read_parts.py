@@ -45,9 +45,9 @@ def read_content(content: Json, role: Role, path: str, drops: Drops) -> tuple[Pa
     """A message's blocks. Raises InvalidRequest, UnsupportedFeature."""
     neighbours = Neighbours()
     for wire, at in objects_in(content, path):
-        kind, value = _only_member(wire, at)
+        kind, value = only_member(wire, at)
         if kind == "cachePoint":
-            mark_last(neighbours.parts, read_cache_point(value, at), drops)
+            mark_last(neighbours.parts, read_cache_point(value, at, drops), drops)
         else:
             neighbours.add(_read_block(kind, value, role, at, drops), at)
     return tuple(neighbours.parts)
@@ -57,9 +57,9 @@ def read_texts(content: Json, path: str, drops: Drops) -> tuple[Text, ...]:
     """``system``, or the content of a system message."""
     texts: list[Text] = []
     for wire, at in objects_in(content, path):
-        kind, value = _only_member(wire, at)
+        kind, value = only_member(wire, at)
         if kind == "cachePoint":
-            mark_last(texts, read_cache_point(value, at), drops)
+            mark_last(texts, read_cache_point(value, at, drops), drops)
         elif kind == "text":
             texts.append(Text(_words(value, f"{at}.text"), at=at))
         else:
@@ -75,14 +75,16 @@ def mark_last(parts: list[Any], hint: CacheHint, drops: Drops) -> None:
         drops.add("cachePoint")
 
 
-def read_cache_point(value: Json, path: str) -> CacheHint:
-    ttl = an_object(value, f"{path}.cachePoint").get("ttl") or "5m"
+def read_cache_point(value: Json, path: str, drops: Drops) -> CacheHint:
+    wire = an_object(value, f"{path}.cachePoint")
+    drops.unknown(wire, ("type", "ttl"), "cachePoint")
+    ttl = wire.get("ttl") or "5m"
     if ttl not in ("5m", "1h"):
         raise wrong(f"{path}.cachePoint.ttl", '"5m" or "1h"')
     return cast(CacheHint, ttl)
 
 
-def _only_member(wire: Json, path: str) -> tuple[str, Json]:
+def only_member(wire: Json, path: str) -> tuple[str, Json]:
     """The name and the value of the only member of a union."""
     members = [(name, value) for name, value in an_object(wire, path).items() if value is not None]
     if len(members) != 1:
@@ -129,10 +131,10 @@ def _read_text(value: Json, path: str, drops: Drops) -> Text:
 
 def _read_data(source: Json, path: str) -> str:
     """The bytes of a source, in base64."""
-    held = an_object(source, path)
-    if "s3Location" in held:
+    kind, _ = only_member(source, path)
+    if kind == "s3Location":
         raise UnsupportedFeature.about(path, "only Bedrock can read an object in S3; send the content inline")
-    data = a_string(held, "bytes", path)
+    data = a_string(mapping(source), "bytes", path)
     if base64_bytes(data) is None:
         raise wrong(f"{path}.bytes", "base64")
     return data
@@ -153,15 +155,16 @@ def _read_document(value: Json, path: str, drops: Drops) -> Document:
     wire = an_object(value, path)
     _refuse_citations(wire, path)
     title, context = maybe_string(wire, "name", path), maybe_string(wire, "context", path)
-    source = an_object(wire.get("source"), f"{path}.source")
-    return Document(_read_document_source(source, text(wire.get("format")) or "txt", f"{path}.source"), title, context)
+    kind = text(wire.get("format")) or "txt"
+    return Document(_read_document_source(wire.get("source"), kind, f"{path}.source", drops), title, context)
 
 
-def _read_document_source(source: Body, kind: str, path: str) -> Inline | Text:
-    if "text" in source:
-        return Text(a_string(source, "text", path))
-    if "content" in source:
-        return Text("\n\n".join(part.text for part in read_texts(source["content"], f"{path}.content", Drops())))
+def _read_document_source(source: Json, kind: str, path: str, drops: Drops) -> Inline | Text:
+    match only_member(source, path):
+        case "text", words:
+            return Text(_words(words, f"{path}.text"))
+        case "content", pieces:
+            return Text(_joined(pieces, f"{path}.content", drops, "\n\n"))
     data = _read_data(source, path)
     if kind not in _WORDS:
         return Inline(_DOCUMENTS.get(kind, f"application/{kind}"), data)
@@ -181,8 +184,7 @@ def _refuse_citations(wire: Body, path: str) -> None:
 def _read_search_result(value: Json, path: str, drops: Drops) -> Document:
     wire = an_object(value, path)
     _refuse_citations(wire, path)
-    pieces = objects_in(wire.get("content"), f"{path}.content")
-    words = "\n\n".join(a_string(piece, "text", at) for piece, at in pieces)
+    words = _joined(wire.get("content"), f"{path}.content", drops, "\n\n")
     return Document(Text(words), maybe_string(wire, "title", path), maybe_string(wire, "source", path))
 
 
@@ -201,7 +203,7 @@ def _read_result(value: Json, path: str, drops: Drops) -> ToolResult:
     wire = an_object(value, path)
     parts: list[Text | Image | Document] = []
     for inner, at in objects_in(wire.get("content"), f"{path}.content"):
-        kind, held = _only_member(inner, at)
+        kind, held = only_member(inner, at)
         read = _IN_RESULTS.get(kind)
         if read is None:
             raise UnsupportedFeature.about(at, f"a {kind} block can be sent only to Bedrock's models")
@@ -214,12 +216,13 @@ def _read_result(value: Json, path: str, drops: Drops) -> ToolResult:
 
 
 def _read_reasoning(value: Json, path: str, drops: Drops) -> Reasoning | CarriedSignature:
-    kind, held = _only_member(value, path)
+    kind, held = only_member(value, path)
     if kind == "redactedContent":
         return Reasoning("", read_redacted(_words(held, f"{path}.{kind}")), redacted=True)
     if kind != "reasoningText":
         raise wrong(path, "reasoningText or redactedContent")
     wire = an_object(held, f"{path}.{kind}")
+    drops.unknown(wire, ("text", "signature"), "messages.content.reasoningContent")
     words, signature = text(wire.get("text")), maybe_string(wire, "signature", f"{path}.{kind}") or ""
     if not words and (carried := unpack_neighbours(signature, OWN)) is not None:
         return carried
@@ -230,8 +233,11 @@ def _read_cited(value: Json, path: str, drops: Drops) -> Text:
     wire = an_object(value, path)
     if wire.get("citations"):
         drops.add("messages.content.citationsContent.citations")
-    pieces = objects_in(wire.get("content") or [], f"{path}.content")
-    return Text("".join(text(piece.get("text")) for piece, _ in pieces))
+    return Text(_joined(wire.get("content") or [], f"{path}.content", drops))
+
+
+def _joined(pieces: Json, path: str, drops: Drops, between: str = "") -> str:
+    return between.join(part.text for part in read_texts(pieces, path, drops))
 
 
 _READERS: Mapping[str, Callable[[Json, str, Drops], Part | CarriedSignature]] = {

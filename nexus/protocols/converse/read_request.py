@@ -27,7 +27,7 @@ from nexus.protocols.checks import (
 )
 from nexus.protocols.codec import ReadRequest
 from nexus.protocols.converse.fields import READS
-from nexus.protocols.converse.read_parts import mark_last, read_cache_point, read_content, read_texts
+from nexus.protocols.converse.read_parts import mark_last, only_member, read_cache_point, read_content, read_texts
 from nexus.protocols.dispositions import dropped_by
 from nexus.protocols.openai_request import read_effort
 from nexus.wire import decode, mapping, text
@@ -41,27 +41,28 @@ _STOP_PATHS = frozenset({"/stop_sequence", "/delta/stop_sequence"})
 def read_request(body: Body) -> ReadRequest:
     drops = dropped_by(READS, body, _IN_PATH)
     config, output = maybe_object(body, "inferenceConfig"), maybe_object(body, "outputConfig")
-    more, tools = maybe_object(body, _MORE), maybe_object(body, "toolConfig")
+    more, tools, tier = (maybe_object(body, name) for name in (_MORE, "toolConfig", "serviceTier"))
     drops.unknown(config, ("maxTokens", "temperature", "topP", "stopSequences"), "inferenceConfig")
     drops.unknown(output, ("textFormat", "effort"), "outputConfig")
     drops.unknown(tools, ("tools", "toolChoice"), "toolConfig")
+    drops.unknown(tier, ("type",), "serviceTier")
     _report_unread(body, more, drops)
     stream = body.get("stream") is True
     request = Request(
         messages=tuple(_read_message(wire, path, drops) for wire, path in objects_in(body.get("messages"), "messages")),
         system=() if body.get("system") is None else read_texts(body["system"], "system", drops),
         tools=_read_tools(tools, drops),
-        tool_choice=_read_tool_choice(tools),
+        tool_choice=_read_tool_choice(tools, drops),
         parallel_tools=_read_parallel(more),
         thinking=_read_thinking(more, output),
-        output_format=_read_output_format(output),
+        output_format=_read_output_format(output, drops),
         max_tokens=maybe_whole(config, "maxTokens", 0, path="inferenceConfig"),
         temperature=maybe_number(config, "temperature", path="inferenceConfig"),
         top_p=maybe_number(config, "topP", path="inferenceConfig"),
         top_k=_read_top_k(more),
         stop=stop_sequences(config.get("stopSequences") or [], "inferenceConfig.stopSequences"),
         metadata=maybe_strings(body, "requestMetadata"),
-        service_tier=maybe_string(maybe_object(body, "serviceTier"), "type", "serviceTier"),
+        service_tier=maybe_string(tier, "type", "serviceTier"),
         stream=stream,
         include_usage=stream,
     )
@@ -83,12 +84,12 @@ def _read_message(wire: Body, path: str, drops: Drops) -> Message:
 def _read_tools(config: Body, drops: Drops) -> tuple[Tool, ...]:
     tools: list[Tool] = []
     for entry, path in objects_in(config.get("tools") or [], "toolConfig.tools"):
-        if "cachePoint" in entry:
-            mark_last(tools, read_cache_point(entry["cachePoint"], path), drops)
-        elif "toolSpec" in entry:
-            tools.append(_read_tool(an_object(entry["toolSpec"], f"{path}.toolSpec"), path, drops))
+        kind, value = only_member(entry, path)
+        if kind == "cachePoint":
+            mark_last(tools, read_cache_point(value, path, drops), drops)
+        elif kind == "toolSpec":
+            tools.append(_read_tool(an_object(value, f"{path}.toolSpec"), path, drops))
         else:
-            kind = next(iter(entry), "an empty object")
             raise UnsupportedFeature.about(path, f"{kind} is a tool of Bedrock's own; leave it out")
     return tuple(tools)
 
@@ -105,18 +106,20 @@ def _read_tool(spec: Body, path: str, drops: Drops) -> Tool:
     )
 
 
-def _read_tool_choice(config: Body) -> ToolChoice | None:
-    choice = config.get("toolChoice")
-    if choice is None:
+def _read_tool_choice(config: Body, drops: Drops) -> ToolChoice | None:
+    if config.get("toolChoice") is None:
         return None
-    match an_object(choice, "toolConfig.toolChoice"):
-        case {"auto": _}:
+    kind, value = only_member(config["toolChoice"], "toolConfig.toolChoice")
+    path = f"toolConfig.toolChoice.{kind}"
+    chosen = an_object(value, path)
+    drops.unknown(chosen, ("name",), path)
+    match kind:
+        case "auto":
             return ToolChoice("auto")
-        case {"any": _}:
+        case "any":
             return ToolChoice("required")
-        case {"tool": tool}:
-            path = "toolConfig.toolChoice.tool"
-            return ToolChoice("tool", a_name(an_object(tool, path), "name", path))
+        case "tool":
+            return ToolChoice("tool", a_name(chosen, "name", path))
         case _:
             raise wrong("toolConfig.toolChoice", "an object with auto, any or tool")
 
@@ -179,12 +182,15 @@ def _report_unread(body: Body, more: Body, drops: Drops) -> None:
         drops.add("additionalModelResponseFieldPaths")
 
 
-def _read_output_format(output: Body) -> OutputFormat | None:
+def _read_output_format(output: Body, drops: Drops) -> OutputFormat | None:
     if output.get("textFormat") is None:
         return None
     path = "outputConfig.textFormat.structure.jsonSchema"
-    structure = mapping(an_object(output["textFormat"], "outputConfig.textFormat").get("structure"))
-    wire = an_object(structure.get("jsonSchema"), path)
+    format = an_object(output["textFormat"], "outputConfig.textFormat")
+    drops.unknown(format, ("type", "structure"), "outputConfig.textFormat")
+    kind, held = only_member(format.get("structure"), "outputConfig.textFormat.structure")
+    wire = an_object(held if kind == "jsonSchema" else None, path)
+    drops.unknown(wire, ("name", "description", "schema"), path)
     try:
         schema = decode(text(wire.get("schema")))
     except ValueError as error:

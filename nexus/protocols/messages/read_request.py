@@ -42,7 +42,7 @@ def read_request(body: Body) -> ReadRequest:
     drops = dropped_by(READS, body)
     options = maybe_object(body, "output_config")
     drops.unknown(options, ("effort", "format"), "output_config")
-    choice, parallel = _read_tool_choice(body)
+    choice, parallel = _read_tool_choice(body, drops)
     stream = bool(maybe_bool(body, "stream"))
     request = Request(
         messages=_read_messages(body, drops),
@@ -51,7 +51,7 @@ def read_request(body: Body) -> ReadRequest:
         tool_choice=choice,
         parallel_tools=parallel,
         thinking=_read_thinking(body, options, drops),
-        output_format=_read_output_format(body, options),
+        output_format=_read_output_format(body, options, drops),
         max_tokens=maybe_whole(body, "max_tokens", 0),
         temperature=maybe_number(body, "temperature"),
         top_p=maybe_number(body, "top_p"),
@@ -112,10 +112,11 @@ def _read_message(sent: Json, path: str, drops: Drops) -> list[Message]:
     return turns(cast(Role, role), parts, path)
 
 
-def _read_tool_choice(body: Body) -> tuple[ToolChoice | None, bool | None]:
+def _read_tool_choice(body: Body, drops: Drops) -> tuple[ToolChoice | None, bool | None]:
     if body.get("tool_choice") is None:
         return None, None
     wire = an_object(body["tool_choice"], "tool_choice")
+    drops.unknown(wire, ("type", "name", "disable_parallel_tool_use"), "tool_choice")
     disabled = maybe_bool(wire, "disable_parallel_tool_use", "tool_choice")
     parallel = None if disabled is None else not disabled
     match wire.get("type"):
@@ -158,13 +159,14 @@ def _read_thinking(body: Body, options: Body, drops: Drops) -> Thinking | None:
             raise wrong("thinking.type", '"enabled", "adaptive" or "disabled"')
 
 
-def _read_output_format(body: Body, options: Body) -> OutputFormat | None:
+def _read_output_format(body: Body, options: Body, drops: Drops) -> OutputFormat | None:
     wire, path = options.get("format"), "output_config.format"
     if wire is None:
         wire, path = body.get("output_format"), "output_format"
     if wire is None:
         return None
     format = an_object(wire, path)
+    drops.unknown(format, ("type", "schema"), path)
     if format.get("type") != "json_schema":
         raise UnsupportedFeature.about(f"{path}.type", 'expected "json_schema"')
     return OutputFormat(schema=an_object(format.get("schema"), f"{path}.schema"))

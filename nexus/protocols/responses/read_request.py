@@ -112,7 +112,7 @@ def _read_format(body: Body, drops: Drops) -> OutputFormat | None:
         return None
     wire = an_object(body["text"], "text")
     drops.unknown(wire, ("format", "verbosity"), "text")
-    return read_format(wire.get("format"), "text.format")
+    return read_format(wire.get("format"), "text.format", drops)
 
 
 _MEMBERS = {"reasoning": "effort", "text": "format"}
