@@ -10,6 +10,7 @@ from re import Pattern
 from typing import Literal, Self
 
 from nexus.dataclasses import dataclass, replace
+from nexus.errors import NotFound
 
 Action = Literal[
     "generate",
@@ -78,9 +79,10 @@ class Operation:
 
 
 def match_path(pattern: Pattern[str], path: str) -> re.Match[str]:
-    """The parts of a path that an operation has matched."""
+    """The parts of a path that an operation has matched. Raises NotFound if unescaping it changed its parts."""
     found = pattern.fullmatch(path)
-    assert found is not None, "the operation was found by its path"
+    if found is None:
+        raise NotFound("the path has an escaped slash or line break, which belongs to no model or project")
     return found
 
 

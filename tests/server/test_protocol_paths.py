@@ -22,6 +22,22 @@ PROTOCOLS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+ESCAPED = {
+    "vertex": "/v1/projects/p%2Fq/locations/global/publishers/anthropic/models/claude:rawPredict",
+    "bedrock": "/model/clau%0Ade/invoke",
+    "converse": "/model/%0D%0A/converse",
+    "google": "/v1beta/models/cla%0Aude:generateContent",
+}
+
+
+@pytest.mark.parametrize("format", ESCAPED)
+def test_escapes_cannot_change_the_parts_of_a_path(format: str, claude: FakeUpstream, serve: Serve) -> None:
+    protocol = {"converse": "bedrock"}.get(format, format)
+    nexus = serve(anthropic_config(claude.base_url, f"[llm.protocols.{protocol}]\nenabled = true\n"))
+    reply = nexus.post(f"/llm/{protocol}{ESCAPED[format]}", PROTOCOLS[protocol][1])
+    assert (reply.status, b"line break" in reply.body) == (404, True)
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_protocol_can_be_disabled_and_moved(protocol: str, claude: FakeUpstream, serve: Serve) -> None:
     path, body = PROTOCOLS[protocol]
