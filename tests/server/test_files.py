@@ -380,6 +380,11 @@ class TestRequests:
             with pytest.raises(openai.NotFoundError):
                 client.files.create(file=requests_file("oai/smart"), purpose="batch")
 
+    @pytest.mark.parametrize("body", [b"", b"{}", b'{"requests": []}'])
+    def test_a_batch_of_no_requests_is_rejected(self, nexus: Nexus, body: bytes) -> None:
+        reply = nexus.post("/llm/anthropic/v1/messages/batches", body, {"Authorization": f"Bearer {ALICE}"})
+        assert (reply.status, reply.json["error"]["message"]) == (400, "requests: expected a non-empty array")
+
     def test_a_batch_needs_a_file_uploaded_for_batches(self, nexus: Nexus) -> None:
         with oai(nexus) as client:
             file = client.files.create(file=requests_file("x"), purpose="user_data")

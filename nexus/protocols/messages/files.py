@@ -61,8 +61,8 @@ class AnthropicFiles(FilesCodec):
 
     def requests(self, raw: bytes, document: Mapping[str, Json]) -> Iterator[BatchRequest]:
         asked = sequence(document.get("requests"))
-        arrays = find(raw, ("requests",))
-        if not asked or len(arrays) != 1:
+        arrays = find(raw, ("requests",)) if asked else []
+        if len(arrays) != 1:
             raise wrong("requests", "a non-empty array")
         for index, (start, one) in enumerate(zip(item_starts(raw, arrays[0][0]), asked, strict=True)):
             yield request_at(raw, start, ("params",), f"requests.{index}", one)
