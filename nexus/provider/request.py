@@ -61,6 +61,10 @@ class ProviderRequest:
         return UpstreamRequest(url, headers, self.body, self.method, upload=self.upload)
 
 
+def unchanged(target: Target) -> Target:
+    return target
+
+
 def nothing() -> None:
     """Learns nothing, because a rejection says nothing about other calls."""
 
@@ -74,7 +78,7 @@ class Without:
     """
 
     name: str
-    change: Callable[[Target], Target]
+    change: Callable[[Target], Target] = unchanged
     learn: Callable[[], None] = nothing
     passed: bool = False
     moved: bool = False

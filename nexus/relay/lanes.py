@@ -167,7 +167,7 @@ def _target(route: Route, dialect: str, without: Sequence[Without]) -> Target:
     return target
 
 
-ASKED_AGAIN = Without("an empty answer", lambda target: target)
+ASKED_AGAIN = Without("an empty answer")
 """Accepts an empty answer: the request was repeated, and nothing else is left out."""
 
 

@@ -165,10 +165,10 @@ class OpenAIProvider(Provider):
             keep = partial(self._learned.record, "", SUMMARY, words)
             return Without(SUMMARY, without_summary, nothing if request.key_is_callers else keep)
         if request.action == "compact" and refused.status in (404, 405) and self._facts(request.model) is None:
-            return Without("compaction", lambda target: target, passed=True, dialect="responses")
+            return Without("compaction", passed=True, dialect="responses")
         if self.settings.responses is not False and (other := other_dialect(refused, request.dialect)):
             record = partial(self._learned.record, request.model, ONLY + other)
-            return Without(ONLY + other, lambda target: target, record, passed=True, dialect=other)
+            return Without(ONLY + other, learn=record, passed=True, dialect=other)
         quirk = quirk_of(refused, request.dialect, request.body)
         if quirk is None:
             return super().do_without(refused, request)
