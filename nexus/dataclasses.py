@@ -30,9 +30,11 @@ else:
             cls.__doc__ = cls.__doc__ or cls.__name__
             fill = dataclasses.dataclass(init=False, repr=False, eq=False, **options)
             made = _with_slots(cls, fill) if slots else fill(cls)
-            own = _constructor(made) | (_representation(made) if repr else {})
+            own = {"__init__": _constructor(made)}
+            if repr:
+                own["__repr__"] = _repr
             if eq:
-                own |= _comparison(made, frozen)
+                own |= {"__eq__": _eq, "__hash__": _hash if frozen else None}
             for name, value in own.items():
                 if name not in cls.__dict__:
                     setattr(made, name, value)
@@ -69,6 +71,8 @@ else:
         """One of ``_FILLED`` until it is first read. Filling modifies a class temporarily, so only one thread may do it
         at a time."""
 
+        __slots__ = ("fill", "name", "owner", "plain")
+
         def __init__(self, name, plain, fill):
             self.name, self.plain, self.fill = name, plain, fill
 
@@ -90,27 +94,24 @@ else:
             cls.__init__ = dataclasses.dataclass(repr=False, eq=False)(subclass).__init__
             cls.__init__(self, *values, **named)
 
-        return {"__init__": __init__}
+        return __init__
 
-    def _representation(cls):
-        @recursive_repr()
-        def __repr__(self):
-            shown = [field.name for field in fields(cls) if field.repr]
-            return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+    @recursive_repr()
+    def _repr(self):
+        shown = [field.name for field in fields(self) if field.repr]
+        return f"{type(self).__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
-        return {"__repr__": __repr__}
+    @cache
+    def _compared(cls):
+        """A function that reads the values by which instances are compared."""
+        names = [field.name for field in fields(cls) if field.compare]
+        return attrgetter(*names) if names else lambda value: ()
 
-    def _comparison(cls, hashes):
-        def values(value):
-            nonlocal values
-            compared = [field.name for field in fields(cls) if field.compare]
-            values = attrgetter(*compared) if compared else lambda _: ()
-            return values(value)
+    def _eq(self, other):
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        values = _compared(self.__class__)
+        return values(self) == values(other)
 
-        def __eq__(self, other):
-            return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
-
-        def __hash__(self):
-            return hash(values(self))
-
-        return {"__eq__": __eq__, "__hash__": __hash__ if hashes else None}
+    def _hash(self):
+        return hash(_compared(self.__class__)(self))
