@@ -6,14 +6,13 @@ The keys are those of Nexus 0.6 as far as they apply here; ``former`` rejects th
 import importlib.util
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from nexus.headers.names import read_header_name
-from nexus.settings.types import Duration, Label, Location, Table, needs
+from nexus.settings.types import Duration, FilePath, Label, Location, Table, needs
 from nexus.settings.urls import read_base_url
 
 NO_OTEL = needs("opentelemetry-sdk", "otel")
@@ -63,13 +62,13 @@ Wait = Annotated[Duration, Field(ge=0.1, le=60)]
 class TlsFiles(Table):
     """TLS certificates for the connection to the collector."""
 
-    ca: Path | None = None
+    ca: FilePath | None = None
     """CA certificates (PEM) to trust. Default: the system's."""
 
-    cert: Path | None = None
+    cert: FilePath | None = None
     """Client certificate (PEM), for collectors that require one."""
 
-    key: Path | None = None
+    key: FilePath | None = None
     """Private key of ``cert`` (PEM)."""
 
     def problems(self) -> Iterator[Location]:

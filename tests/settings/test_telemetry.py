@@ -38,8 +38,12 @@ REFUSED: dict[str, tuple[str, str]] = {
         "telemetry.exporters.otlp.endpoint: must not contain credentials",
     ),
     "half a certificate": (
-        '[telemetry.exporters.otlp.grpc.tls]\ncert = "c.pem"',
+        f'[telemetry.exporters.otlp.grpc.tls]\ncert = "{__file__}"',
         "telemetry.exporters.otlp.grpc.tls.key: is missing",
+    ),
+    "a file that cannot exist": (
+        '[telemetry.exporters.otlp.http.tls]\nca = "ca\\u0000.pem"',
+        "telemetry.exporters.otlp.http.tls.ca: names no file that exists",
     ),
 }
 
