@@ -514,7 +514,7 @@ def test_a_start_imports_no_codec_and_no_unconfigured_vendor(tmp_path: Path) -> 
     assert own == {"nexus.providers.openai"}
     late = (".codec", ".passthrough", ".passed", ".read_request", ".read_stream", ".write_request")
     assert {name for name in loaded if name.endswith((*late, "dashboard.data"))} == {"nexus.protocols.codec"}
-    foreign = {"boto3", "google.auth", "redis", "jwt", "cryptography", "genai_prices", "argparse"}
+    foreign = {"boto3", "google.auth", "redis", "jwt", "cryptography", "genai_prices", "argparse", "charset_normalizer"}
     assert not foreign & loaded
     exporters = ("opentelemetry", "grpc", "google.protobuf", "nexus.telemetry.otel.")
     assert not {name for name in started if name.startswith(exporters)}

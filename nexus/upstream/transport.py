@@ -14,7 +14,6 @@ from functools import lru_cache, partial
 from http.client import HTTPException, IncompleteRead
 from typing import Any
 
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.poolmanager import PoolManager
 
@@ -22,6 +21,7 @@ from nexus.cancel import Cancel
 from nexus.errors import NexusError, ProtocolError
 from nexus.upstream.address import Address, address_of, head_of, socks_of
 from nexus.upstream.binding import Binding, BoundResponse, current
+from nexus.upstream.http_adapter import HTTPAdapter
 from nexus.upstream.inflate import READABLE, inflated
 from nexus.upstream.network_errors import authority_of, failure_of, is_closed
 from nexus.upstream.request import UNIX, Timeouts, UpstreamReply, UpstreamRequest
