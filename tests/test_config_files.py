@@ -115,7 +115,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory, tls: Tls) -> tuple[Sett
     for place in ("/etc/ssl/certs/internal-ca.pem", "/etc/ssl/certs/nexus.pem"):
         text = text.replace(place, tls.ca_file)
     text = text.replace("/etc/ssl/private/nexus-key.pem", tls.key_file)
-    for name in ("cert.pem", "key.pem"):
+    for name in ("cert.pem", "key.pem", "collector-ca.pem", "client.pem", "client-key.pem"):
         (folder / name).write_text("")
         text = text.replace(f"/etc/nexus/{name}", str(folder / name))
     text = re.sub(r"/etc/ssl/(?:certs|private)/(redis-[a-z-]+\.pem)", rf"{folder}/\1", text)
