@@ -29,6 +29,9 @@ HELD = 1024 * 1024
 """Maximum bytes of a JSON document to hold until its end, if its lane passes pieces; of an error to read; and of an
 answer to hold without counting it in flight."""
 
+ERROR_WITHIN = 10.0
+"""Seconds that the body of an error may take; its status alone is enough for another attempt."""
+
 _DOCUMENTS = frozenset({"application/json", "text/html"})
 """Media types of answers and of pages in their place; other types are files."""
 
@@ -72,6 +75,7 @@ def open_reply(attempt: Attempt, lane: Lane, reply: UpstreamReply) -> OpenedRepl
     name = provider.name
     redactor = Redactor.of((*provider.sent_secrets(lane.request), *reply.secrets))
     if reply.status >= 400:
+        reply.end_within(ERROR_WITHIN)
         raise status_failure(attempt, lane, reply, read_whole(attempt, reply), redactor)
     if not 200 <= reply.status < 300 and not (reply.status == 304 and lane.relay.opaque):
         raise ProtocolError(f"{name} answered {reply.status}; check its base_url", provider=name)

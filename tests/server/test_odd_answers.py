@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from nexus.accounting.record import Outcome
+from nexus.relay import answer
 from tests.conftest import Serve
 from tests.server.vendors import DIALECTS, Lane
 from tests.serving import CHAT, MESSAGES, Nexus, Reply, openai_config, wait_until
@@ -75,10 +76,12 @@ def test_a_200_that_is_not_json_is_an_error(lane: Lane, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lane", DIALECTS, ids=lambda lane: lane.name)
-def test_an_error_keeps_its_status_if_its_body_is_cut(lane: Lane, tmp_path: Path) -> None:
+def test_an_error_keeps_its_status_if_its_body_is_cut(
+    lane: Lane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Vendors that reject a large request before they have read it often break off within their answer."""
-    more = "[llm.providers.v.retries]\nattempts = 1\n[llm.providers.v.timeouts]\nidle = 0.1\n"
-    with FakeUpstream(lane.vendor) as upstream, Nexus.of(lane.config(upstream, tmp_path) + more, tmp_path) as nexus:
+    monkeypatch.setattr(answer, "ERROR_WITHIN", 0.1)
+    with FakeUpstream(lane.vendor) as upstream, start(lane, upstream, tmp_path) as nexus:
         upstream.default = Behaviour(body=b'{"error":', headers=(("Content-Length", "99"),), status=413)
         for client, stream in WAYS[:2]:
             assert ask(nexus, client, stream=stream).status == 413
