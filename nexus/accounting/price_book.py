@@ -81,7 +81,6 @@ FREE = Price(NanoRates({}), "free", is_free=True)
 
 
 def configured(settings: PriceSettings) -> Price:
-    """The price that the settings define."""
     own, *above = (
         NanoRates(with_defaults(rates.parts), settings.per_request) for rates in (settings, *settings.above.values())
     )
@@ -89,7 +88,6 @@ def configured(settings: PriceSettings) -> Price:
 
 
 def priced(providers: Iterable[Provider]) -> Iterator[PricedRoute]:
-    """Every route of these providers."""
     for provider in providers:
         for alias, model in provider.settings.models.items():
             listing = provider.listing(model.rename or alias, model)

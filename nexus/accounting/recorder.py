@@ -48,7 +48,6 @@ class RemoteActivity:
 
 
 def services(activity: Activity) -> Mapping[str, Function]:
-    """The functions that a hub serves for it."""
     return {_ADD: activity.add, _VIEW: activity.view}
 
 

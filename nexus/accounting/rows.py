@@ -37,7 +37,6 @@ def fit_list(names: Iterable[str]) -> str:
 
 
 def fit_tags(pairs: Iterable[tuple[str, str]]) -> str:
-    """The canonical JSON of the tags."""
     return _TAGS.encode(dict(pairs)) if pairs else "{}"
 
 

@@ -190,7 +190,6 @@ def _name_of(proof: _Proof) -> str | None:
 
 
 def _values(source: IdSource, proof: _Proof, headers: HeaderLines, of_key: str | None) -> list[str]:
-    """The ids that a source gives, in order."""
     if source.http_header is not None:
         return header_value(source.http_header, headers.get(source.http_header, ()))
     if proof.key is not None:

@@ -22,8 +22,6 @@ _LENGTH = 43
 
 
 class KeyRing:
-    """All configured gateway keys."""
-
     def __init__(self, keys: Mapping[str, GatewayKey]) -> None:
         self._salt = secrets.token_bytes(32)
         self._keys = {self._hash(digest): (digest, (name, key)) for name, key in keys.items() for digest in key.digests}
@@ -47,5 +45,4 @@ def is_expired(key: GatewayKey, now: float) -> bool:
 
 
 def make_key() -> str:
-    """A new random key."""
     return PREFIX + "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))

@@ -144,7 +144,6 @@ def _describe(chosen: ChosenVendor) -> str:
 
 
 def _next(path: Path, found: Sequence[ChosenVendor]) -> str:
-    """The commands to run next."""
     flag = "" if path == Path("nexus.toml") else f" -c {quote(str(path))}"
     model = f"{found[0].vendor.name}/{found[0].models[0]}" if found else "demo/echo"
     return f"    nexus test{flag} {quote(model)}\n    nexus claude{flag} -m {quote(model)}\n"
@@ -164,7 +163,6 @@ def _provider(chosen: ChosenVendor) -> str:
 
 
 def _lines(provider: str, models: Sequence[str]) -> Iterator[str]:
-    """The lines of the models' tables."""
     for model in models:
         yield f"[llm.providers.{provider}.models.{json.dumps(model, ensure_ascii=False)}]\n"
         if (context := context_of(model)) is not None:

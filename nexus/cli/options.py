@@ -30,8 +30,6 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options of all commands."""
-
     command: str = "serve"
     config: Path | None = None
     listen_address: tuple[AnyAddress, ...] | None = None

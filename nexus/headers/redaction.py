@@ -94,7 +94,6 @@ class Redactor:
         return body
 
     def cut_text(self, text: str) -> str:
-        """A text without secrets."""
         for secret in self.secrets if self._may_hold_long(text) else self.short:
             text = text.replace(secret, REDACTED)
         return text

@@ -76,7 +76,6 @@ class Limits:
                 log.exception("could not count the usage of a batch against limits")
 
     def quotas(self, limit_key: LimitKey) -> Sequence[Quota]:
-        """The caller's token quotas."""
         return [quota for quota in self._rules.resolve(limit_key) if quota.dimension != "requests"]
 
     def _conclude(self, granted: Granted, amounts: list[int]) -> None:

@@ -96,7 +96,6 @@ class Granted:
     standings: tuple[Standing, ...]
 
     def changes(self, amounts: Sequence[int]) -> list[Change]:
-        """What the true amounts change."""
         return [
             (demand, bucket, amount - demand.amount)
             for demand, bucket, amount in zip(self.demands, self.receipt.buckets, amounts, strict=True)

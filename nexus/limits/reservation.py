@@ -62,7 +62,6 @@ class Reservation:
 
     @property
     def standings(self) -> tuple[Standing, ...]:
-        """The standings of the quotas, for the headers of the reply."""
         return self._granted.standings if self._granted is not None else ()
 
     def budget_left(self, used: Usage | None = None) -> int | None:

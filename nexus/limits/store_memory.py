@@ -23,7 +23,6 @@ _AT_ONCE = 100
 
 
 def monotonic() -> int:
-    """Monotonic time in microseconds."""
     return time.monotonic_ns() // 1000
 
 

@@ -45,7 +45,6 @@ class WindowTable:
         """By key, its place and the head of that, which another key may have taken meanwhile."""
 
     def find(self, key: str) -> Place | None:
-        """The place of a key, if it has one."""
         known = self._known.get(key)
         if known is not None and self._memory[(at := known[1][0]) : at + _HEAD.size] == known[0]:
             return known[1]

@@ -120,7 +120,6 @@ def released(model: str) -> date | None:
 
 
 def _dated(name: str) -> date | None:
-    """The date in the id itself."""
     match = _DATED.search(name)
     try:
         return match and date(*map(int, match.groups()))

@@ -30,7 +30,6 @@ class NameRule:
         return name in self.fitting([name])
 
     def fitting(self, names: Iterable[str]) -> set[str]:
-        """The names that fit."""
         return set(filter(_pattern(self).fullmatch, names))
 
     def short(self, name: str, salt: str = "") -> str:

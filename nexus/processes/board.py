@@ -35,7 +35,6 @@ class Board:
         self._tables: dict[str, Received] = {}
 
     def table(self, name: str, received: Received) -> Publish:
-        """Registers a table and returns its publish function."""
         self._tables[name] = received
 
         def publish(key: Any, value: Any, seconds: float) -> None:

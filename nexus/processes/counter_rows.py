@@ -99,8 +99,6 @@ class ProcessRows:
 
 
 class Rows:
-    """The rows of several processes."""
-
     def __init__(self, processes: int = 1) -> None:
         self.parts = tuple(ProcessRows() for _ in range(processes))
 

@@ -52,7 +52,6 @@ class Lock:
 
 
 def _file() -> int:
-    """Returns the descriptor of an unnamed file."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("nexus-lock")
     with tempfile.TemporaryFile() as file:

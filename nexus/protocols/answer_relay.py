@@ -124,7 +124,6 @@ class Passthrough(AnswerRelay):
         """A complete answer, decoded. Raises VendorError if it is not one."""
 
     def _event(self, frame: Frame, event: Document) -> bytes:
-        """One event of a stream, decoded."""
         return super().frame(frame)
 
     def _ends(self, failure: VendorFailure) -> None:

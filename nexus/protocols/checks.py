@@ -286,5 +286,4 @@ def is_whole(value: Json) -> bool:
 
 
 def join(path: str, name: str) -> str:
-    """The path of a member."""
     return f"{path}.{name}" if path else name

@@ -125,7 +125,6 @@ class Dialect(ABC):
     """Framing of its streams; ``keepalive`` and ``error_frame`` also write its events."""
 
     def framing_of(self, query: str) -> Framing:
-        """Framing of a stream requested with this query."""
         return self.framing
 
     def check_query(self, query: str) -> None:  # noqa: B027 - most have nothing to refuse
@@ -228,7 +227,6 @@ class Dialect(ABC):
         """The body of an error reply."""
 
     def error_headers(self, error: NexusError) -> dict[str, str]:
-        """Headers of an error reply in this dialect."""
         return {}
 
     error_event: ClassVar[str | None] = None
@@ -249,7 +247,6 @@ class Dialect(ABC):
         return {}
 
     def write_count(self, tokens: int) -> dict[str, Json]:
-        """The answer to a token counting request."""
         return {"input_tokens": tokens}
 
     def write_model(self, card: ModelCard) -> dict[str, Json]:

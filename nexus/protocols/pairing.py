@@ -77,7 +77,6 @@ class _History:
         return self._messages[at].role == "assistant" and following != "assistant"
 
     def _kept(self, part: Part, position: _Position) -> Sequence[Part]:
-        """The parts that replace a part."""
         if position in self.late:
             return ()
         if isinstance(part, ToolResult) and position in self.orphans:

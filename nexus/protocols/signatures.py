@@ -22,7 +22,6 @@ def pack_signature(signature: Signature, own: str) -> str:
 
 
 def unpack_signature(text: str, own: str) -> Signature:
-    """Inverse of pack_signature."""
     if text.startswith(_TAG):
         dialect, dot, value = text[len(_TAG) :].partition(".")
         if dot and dialect.isalpha():

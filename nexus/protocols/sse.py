@@ -139,7 +139,6 @@ _UNNAMED_HEARTBEAT = pattern(r'\s*\{\s*"type"\s*:\s*"(?:ping|keepalive|heartbeat
 
 
 def is_heartbeat(frame: Frame) -> bool:
-    """Whether a frame is only a heartbeat."""
     if frame.data is None or frame.event in _HEARTBEATS:
         return True
     return frame.event is None and _UNNAMED_HEARTBEAT.match(frame.data) is not None

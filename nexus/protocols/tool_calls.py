@@ -23,12 +23,10 @@ _ANY_ID = pattern(r"(?s).*")
 
 
 def calls_of(request: Request) -> Iterator[ToolCall]:
-    """The calls in the history."""
     return (part for message in request.messages for part in message.parts if isinstance(part, ToolCall))
 
 
 def called(request: Request) -> Iterator[str]:
-    """The names of the tools that the history calls."""
     return (call.name for call in calls_of(request))
 
 

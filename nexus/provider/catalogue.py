@@ -82,5 +82,4 @@ def entries(document: Mapping[str, Json], name: str) -> list[Mapping[str, Json]]
 
 
 def texts(entry: Mapping[str, Json], name: str) -> list[str]:
-    """The strings of a list inside an entry."""
     return [text(item) for item in sequence(entry.get(name))]

@@ -99,7 +99,6 @@ def _output(process: subprocess.Popen[bytes], deadline: float) -> bytes | None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kills the program and its process group."""
     try:
         if os.name == "posix":
             os.killpg(process.pid, signal.SIGKILL)

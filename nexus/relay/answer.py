@@ -41,8 +41,6 @@ MAX_NAMED = 2000
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status and headers of a reply."""
-
     status: int
     headers: Mapping[str, str]
     stream: bool

@@ -123,7 +123,6 @@ class Attempt:
                 return (self.status is not None and self.status < 300) or self.usage is not None
 
     def again(self) -> Attempt:
-        """The next attempt, with the same candidate."""
         return self.state.begin(self.candidate, self.cancel)
 
 

@@ -78,7 +78,6 @@ _COUNTED = ("input_tokens", "inputTokens", "totalTokens", "total_tokens")
 
 
 def cannot_count(error: UpstreamError, attempt: Attempt, lane: Lane | None) -> bool:
-    """Whether an error means that the vendor cannot count tokens."""
     if isinstance(error, VendorError) and error.failure.uncountable:
         return True
     if isinstance(error, ErrorAnswer) and error.status in _NOT_COUNTED:

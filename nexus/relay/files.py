@@ -30,7 +30,6 @@ LONGEST_LINE = 32 * 1024 * 1024
 
 
 def choose_file(attempt: Attempt) -> Lane:
-    """The lane of one object or its content."""
     file_call = file_call_of(attempt)
     file_call.lines.clear()
     request = request_for(attempt, file_call.body)

@@ -182,7 +182,6 @@ class Translation(AnswerRelay):
                 yield last
 
     def _tap(self, event: Event) -> None:
-        """Updates the tap and the log from an event."""
         match event:
             case ResponseStart(model=model, usage=usage):
                 self.tap.model, self.tap.usage = model or self.tap.model, usage

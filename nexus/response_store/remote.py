@@ -54,5 +54,4 @@ class RemoteStore:
 
 
 def services(store: LocalStore, name: str) -> Mapping[str, Function]:
-    """The functions that a hub serves for it."""
     return {f"{name}.keep": store.keep, f"{name}.find": store.find, f"{name}.forget": store.forget}

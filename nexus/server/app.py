@@ -114,13 +114,11 @@ def make_app(server: Server, runtime: Runtime) -> App:
 
 
 def make_health_app(server: Server, runtime: Runtime) -> App:
-    """Returns the application for the separate address of health."""
     health = runtime.settings.server.health
     return App(server, runtime, [*_health(runtime.settings), _nothing_else(health.path, health.ready_path)])
 
 
 def make_metrics_app(server: Server, runtime: Runtime) -> App:
-    """Returns the application for the separate address of metrics."""
     from nexus.server.endpoints.metrics import OwnMetricsHandler
 
     path = runtime.settings.server.metrics.path

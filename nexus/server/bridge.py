@@ -48,7 +48,6 @@ class Bell:
             self.pull()
 
     def pull(self) -> None:
-        """Wakes the loop."""
         try:
             self._sender.send(b"!")
         except OSError:

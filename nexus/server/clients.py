@@ -124,10 +124,8 @@ def codex(gateway: Access, model: str = "") -> tuple[dict[str, str], list[str]]:
 
 
 def openai_sdk(gateway: Access) -> dict[str, str]:
-    """Returns the variables of OpenAI's SDKs."""
     return {"OPENAI_BASE_URL": gateway.openai, "OPENAI_API_KEY": gateway.key}
 
 
 def anthropic_sdk(gateway: Access) -> dict[str, str]:
-    """Returns the variables of Anthropic's SDKs."""
     return {"ANTHROPIC_BASE_URL": gateway.anthropic, "ANTHROPIC_API_KEY": gateway.key}

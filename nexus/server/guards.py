@@ -100,7 +100,6 @@ class Guards:
 
 
 def is_unix(request: HTTPServerRequest) -> bool:
-    """Whether a request came over a Unix socket."""
     stream = getattr(request.connection, "stream", None)
     return getattr(stream, "is_unix", False)
 

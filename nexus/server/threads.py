@@ -129,8 +129,6 @@ class Workers:
 
 
 class Task:
-    """A job that was started."""
-
     __slots__ = ("_error", "_future", "_has_ended", "job")
 
     def __init__(self, job: Job) -> None:
@@ -149,7 +147,6 @@ class Task:
         return future
 
     def end(self, error: BaseException | None) -> None:
-        """Marks the job as ended."""
         self._error, self._has_ended = error, True
         if self._future is not None:
             self._settle(self._future)

@@ -52,11 +52,9 @@ class UpstreamRequest:
 
     @property
     def size(self) -> int:
-        """Size of the body in bytes."""
         return len(self.body if self.upload is None else self.upload)
 
     def sent_with(self, headers: Mapping[str, str], timeouts: Timeouts | None) -> UpstreamRequest:
-        """A copy with other headers and timeouts."""
         return UpstreamRequest(
             self.url, headers, self.body, self.method, self.dropped, timeouts, self.upload, self.repeatable
         )

@@ -104,7 +104,6 @@ class _Adapter(HTTPAdapter):
         return found
 
     def pools(self) -> Iterator[Any]:
-        """All current pools."""
         for manager in (self.poolmanager, *list(self.proxy_manager.values())):
             for key in manager.pools.keys():  # noqa: SIM118 - urllib3's container is not iterable
                 if (pool := manager.pools.get(key)) is not None:

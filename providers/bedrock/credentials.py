@@ -135,7 +135,6 @@ class Chain:
 
 
 def static_keys(settings: BedrockSettings) -> Keys | None:
-    """The keys in the settings file."""
     key, secret, token = settings.access_key_id, settings.secret_access_key, settings.session_token
     if key is None or secret is None:
         return None

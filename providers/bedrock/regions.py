@@ -31,7 +31,6 @@ def read_region(value: str) -> str:
 
 
 def base_url_of(region: str) -> str:
-    """The URL of Bedrock's runtime in a region."""
     suffix = next((suffix for prefix, suffix in _SUFFIXES if region.startswith(prefix)), "amazonaws.com")
     return f"https://bedrock-runtime.{region}.{suffix}"
 

@@ -34,8 +34,6 @@ class CheckFailed(Exception):
 
 
 class ErrorStatus(CheckFailed):
-    """The server answered with an error status."""
-
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
@@ -140,7 +138,6 @@ class Reply:
 
 
 def _refusal(reply: UpstreamReply) -> ErrorStatus:
-    """An error response as an exception."""
     body = reply.whole(MOST_READ) or b""
     document = decode_error(body)
     error = mapping(mapping(document).get("error"))

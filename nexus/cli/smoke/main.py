@@ -114,7 +114,6 @@ def run(site: Site, options: argparse.Namespace, redact: logs.Redact) -> SmokeRe
     shows = not options.json and sys.stderr.isatty()
 
     def progress(text: str) -> None:
-        """Replaces the line of the terminal."""
         if shows:
             sys.stderr.write(f"\r\x1b[K{text}")
             sys.stderr.flush()

@@ -91,7 +91,6 @@ def user(*parts: Text | Image) -> Message:
 
 
 def said(answer: Response) -> str:
-    """The text of an answer."""
     return "".join(part.text for part in answer.parts if isinstance(part, Text))
 
 

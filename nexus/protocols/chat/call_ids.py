@@ -40,7 +40,6 @@ def pack(id: str, signature: Signature, words: str = "") -> str:
 
 
 def plain_id(id: str) -> str:
-    """The vendor's own id."""
     return id.rpartition(_SEPARATOR)[0] if _packed(id) else id
 
 

@@ -196,7 +196,6 @@ def interleave(
 
 
 def _behind(part: Part, cut: int) -> Part:
-    """The rest of a text."""
     return replace(part, text=part.text[cut:]) if cut and isinstance(part, Text) else part
 
 

@@ -93,7 +93,6 @@ def is_image(source: Inline | Link) -> bool:
 
 
 def write_answer_image(image: Image, index: int) -> _Wire:
-    """An image of an answer, for a client."""
     return {"index": index, **_entry(image), **write_extra(image.signature)}
 
 

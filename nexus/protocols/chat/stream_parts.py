@@ -42,7 +42,6 @@ def read_pieces(message: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
 
 
 def read_piece(part: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    """One part of the content."""
     match part.get("type"):
         case "text" | None:
             yield "text", text(part.get("text"))

@@ -130,7 +130,6 @@ def write_tool_config(plan: ToolPlan, request: Request, draft: Draft) -> Json:
 
 
 def _strict_schemas(plan: ToolPlan, draft: Draft) -> Mapping[int, dict[str, Json]]:
-    """The schemas of the tools that stay strict, by index."""
     if not draft.model.structured_output:
         if any(tool.strict for tool in plan.tools):
             draft.drops.add("strict")

@@ -66,7 +66,6 @@ def write_request(request: Request, target: Target) -> VendorRequest:
 
 
 def _write_sampling(request: Request, thinking: ThinkingFields, draft: Draft) -> dict[str, Json]:
-    """The inferenceConfig."""
     max_tokens = request.max_tokens
     if thinking.unlimited and max_tokens is not None:
         draft.drops.add("max_tokens")

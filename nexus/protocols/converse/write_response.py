@@ -36,7 +36,6 @@ def write_metrics(envelope: Envelope) -> dict[str, Json]:
 
 
 def image_bytes(image: Image) -> tuple[str, str]:
-    """The format of an image, and its bytes in base64."""
     source = image.source
     if not isinstance(source, Inline):
         raise TypeError("this protocol does not support links to images")

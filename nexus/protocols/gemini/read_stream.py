@@ -58,7 +58,6 @@ class StreamReader:
         return events
 
     def read(self, piece: Json) -> list[Event]:
-        """One GenerateContentResponse."""
         if not isinstance(piece, dict):
             raise ValueError("expected a JSON object")
         if find_error(piece) is not None:

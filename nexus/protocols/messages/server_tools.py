@@ -45,7 +45,6 @@ def is_wordless(block: Body) -> bool:
 
 
 def read_result(block: Body) -> ToolResult:
-    """A result without its cache hint."""
     content = block.get("content")
     failed = block.get("is_error") is True or text(mapping(content).get("type")).endswith("_error")
     return ToolResult(text(block.get("tool_use_id")), (Text(words_of(content)),), is_error=failed)

@@ -55,7 +55,6 @@ def last_effort(messages: Json) -> str | None:
 
 
 def _systems(messages: Json) -> list[Mapping[str, Json]]:
-    """The system messages, the last one first."""
     turns = [mapping(message) for message in sequence(messages)]
     return [message for message in reversed(turns) if message.get("role") == "system"]
 

@@ -22,8 +22,6 @@ from nexus.wire import Json
 
 @dataclass(frozen=True, slots=True)
 class ResponseEvent:
-    """One event without its number."""
-
     kind: str
     members: dict[str, Json] = field(default_factory=dict)
 

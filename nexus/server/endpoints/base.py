@@ -206,7 +206,6 @@ class BaseHandler(RequestHandler):
         return dict(query_pairs(self.request.query))
 
     def methods(self) -> tuple[str, ...]:
-        """The methods that this path supports."""
         known = ("GET", "HEAD", "POST", "DELETE")
         return tuple(
             name for name in known if getattr(type(self), name.lower()) is not getattr(RequestHandler, name.lower())

@@ -67,7 +67,6 @@ class AnsweringConnection(HTTP1Connection):
         return self._send_head(answer_head(start_line, headers), chunk)
 
     def _send_head(self, head: bytes, chunk: bytes | None) -> asyncio.Future[None]:
-        """Sends the head and the first chunk in one write."""
         future = self._write_future = asyncio.Future()
         if self.stream.closed():
             future.set_exception(StreamClosedError())

@@ -140,7 +140,6 @@ class Uploading:
         return Upload(self._spool, self._content_type) if self.size else None
 
     def drop(self) -> None:
-        """Discards the form."""
         self._spool.close()
         self._load.release()
         self._disk.release()

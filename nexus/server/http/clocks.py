@@ -71,7 +71,6 @@ class PhaseClock:
         self._begin(lambda clock: clock.since + DISCARD_SECONDS)
 
     def stop(self) -> None:
-        """Ends the phase."""
         self._deadline = None
 
     def end(self) -> None:

@@ -291,7 +291,6 @@ class Connection(AnsweringConnection):
             self.refuse(error)
 
     def refuse(self, error: ClientError) -> None:
-        """Answers the current request with the error."""
         if self.owner is not None:
             self.owner.refuse(error)
         else:

@@ -86,7 +86,6 @@ def answer_head(start: ResponseStartLine, headers: Mapping[str, str]) -> bytes:
 
 
 def has_no_body(status: int) -> bool:
-    """Whether an answer with this status never has a body."""
     return status in (204, 304) or 100 <= status < 200
 
 

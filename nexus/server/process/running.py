@@ -125,7 +125,6 @@ class Running:
 
     @property
     def runtime(self) -> Runtime:
-        """The runtime for new requests."""
         return self._current.app.runtime
 
     def adopt(self, runtime: Runtime) -> None:

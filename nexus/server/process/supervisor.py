@@ -180,7 +180,6 @@ class Supervisor:
         self._hub.add(link)
 
     def _work(self, slot: Slot, control: socket.socket, link: socket.socket) -> int:
-        """Runs a worker, in the child."""
         member = self._memory.member(slot.index, Control(control), SupervisorLink(link))
         return self._workforce.work(self._rereading.settings, member)
 

@@ -23,7 +23,6 @@ class Share:
 
     @property
     def counts(self) -> list[int]:
-        """The connections of each process that listens."""
         return [number for number in self._cells[:-1] if number != _ABSENT]
 
     @property

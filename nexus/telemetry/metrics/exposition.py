@@ -56,8 +56,6 @@ def render(sums: Mapping[str, Sequence[int]], now: Mapping[Metric, Values], scra
 
 
 class _Collector:
-    """The collector for the library's registry."""
-
     def __init__(self, sums: Mapping[str, Sequence[int]], now: Mapping[Metric, Values]) -> None:
         self._rows: dict[str, dict[tuple[str, ...], Sequence[int]]] = defaultdict(dict)
         for text, row in sums.items():

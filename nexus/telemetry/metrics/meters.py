@@ -99,7 +99,6 @@ class Meters:
                 self._families[metric][labels][0] += by
 
     def set(self, metric: Metric, value: int) -> None:
-        """Sets a current value, without labels."""
         if self.enabled:
             self._families[metric][()][0] = value
 

@@ -99,7 +99,6 @@ VERSIONS: Mapping[str, Conventions] = {"0.1": V0_1, "1.36": V1_36}
 
 
 def metrics_of(names: Conventions) -> tuple[OtelMetric, ...]:
-    """Every metric of a version, once."""
     found = (
         *(names.inference, names.other, names.first_chunk, names.each_chunk, names.by_type),
         *(*names.counters.values(), *names.histograms.values()),
