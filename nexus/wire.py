@@ -135,9 +135,9 @@ def holds_any(names: frozenset[str], value: Json) -> bool:
 def count(value: object) -> int:
     """The natural number, rounded up, because some servers send ``12.0``; 0 for anything else, and for implausibly
     large numbers."""
-    if isinstance(value, _NUMBERS) and not isinstance(value, bool) and 0 < value <= MOST_COUNTED:
-        return ceil(value)
-    return 0
+    if type(value) is int:
+        return value if 0 < value <= MOST_COUNTED else 0
+    return ceil(value) if isinstance(value, float) and 0 < value <= MOST_COUNTED else 0
 
 
 def base64_bytes(data: str) -> bytes | None:
@@ -164,7 +164,6 @@ MOST_COUNTED = 10**12
 """A larger number is taken for a mistake; sums of millions of such counts fit into 64 bits."""
 
 _BASE64_URL = pattern(r"[A-Za-z0-9_-]+")
-_NUMBERS = (int, float)
 
 
 def item_at(items: Sequence[Any], step: str) -> Any:

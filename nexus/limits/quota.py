@@ -52,7 +52,7 @@ class Demand:
     @property
     def needed(self) -> int:
         """What must be left to meet the demand."""
-        return self.amount if self.least is None else min(self.least, self.amount)
+        return self.amount if self.least is None or self.least > self.amount else self.least
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ the right one. Kimi K3 numbers the calls of each answer from 0 (vllm #50295); Cl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from nexus.conversation.events import Cited, ContentDropped, Event, Order, PartDelta, PartEnd, PartStart, ResponseEnd
 from nexus.conversation.parts import (
@@ -52,21 +52,20 @@ class Fitted:
     _worded: set[int] = field(default_factory=set)
     _ended: set[int] = field(default_factory=set)
 
-    def feed(self, event: Event) -> Iterator[Event]:
+    def feed(self, event: Event) -> Iterable[Event]:
         match event:
             case PartStart(index=index, part=Image() as image) if not isinstance(image.source, self.room.images):
                 self._worded.add(index)
-                yield ContentDropped("images")
-                yield PartStart(index, Text(""))
-                yield PartDelta(index, placeholder(image).text)
+                words = placeholder(image).text
+                return (ContentDropped("images"), PartStart(index, Text("")), PartDelta(index, words))
             case PartEnd(index=index):
                 self._ended.add(index)
                 # The signature belonged to the image.
-                yield PartEnd(index) if index in self._worded else event
+                return (PartEnd(index) if index in self._worded else event,)
             case Cited(index=index) if index in self._ended and not self.room.late_citations:
-                yield ContentDropped("citations")
+                return (ContentDropped("citations"),)
             case _:
-                yield event
+                return (event,)
 
 
 class Tidy:

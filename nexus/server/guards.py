@@ -65,16 +65,6 @@ class Guards:
             )
         return client_ip(self.client_ip, lines, peer)
 
-    def reply_headers(self, request: HTTPServerRequest) -> dict[str, str]:
-        """Returns the CORS headers for every reply, including errors: without them a page cannot read the error."""
-        return cors.reply_headers(self.cors, request.headers.get("Origin"))
-
-    def preflight(self, request: HTTPServerRequest) -> dict[str, str] | None:
-        """Returns the headers of the 204 for a CORS preflight request; None for any other request."""
-        if request.method != "OPTIONS":
-            return None
-        return cors.preflight_headers(self.cors, {name.lower(): value for name, value in request.headers.items()})
-
     def check_host(self, request: HTTPServerRequest) -> None:
         """Raises PermissionDenied for a foreign Host name, if no credential is required: prevents DNS rebinding."""
         if self.own_hosts is None or self.requires_credential or is_unix(request):
@@ -83,11 +73,11 @@ class Guards:
             if not is_own(host, self.own_hosts):
                 raise PermissionDenied("this Host header is not allowed; add the name to server.hosts")
 
-    def check_page(self, request: HTTPServerRequest) -> None:
+    def check_page(self, method: str | None, headers: Mapping[str, str]) -> None:
         """Raises PermissionDenied if a page's origin is not allowed, or if a required CSRF header is missing."""
-        if self.csrf.enabled and request.method != "OPTIONS" and self.csrf.header_name not in request.headers:
+        if self.csrf.enabled and method != "OPTIONS" and self.csrf.header_name not in headers:
             raise PermissionDenied(f"the header {self.csrf.header_name} is missing; send it with any value")
-        origin = request.headers.get("Origin")
+        origin = headers.get("origin")
         # If a credential is required, a foreign page has none. Otherwise any page open in a browser on this machine
         # could call, and with a name that resolves to this address also read the answers.
         if origin is not None and not self.requires_credential and not cors.is_allowed(self.cors, origin):

@@ -14,6 +14,7 @@ from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from nexus import errors
 from nexus.accounting.record import CallRecord
+from nexus.auth import cors
 from nexus.auth.credentials import HeaderLines
 from nexus.auth.identity import Identity
 from nexus.errors import Cancelled, MethodNotAllowed, NexusError, NotFound, NoWebSocket, RequestTooLarge, UpstreamStatus
@@ -25,7 +26,7 @@ from nexus.protocols.dialect import Dialect
 from nexus.server.endpoints.paths import describe, dialect_at, hides_404, no_proxy
 from nexus.server.guards import header_lines, is_unix, origin_of
 from nexus.server.http.connection import Connection
-from nexus.server.http.heads import body_length, date, new_id, written
+from nexus.server.http.heads import date, new_id, written
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 
@@ -127,19 +128,20 @@ class BaseHandler(RequestHandler):
         return cast(Connection, self.request.connection)
 
     async def prepare(self) -> None:
-        guards = self.runtime.guards
-        self.set_headers(guards.reply_headers(self.request))
+        guards, method = self.runtime.guards, self.request.method
+        # For every reply, including errors: without them a page cannot read the error.
+        if readers := cors.reply_headers(guards.cors, self.headers.get("origin")):
+            self.set_headers(readers)
         self.check_host()
         if not self.guarded:
             self._check_request()
             return
-        allowed = guards.preflight(self.request)
-        if allowed is not None:
+        if method == "OPTIONS" and (allowed := cors.preflight_headers(guards.cors, self.headers)) is not None:
             self.set_headers(allowed)
             self.set_status(204)
             self.finish()
             return
-        guards.check_page(self.request)
+        guards.check_page(method, self.headers)
         if self.request.query:
             self.dialect.check_query(self.request.query)
         enter = self.runtime.gateway.enter
@@ -154,7 +156,7 @@ class BaseHandler(RequestHandler):
         """Rejects a wrong method or an unexpected body as soon as the head is read, before any of the body."""
         if self.request.method not in self.methods():
             raise HTTPError(405)
-        if not self.takes_body and body_length(self.request.headers) != 0:
+        if not self.takes_body and self.connection.length != 0:
             raise RequestTooLarge(f"{self.request.method} {self.request.path} takes no body")
 
     def data_received(self, chunk: bytes) -> None:

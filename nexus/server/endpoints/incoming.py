@@ -14,7 +14,6 @@ from nexus.server.endpoints.paths import base_of
 from nexus.server.flight import Load
 from nexus.server.guards import origin_of
 from nexus.server.http.body import FORM, Body, Uploading, read_document
-from nexus.server.http.heads import body_length
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.upstream.request import media_type
@@ -51,9 +50,8 @@ class OperationHandler(BaseHandler):
 
     def take_body(self) -> Body | Uploading:
         """Returns the collector for the body. Raises ClientError if the headers already rule the body out."""
-        headers, settings = self.request.headers, self.runtime.settings.server
-        encoding, length = headers.get("Content-Encoding", ""), body_length(headers)
-        content_type = headers.get("Content-Type", "")
+        settings, length = self.runtime.settings.server, self.connection.length
+        encoding, content_type = self.headers.get("content-encoding", ""), self.headers.get("content-type", "")
         is_form = self.operation.forms and media_type(content_type) == FORM
         if is_form or self.takes_anything:
             disk, most = Load(self.server.disk), settings.max_upload_size
@@ -112,7 +110,7 @@ class OperationHandler(BaseHandler):
 
     def read_body(self) -> tuple[bytes, dict[str, Json]]:
         """Returns the raw body, and the JSON object in it. Raises ClientError."""
-        content_type = media_type(self.request.headers.get("Content-Type", ""))
+        content_type = media_type(self.headers.get("content-type", ""))
         fits = content_type == "application/json" or self.dialect.takes_any_type
         if not fits or not isinstance(self.body, Body):
             forms = f" or {FORM}" if self.operation.forms else ""

@@ -73,7 +73,8 @@ class OnceDelegate(HTTPMessageDelegate):
 
 
 class Connection(AnsweringConnection):
-    """``owner`` answers a request's errors; until it is set, ``refuse_early`` does."""
+    """``owner`` answers a request's errors; until it is set, ``refuse_early`` does. ``length`` is that of the body in
+    bytes, None if it is chunked."""
 
     def __init__(
         self,
@@ -89,6 +90,7 @@ class Connection(AnsweringConnection):
         # The handler that collects the body enforces its limit.
         self._max_body_size = 1 << 62
         self.owner: Owner | None = None
+        self.length: int | None = 0
         self._clocks = clocks
         self._refuse_early = refuse_early
         self._clock = clock
@@ -204,7 +206,7 @@ class Connection(AnsweringConnection):
         start = self._request_start_line = read_start_line(line)
         headers = self._request_headers = read_headers(rest)
         start = self._request_start_line = in_origin_form(start, headers)
-        length = body_length(headers)
+        length = self.length = body_length(headers)
         # HTTP/1.0 has no chunks: a proxy may see another end of the body (RFC 9112 section 6.1).
         is_framed = length is not None or start.version == "HTTP/1.1"
         self._disconnect_on_finish = not (is_framed and self._can_keep_alive(start, headers))
