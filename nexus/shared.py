@@ -34,9 +34,6 @@ class Shared:
         self._lock = threading.Lock()
         self._entries: list[_Entry] = []
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def find(self, kind: str, made_of: object, make: Make[Any]) -> _Entry:
         """The entry of this kind made of something equal, or a new one; called by holders only."""
         with self._lock:

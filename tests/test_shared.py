@@ -37,7 +37,7 @@ def test_the_last_holder_closes_it_once() -> None:
     first.close()
     assert make.closed == []
     second.close()
-    assert make.closed == [1] and len(shared) == 0
+    assert make.closed == [1] and not shared._entries
     assert Holder(shared).hold("a", 1, make) == 2
 
 
@@ -50,4 +50,4 @@ def test_a_failed_creation_leaves_nothing_behind() -> None:
 
     with pytest.raises(ValueError):
         Holder(shared).hold("a", 1, half)
-    assert make.closed == [1] and len(shared) == 0
+    assert make.closed == [1] and not shared._entries

@@ -97,9 +97,6 @@ class Moves:
             candidate, used = fact
             self._keep(key, candidate, used, used)
 
-    def __len__(self) -> int:
-        return len(self._candidates)
-
     def candidate(self, key: str, now: float) -> str | None:
         """The name of the candidate where the session currently stays, or None if it is at home."""
         if not self._candidates:

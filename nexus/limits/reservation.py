@@ -117,9 +117,13 @@ class Reservation:
         """
 
         def amount(demand: Demand) -> int:
-            if demand.quota.dimension == "cost":
-                return self._cost(demand, self._at_least(usage, streamed))
-            return max(_reported(demand, usage, _input_only(demand)), _output_only(demand, streamed))
+            match demand.quota.dimension:
+                case "cost":
+                    return self._cost(demand, self._at_least(usage, streamed))
+                case "output_tokens":
+                    return max(_reported(demand, usage, 0), streamed)
+                case _:
+                    return _reported(demand, usage, _expected(demand))
 
         self._conclude(amount, earlier)
 
@@ -224,11 +228,3 @@ def _reported(demand: Demand, usage: Usage | None, otherwise: int) -> int:
 def _expected(demand: Demand) -> int:
     """What a call counts for if its usage is not reported."""
     return demand.needed if demand.quota.dimension == "input_tokens" else demand.amount
-
-
-def _input_only(demand: Demand) -> int:
-    return 0 if demand.quota.dimension == "output_tokens" else _expected(demand)
-
-
-def _output_only(demand: Demand, streamed: int) -> int:
-    return streamed if demand.quota.dimension == "output_tokens" else 0

@@ -56,9 +56,6 @@ class Facts:
         self._clock = clock
         self._facts: OrderedDict[Hashable, Fact] = OrderedDict()
 
-    def __len__(self) -> int:
-        return len(self._facts)
-
     def keep(self, fact: Fact) -> None:
         at = fact[0], fact[1]
         self._facts.pop(at, None)

@@ -28,9 +28,6 @@ class Hub:
         self._selector = selector
         self._peers: dict[socket.socket, Peer] = {}
 
-    def __len__(self) -> int:
-        return len(self._peers)
-
     def add(self, sock: socket.socket) -> None:
         """Serves one connection until its other end is closed."""
         self._peers[sock] = Peer(sock, self._selector, partial(self._called, sock), partial(self._gone, sock))

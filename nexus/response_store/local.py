@@ -80,9 +80,6 @@ class LocalStore:
     def size(self) -> int:
         return self._sum
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def _sweep(self) -> None:
         expired = self._clock() - self.bounds.seconds
         while self._entries and next(iter(self._entries.values())).used <= expired:

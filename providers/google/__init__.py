@@ -118,7 +118,7 @@ class GoogleProvider(Provider):
     def _prepare_gemini(self, request: ProviderRequest) -> UpstreamRequest:
         streams = request.stream and request.action == "generate"
         verb = "streamGenerateContent?alt=sse" if streams else self._verb(request)
-        model = endpoints.vertex_model(request.model) if self._on_vertex else endpoints.gemini_model(request.model)
+        model = endpoints.model_path(request.model, vertex=self._on_vertex)
         headers = _own_headers() | self.credentials(request)
         labelled = bool(request.labels) and request.action != "embeddings"
         body = merge_members(request.body, "labels", dict(request.labels)) if labelled else request.body

@@ -16,6 +16,7 @@ from google.auth import transport
 from google.auth.exceptions import TransportError
 from urllib3.exceptions import ReadTimeoutError
 
+from nexus.dataclasses import dataclass
 from nexus.upstream.network_errors import cause_of
 
 STEP = 10.0
@@ -53,7 +54,7 @@ class AuthTransport(transport.Request):
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
         **options: Any,
-    ) -> transport.Response:
+    ) -> TokenAnswer:
         if options.get("cert"):
             raise TransportFailed("client certificates are not supported")
         seconds = min(self._left(), STEP, timeout or STEP)
@@ -83,21 +84,13 @@ class AuthTransport(transport.Request):
         return data
 
 
-class TokenAnswer(transport.Response):
-    def __init__(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
-        self._status, self._headers, self._data = status, headers, data
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """What google-auth reads of a ``transport.Response``."""
 
-    @property
-    def status(self) -> int:
-        return self._status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self._headers
-
-    @property
-    def data(self) -> bytes:
-        return self._data
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
 
 
 def open_session(proxy: str | None, ca_file: str | None) -> requests.Session:

@@ -52,12 +52,11 @@ def vertex_parent(project: str, location: str) -> str:
     return f"/projects/{_segment(project)}/locations/{_segment(location)}"
 
 
-def gemini_model(model: str) -> str:
-    return "/" + _resource(model, _GEMINI_COLLECTIONS)
-
-
-def vertex_model(model: str) -> str:
-    return "/" + _resource(model, _VERTEX_COLLECTIONS)
+def model_path(model: str, *, vertex: bool) -> str:
+    """Collection and id; an id without a collection is in the first one."""
+    collections = _VERTEX_COLLECTIONS if vertex else _GEMINI_COLLECTIONS
+    collection = next(filter(model.startswith, collections), "")
+    return f"/{collection or collections[0]}{_segment(model.removeprefix(collection))}"
 
 
 def claude_model(model: str) -> str:
@@ -77,14 +76,6 @@ def embedding_format(model: str, *, vertex: bool) -> Format | None:
         return embeddings.PREDICT
     first = id.startswith(("gemini-embedding-001", "gemini-embedding-exp"))
     return embeddings.PREDICT_ONE if first else embeddings.EMBED_CONTENT
-
-
-def _resource(model: str, collections: tuple[str, ...]) -> str:
-    """Collection and id; an id without a collection is in the first one."""
-    for collection in collections:
-        if model.startswith(collection):
-            return collection + _segment(model.removeprefix(collection))
-    return collections[0] + _segment(model)
 
 
 def _segment(text: str) -> str:

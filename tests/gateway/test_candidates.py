@@ -131,14 +131,14 @@ def test_moves_are_bounded() -> None:
     moves = Moves(most=10)
     for number in range(100):
         moves.answered(str(number), "b/m", "a/m", 0.0)
-    assert len(moves) == 10
+    assert len(moves._candidates) == 10
     assert (moves.candidate("99", 1.0), moves.candidate("0", 1.0)) == ("b/m", None)
 
 
 def test_a_session_on_its_own_target_is_not_stored() -> None:
     moves = Moves()
     moves.answered("1", "a/m", "a/m", 0.0)
-    assert len(moves) == 0
+    assert not moves._candidates
 
 
 def plans() -> list[list[str]]:

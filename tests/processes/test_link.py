@@ -125,7 +125,7 @@ def test_connections_of_a_dead_worker_are_removed() -> None:
     kept, gone = served.link(), served.link()
     with served:
         gone.close()
-        wait_until(lambda: len(served.hub) == 1)
+        wait_until(lambda: len(served.hub._peers) == 1)
         assert kept.call("echo", 1) == (1,)
 
 

@@ -157,7 +157,7 @@ def test_a_flood_stays_within_bounds_and_expires_completely(kit: Kit) -> None:
     kit.clock.now += 61
     assert store.find(names) == {}
     if isinstance(store, LocalStore):
-        assert (store.size, len(store), store._payers, store._sums) == (0, 0, {}, {})
+        assert (store.size, len(store._entries), store._payers, store._sums) == (0, 0, {}, {})
 
 
 def test_a_time_to_live_that_is_lowered_holds_for_every_answer() -> None:

@@ -230,10 +230,10 @@ def test_a_call_in_flight_keeps_its_configuration(place: Place, toml: str, opena
         other = toml.replace(openai_upstream.base_url, "http://127.0.0.1:9")
         place.reload(other + '[llm.providers.openai.timeouts]\nidle = "7s"\n')
         # Both have connections and quirks; those of the old configuration are released when its last call ends.
-        assert (before.uses.count, len(place.nexus.server.kept.shared)) == (1, 4)
+        assert (before.uses.count, len(place.nexus.server.kept.shared._entries)) == (1, 4)
         go.set()
         assert running.result(60).status == 200
-    wait_until(lambda: (before.uses.count, len(place.nexus.server.kept.shared)) == (0, 2))
+    wait_until(lambda: (before.uses.count, len(place.nexus.server.kept.shared._entries)) == (0, 2))
 
 
 def test_connections_are_kept_only_if_their_settings_are_equal(
@@ -366,7 +366,7 @@ def test_threads_connections_and_memory_are_released(
         runtimes = sum(type(one).__name__ == "Runtime" for one in gc.get_objects())
         # Idle workers stay: there are as many as calls have overlapped.
         threads = sum(one.name != "nexus-worker" for one in threading.enumerate())
-        return threads, len(place.nexus.server.kept.shared), runtimes
+        return threads, len(place.nexus.server.kept.shared._entries), runtimes
 
     for number in range(3):
         turn(number)

@@ -123,9 +123,9 @@ def test_truncated_rejected_and_unstored_answers_leave_nothing(stream: bool, pla
     place.upstream.next(Behaviour(status=400, message="no"))
     assert place.ask(USER, stream=stream).status == 400
     assert place.ask(USER, stream=stream, store=False).status == 200
-    assert len(store_of(place)) == 0
+    assert len(store_of(place)._entries) == 0
     assert place.ask(USER, stream=stream).status == 200
-    assert len(store_of(place)) == 1
+    assert len(store_of(place)._entries) == 1
 
 
 def test_a_disconnected_client_leaves_nothing(place_of: Any) -> None:
@@ -137,14 +137,14 @@ def test_a_disconnected_client_leaves_nothing(place_of: Any) -> None:
     ):
         next(iter(stream))
     wait_until(lambda: not place.nexus.server.calls, 60)
-    assert len(store_of(place)) == 0
+    assert len(store_of(place)._entries) == 0
 
 
 def test_many_answers_stay_within_the_size_limits(place_of: Any) -> None:
     place: Place = place_of(more='[server.response_store]\nmax_size = "20KiB"\nmax_size_per_caller = "10KiB"\n')
     answers = [place.ask({"role": "user", "content": f"{number} {'Hi ' * 500}"}).json for number in range(40)]
     store = store_of(place)
-    assert 0 < store.size <= 10 * 1024 and 0 < len(store) < 20
+    assert 0 < store.size <= 10 * 1024 and 0 < len(store._entries) < 20
     assert place.ask(USER, *references(answers[0])).status == 400
     assert place.ask(USER, *references(answers[-1])).status == 200
 

@@ -102,7 +102,9 @@ def test_too_long_for_every_target_goes_to_the_long_context_target(serve: Serve,
     nexus = serve(config(openais, model="context = 5", model2="context = 5") + SMART + 'on_overflow = "v3/m"\n')
     reply = ask(nexus, prompt_cache_key="s")
     assert reply.headers["x-nexus-tried"] == "v1/m=too-small, v2/m=too-small, v3/m=200"
-    assert len(nexus.server.kept.router.moves) == 0, "the next short request of the session returns to its own target"
+    assert len(nexus.server.kept.router.moves._candidates) == 0, (
+        "the next short request of the session returns to its own target"
+    )
 
 
 def test_no_free_concurrency_is_a_503_with_retry_after(serve: Serve, openais: list[FakeUpstream]) -> None:

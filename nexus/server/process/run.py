@@ -10,6 +10,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from nexus.accounting.state import usable_store
 from nexus.processes.cores import worker_count
@@ -51,16 +52,40 @@ def serve(settings: Settings, source: Source, service: Service) -> int:
         count = worker_count(settings.server.workers)
         with usable_store(settings, count) as store:
             if count > 1:
-                # One process needs none of what this imports.
-                from nexus.server.process.supervise import supervise
-
-                return supervise(settings, source, listeners, service.notifier, count, up, store)
+                return _supervise(settings, source, listeners, service.notifier, count, up, store)
             return asyncio.run(_serve(settings, source, listeners, service.notifier, up, store))
     except CannotServe as error:
         sys.stderr.write(f"{error}\n")
         return 1
     finally:
         listeners.remove_files()
+
+
+def _supervise(
+    settings: Settings,
+    source: Source,
+    listeners: Listeners,
+    notifier: Notifier,
+    count: int,
+    up: Callable[[], None],
+    store: str,
+) -> int:
+    """Serves with ``count`` worker processes and their supervisor."""
+    # One process needs none of these.
+    from nexus.protocols.loader import preload
+    from nexus.server.process import worker
+    from nexus.server.process.rereading import Rereading
+    from nexus.server.process.supervisor import Supervisor, Workforce
+    from nexus.settings import registry
+
+    # Before forking, once for all workers.
+    preload()
+    for table in settings.llm.providers.values():
+        registry.load(table.type)
+    workforce = Workforce(count, partial(worker.run, listeners, store), up)
+    code = Supervisor(workforce, listeners, Rereading(source, settings), notifier).run()
+    log.info("stopped")
+    return code
 
 
 async def _serve(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -110,14 +109,14 @@ class Sdk:
                 exporter.shutdown()
 
     def _write(self, trace: CallTrace, values: SpanValues) -> None:
-        with self._ids.given(int(trace.trace_id, 16), int(values.span_id, 16)):
-            span = self._tracer.start_span(
-                values.name,
-                context=set_span_in_context(NonRecordingSpan(_parent(trace, values.parent))) if values.parent else None,
-                kind=_KINDS[values.kind],
-                attributes=values.attributes,
-                start_time=values.start,
-            )
+        self._ids.trace_id, self._ids.span_id = int(trace.trace_id, 16), int(values.span_id, 16)
+        span = self._tracer.start_span(
+            values.name,
+            context=set_span_in_context(NonRecordingSpan(_parent(trace, values.parent))) if values.parent else None,
+            kind=_KINDS[values.kind],
+            attributes=values.attributes,
+            start_time=values.start,
+        )
         if values.failed:
             span.set_status(Status(StatusCode.ERROR))
         span.end(values.end)
@@ -196,18 +195,13 @@ def _path(file: object) -> str | None:
 class _GivenIds(IdGenerator):
     """Returns the ids that were sent to vendors long before the span is written."""
 
-    _ids = (0, 0)
-
-    @contextmanager
-    def given(self, trace_id: int, span_id: int) -> Iterator[None]:
-        self._ids = (trace_id, span_id)
-        yield
+    trace_id = span_id = 0
 
     def generate_trace_id(self) -> int:
-        return self._ids[0]
+        return self.trace_id
 
     def generate_span_id(self) -> int:
-        return self._ids[1]
+        return self.span_id
 
 
 class _Ended(SpanProcessor):
