@@ -22,10 +22,10 @@ from nexus.errors import Cancelled, InvalidRequest, NexusError, NotFound, Overlo
 from nexus.errors.unforeseen import stand_in
 from nexus.gateway.admission import Admission
 from nexus.gateway.attempts import Attempts
-from nexus.gateway.booking import IdsOf, book
 from nexus.gateway.candidates import Router
 from nexus.gateway.file_access import named, only, strangers_files
 from nexus.gateway.file_calls import FileCalls
+from nexus.gateway.late_usage import IdsOf, book
 from nexus.gateway.pins import maker, pin
 from nexus.gateway.routing import Model, Routes
 from nexus.headers.own import STORED_PROVIDER

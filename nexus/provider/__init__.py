@@ -32,7 +32,7 @@ from nexus.provider.bound_thinking import without_bound
 from nexus.provider.catalogue import Catalogue
 from nexus.provider.catalogue import Listing as Listing
 from nexus.provider.large_grammar import without_strict
-from nexus.provider.learned import LearnedQuirks
+from nexus.provider.quirks import LearnedQuirks
 from nexus.provider.request import USER_AGENT as USER_AGENT
 from nexus.provider.request import Labels as Labels
 from nexus.provider.request import ProviderRequest as ProviderRequest

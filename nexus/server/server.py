@@ -20,8 +20,8 @@ from nexus.errors import Draining, Overloaded
 from nexus.processes.counter_rows import Rows
 from nexus.relay.call_state import CallState
 from nexus.server.bridge import Bell
-from nexus.server.flight import BytesInFlight, default_limit
 from nexus.server.http.body import AT_ONCE
+from nexus.server.in_flight import BytesInFlight, default_limit
 from nexus.server.lifecycle import Lifecycle, ServerPhase
 from nexus.server.runtime import Kept
 from nexus.server.shared_state import Member

@@ -21,7 +21,7 @@ from nexus.late import pattern
 from nexus.settings.keys import PREFIX
 from nexus.telemetry import lines
 from nexus.telemetry.human import HumanFormatter
-from nexus.telemetry.patient import PatientWriter
+from nexus.telemetry.threadless import ThreadlessWriter
 from nexus.telemetry.writer import LogWriter
 
 log = logging.getLogger("nexus")
@@ -31,7 +31,7 @@ _GATEWAY_KEY = pattern(r"\bnx-[A-Za-z0-9]{20,}")
 
 DROPPED = "log lines were dropped: stderr could not be written or was not read fast enough"
 
-AnyWriter = TypeVar("AnyWriter", LogWriter, PatientWriter)
+AnyWriter = TypeVar("AnyWriter", LogWriter, ThreadlessWriter)
 
 Redact = Callable[[str], str]
 
@@ -70,7 +70,7 @@ def without_thread() -> Iterator[Callable[[], bool]]:
     """For a process that forks: writes without a thread. Yields a function to call regularly, which writes waiting
     lines and returns whether any are left.
     """
-    writers = [handler.take_writer(PatientWriter) for handler in _sinks()]
+    writers = [handler.take_writer(ThreadlessWriter) for handler in _sinks()]
     try:
         yield lambda: sum(writer.write_some() for writer in writers) > 0
     finally:
@@ -132,7 +132,7 @@ class LogHandler(logging.Handler):
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
         self.setFormatter(formatter)
-        self.writer: LogWriter | PatientWriter = LogWriter(sys.stderr, self._dropped)
+        self.writer: LogWriter | ThreadlessWriter = LogWriter(sys.stderr, self._dropped)
 
     def take_writer(self, kind: Callable[[TextIO, Callable[[int], str]], AnyWriter]) -> AnyWriter:
         """Replaces the writer; the previous one keeps its lines."""

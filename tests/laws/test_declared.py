@@ -33,9 +33,9 @@ from nexus.protocols.pairing import paired
 from nexus.protocols.sse import Frame, FrameDecoder
 from nexus.protocols.tidy import with_distinct_calls
 from nexus.protocols.tool_calls import check_choice
-from nexus.server.flight import BytesInFlight, Load
 from nexus.server.http.body import Body
 from nexus.server.http.heads import body_length
+from nexus.server.in_flight import BytesInFlight, Load
 from nexus.settings import SettingsError, load
 from nexus.wire import decode, encode
 from tests.examples import examples

@@ -9,7 +9,7 @@ from nexus.dataclasses import replace
 from nexus.errors import Overloaded, UpstreamTimeout
 from nexus.relay import answer, stream
 from nexus.relay.answer import HELD, read_whole
-from nexus.server.flight import BytesInFlight, Load
+from nexus.server.in_flight import BytesInFlight, Load
 from nexus.upstream.request import LocalReply
 from tests.laws.kit import new_attempt
 

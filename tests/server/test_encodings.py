@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from nexus.errors import InvalidRequest, NexusError, RequestTooLarge, UnsupportedMediaType
-from nexus.server.flight import BytesInFlight, Load, default_limit
 from nexus.server.http import encodings
 from nexus.server.http.body import Body
 from nexus.server.http.encodings import MOST_MEMBERS, read_encodings, unpacked
+from nexus.server.in_flight import BytesInFlight, Load, default_limit
 from tests.serving import CHAT, Nexus
 
 LIMIT = 100_000

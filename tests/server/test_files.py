@@ -14,7 +14,7 @@ import pytest
 from nexus.accounting import ledger
 from nexus.accounting.database import DatabaseError
 from nexus.accounting.record import AttemptRecord, CallRecord
-from nexus.gateway import booking
+from nexus.gateway import late_usage
 from nexus.relay import files
 from tests.conftest import Serve
 from tests.serving import ALICE, BOB, KEY, Nexus, Reply, wait_until
@@ -562,7 +562,7 @@ class TestCost:
         nexus = serve(config(None, anthropic_upstream, 'unknown = "allow"\n') + budget)
         id = self.batch(nexus, anthropic_upstream, 9)
         with monkeypatch.context() as broken:
-            broken.setattr(booking, "write", Mock(side_effect=DatabaseError("the disk is full")))
+            broken.setattr(late_usage, "write", Mock(side_effect=DatabaseError("the disk is full")))
             assert [self.read(nexus, id).status for _ in range(2)] == [200, 200]
         assert self.read(nexus, id).status == 200
         body = {"model": "sonnet", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}

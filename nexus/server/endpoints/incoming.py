@@ -11,9 +11,9 @@ from nexus.protocols.dialect import ClientRequest, Dialect
 from nexus.protocols.operation import Operation
 from nexus.server.endpoints.base import BaseHandler
 from nexus.server.endpoints.paths import base_of
-from nexus.server.flight import Load
 from nexus.server.guards import origin_of
 from nexus.server.http.body import FORM, Body, Uploading, read_document
+from nexus.server.in_flight import Load
 from nexus.server.runtime import Runtime
 from nexus.server.server import Server
 from nexus.upstream.request import media_type

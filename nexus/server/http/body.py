@@ -9,8 +9,8 @@ from __future__ import annotations
 from nexus.errors import InvalidRequest, Overloaded, UnsupportedMediaType
 from nexus.protocols.multipart import boundary_of, read_form
 from nexus.protocols.piecewise import LARGE, decode_large
-from nexus.server.flight import Load
 from nexus.server.http.encodings import read_encodings, too_large, unpacked
+from nexus.server.in_flight import Load
 from nexus.upstream.upload import IN_MEMORY, Spool, Upload
 from nexus.wire import Json, decode
 

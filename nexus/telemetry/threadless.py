@@ -16,7 +16,7 @@ from typing import TextIO
 from nexus.telemetry.writer import LAST_SECONDS, ONE_WRITE, ROOM
 
 
-class PatientWriter:
+class ThreadlessWriter:
     def __init__(self, stream: TextIO, loss: Callable[[int], str], room: int = ROOM) -> None:
         self._descriptor = stream.fileno()
         self._loss = loss

@@ -8,7 +8,7 @@ from typing import TextIO
 
 import pytest
 
-from nexus.telemetry.patient import PatientWriter
+from nexus.telemetry.threadless import ThreadlessWriter
 from nexus.telemetry.writer import ONE_WRITE, _pieces
 
 
@@ -27,7 +27,7 @@ def told(count: int) -> str:
 
 def test_lines_wait_for_a_full_pipe_and_keep_their_order(pipe: tuple[int, TextIO]) -> None:
     reads, stream = pipe
-    writer = PatientWriter(stream, told)
+    writer = ThreadlessWriter(stream, told)
     lines = [f"{number} {'x' * 1000}\n" for number in range(40)] + ["y" * 3 * ONE_WRITE + "\n", "last\n"]
     for line in lines:
         writer.put(line)
@@ -41,7 +41,7 @@ def test_lines_wait_for_a_full_pipe_and_keep_their_order(pipe: tuple[int, TextIO
 
 def test_dropped_lines_are_counted(pipe: tuple[int, TextIO]) -> None:
     reads, stream = pipe
-    writer = PatientWriter(stream, told, room=2 * ONE_WRITE)
+    writer = ThreadlessWriter(stream, told, room=2 * ONE_WRITE)
     for _ in range(100):
         writer.put("x" * 999 + "\n")
     read = b""
@@ -57,7 +57,7 @@ def test_dropped_lines_are_counted(pipe: tuple[int, TextIO]) -> None:
 
 def test_a_closed_reader_causes_no_error(pipe: tuple[int, TextIO]) -> None:
     reads, stream = pipe
-    writer = PatientWriter(stream, told)
+    writer = ThreadlessWriter(stream, told)
     os.dup2(os.open(os.devnull, os.O_RDONLY), reads)
     for _ in range(10):
         writer.put("x\n")
@@ -76,7 +76,7 @@ def test_lines_of_several_processes_are_not_mixed() -> None:
 
 def test_lines_that_a_full_disk_rejects_are_counted(tmp_path: Path) -> None:
     with open("/dev/full", "w") as stream, open(tmp_path / "log", "w") as file:
-        writer = PatientWriter(stream, told)
+        writer = ThreadlessWriter(stream, told)
         writer.put("one\n")
         writer.put("two\n")
         os.dup2(file.fileno(), stream.fileno())
