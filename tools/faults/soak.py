@@ -6,6 +6,7 @@ fake vendor in this one.
 
 from __future__ import annotations
 
+import argparse
 import random
 import sys
 import threading
@@ -135,12 +136,15 @@ def _client(
 
 def main(arguments: Sequence[str]) -> int:
     """Returns exit code 1 if something was not released."""
+    parser = argparse.ArgumentParser(prog="python -m tools.soak", description="Soak test: checks for leaks.")
+    parser.add_argument("minutes", type=float, nargs="?", default=10.0)
+    minutes: float = parser.parse_args(arguments).minutes
 
     def say(text: str) -> None:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
-    before, after, tracebacks = soak(float(arguments[0]) if arguments else 10.0, say)
+    before, after, tracebacks = soak(minutes, say)
     good = is_back(before, after) and not tracebacks
     say("everything was released" if good else f"NOT EVERYTHING WAS RELEASED; {tracebacks} tracebacks")
     return 0 if good else 1
