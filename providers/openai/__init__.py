@@ -38,6 +38,7 @@ from nexus.providers.openai.refused import (
     other_dialect,
     quirk_of,
     refuses_summary,
+    takes_functions_only,
     with_quirks,
     without_summary,
 )
@@ -169,6 +170,8 @@ class OpenAIProvider(Provider):
         if self.settings.responses is not False and (other := other_dialect(refused, request.dialect)):
             record = partial(self._learned.record, request.model, ONLY + other)
             return Without(ONLY + other, learn=record, passed=True, dialect=other)
+        if self.settings.responses is not False and takes_functions_only(refused, request.dialect):
+            return Without("tools other than functions", passed=True, dialect="chat")
         quirk = quirk_of(refused, request.dialect, request.body)
         if quirk is None:
             return super().do_without(refused, request)

@@ -166,6 +166,17 @@ def other_dialect(refused: VendorFailure, dialect: str) -> str | None:
     return other if refused.status in (400, 404) and words.search(refused.message) else None
 
 
+_FUNCTIONS = pattern(
+    r"only \W?type\W{1,4}function\W{1,3}tools are supported|invalid value: \W?(custom|namespace)\b", re.IGNORECASE
+)
+
+
+def takes_functions_only(refused: VendorFailure, dialect: str) -> bool:
+    """Whether a server of Responses rejects other tools than functions, which they become for its chat completions.
+    CommandCode's words (command-code #885) and Copilot's (gh-aw-firewall #8350)."""
+    return dialect == "responses" and refused.status == 400 and _FUNCTIONS.search(refused.message) is not None
+
+
 def only_dialect(quirks: frozenset[str]) -> str | None:
     return next((quirk.removeprefix(ONLY) for quirk in quirks if quirk.startswith(ONLY)), None)
 

@@ -144,6 +144,28 @@ def test_a_model_is_called_by_the_api_that_it_has(
     assert [request.path for request in openai_upstream.requests] == [path, other, other, path]
 
 
+NO_CUSTOM = [
+    'Only `type:"function"` tools are supported on this endpoint.',
+    "Invalid value: 'custom'",
+    "Invalid value: 'namespace'. Supported values are: 'function'.",
+]
+
+
+@pytest.mark.parametrize("words", NO_CUSTOM)
+def test_tools_of_codex_become_functions_where_nothing_else_is_accepted(
+    serve: Serve, openai_upstream: FakeUpstream, words: str
+) -> None:
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more=PREFERRED))
+    body = {**BODIES["responses"], "model": "house/qwen"}
+    patch = {"type": "custom", "name": "apply_patch", "format": {"type": "text"}}
+    openai_upstream.next(Behaviour(status=400, message=words))
+    openai_upstream.next(Behaviour(tool_calls=(("apply_patch", '{"input": "*** Begin"}'),)))
+    (call,) = nexus.post(PATHS["responses"], body | {"tools": [patch]}).json["output"]
+    assert (call["type"], call["name"], call["input"]) == ("custom_tool_call", "apply_patch", "*** Begin")
+    assert nexus.post(PATHS["responses"], body).status == 200
+    assert [request.path for request in openai_upstream.requests] == [RESPONSES, CHAT, RESPONSES]
+
+
 def test_the_setting_decides_which_api_a_server_has(serve: Serve, openai_upstream: FakeUpstream) -> None:
     nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more="responses = false"))
     openai_upstream.next(Behaviour(status=400, message=NO_CHAT[0]))
