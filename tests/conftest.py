@@ -20,7 +20,7 @@ from nexus.accounting import ledger, sqlite
 from nexus.server.http import client_stream
 from nexus.settings.warnings import _FOR_AUTHORITIES, _FOR_PROXIES
 from nexus.upstream import transport
-from tests import examples as examples
+from tests import examples
 from tests.console import command as command
 from tests.leaks import LEAKS, attribute_to, checking_output, fail_on, lower_levels
 from tests.peers import fresh_heap as fresh_heap
@@ -119,6 +119,7 @@ def pytest_collection(session: pytest.Session) -> None:
 
 def pytest_collection_finish() -> None:
     """Imported modules stay, so the garbage collector skips them in every test and runs less often."""
+    examples.store_codecs()
     gc.freeze()
     gc.set_threshold(2_000, 20, 100)
     gc.enable()

@@ -142,7 +142,7 @@ def schemas() -> None:
     chat(tools=[{"type": "function", "function": {"name": "f", "parameters": schema}}])
 
 
-SOME = 20_000
+SOME = 10_000
 """Pieces of a stream."""
 
 FEW = 4_000

@@ -11,7 +11,6 @@ from nexus.protocols import loader
 from nexus.protocols.contract import location_of
 
 AUDIO = base64.b64encode(b"sound").decode()
-TIFF = f"data:image/tiff;base64,{AUDIO}"
 SCHEMA = {"type": "object"}
 
 CHAT: dict[str, Any] = {
