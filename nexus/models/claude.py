@@ -64,6 +64,9 @@ class Claude:
     plain_tools: bool = False
     """Whether the server rejected tools for patterns or lengths that it cannot compile."""
 
+    refuses_deferred: bool = False
+    """Whether the server rejected tools with ``defer_loading``, so that requests which pass through load them."""
+
     efforts: tuple[str, ...] = ()
     """The values of ``output_config.effort``, lowest first."""
 

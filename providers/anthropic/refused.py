@@ -63,6 +63,11 @@ _ROWS: Mapping[str, _Row] = {
         "patterns and lengths in tools' schemas are refused; they become text",
         plain_tools=True,
     ),
+    "refuses_deferred": _row(
+        r"\bdeferred custom tools are only supported\b",
+        "deferred tools are refused; those that a conversation has found are sent",
+        refuses_deferred=True,
+    ),
     _ROLES: _row(
         r"system message must be (at the beginning|the first|first)|invalid message role: system"
         r"|roles are supported, got system|\brole\b.{0,60}\buser\W{1,3}or\W{1,3}assistant\b"

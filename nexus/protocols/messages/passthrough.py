@@ -22,6 +22,7 @@ from nexus.protocols.json_schema.rules import encoded_without_rules
 from nexus.protocols.messages.citations import is_ours
 from nexus.protocols.messages.hosted import has_systems, systems_as_users
 from nexus.protocols.messages.hosted_server_tools import without_foreign_calls
+from nexus.protocols.messages.loaded_tools import loaded
 from nexus.protocols.messages.needed_thinking import switched_off, switched_on, with_budget
 from nexus.protocols.messages.read_error import is_answer, read_stream_error
 from nexus.protocols.messages.server_tools import CALLS
@@ -56,6 +57,8 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
         edited = without_foreign(edited, citations, "messages.citations")
     if target.claude.plain_tools:
         edited = edited.without({"tools": {ANY: {"input_schema": encoded_without_rules}}}, "tools.input_schema")
+    if target.claude.refuses_deferred:
+        edited = edited.then(loaded)
     if target.claude.refuses_adaptive or target.claude.needs_thinking:
         edited = edited.then(with_budget)
     if target.claude.needs_thinking:

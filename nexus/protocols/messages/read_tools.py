@@ -19,15 +19,15 @@ _OWN = ("type", "name", "strict", "cache_control", "defer_loading")
 _CUSTOM = (*_OWN, "description", "input_schema")
 
 _WEB_SEARCH = "web_search_"
-_TOOL_SEARCH = "tool_search_tool_"
+TOOL_SEARCH = "tool_search_tool_"
 
 
 def read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
     if body.get("tools") is None:
         return ()
     wires = [wire for wire, _ in objects_in(body["tools"], "tools")]
-    searches = {one for wire in wires if (one := text(wire.get("type"))).startswith(_TOOL_SEARCH)}
-    known = _known(body) if any("defer_loading" in wire for wire in wires) else frozenset()
+    searches = {one for wire in wires if (one := text(wire.get("type"))).startswith(TOOL_SEARCH)}
+    known = known_tools(body) if any("defer_loading" in wire for wire in wires) else frozenset()
     tools: list[Tool] = []
     for at, wire in enumerate(wires):
         path, kind = f"tools.{at}", wire.get("type")
@@ -45,7 +45,7 @@ def read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
     return tuple(tools)
 
 
-def _known(body: Body) -> Set[str]:
+def known_tools(body: Body) -> Set[str]:
     """The tools that the history has found or called, and the one that must be called."""
     names = {text(mapping(body.get("tool_choice")).get("name"))}
     for block in blocks_in(body):
