@@ -7,7 +7,7 @@ to fit the table.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from nexus.accounting.names import fit_id, fit_name
@@ -30,14 +30,6 @@ _TAGS = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=Fal
 
 Row = dict[str, Any]
 """Values by column name."""
-
-
-def fit_list(names: Iterable[str]) -> str:
-    return fit_name(",".join(names), LONGEST_LIST)
-
-
-def fit_tags(pairs: Iterable[tuple[str, str]]) -> str:
-    return _TAGS.encode(dict(pairs)) if pairs else "{}"
 
 
 def fit_usage(usage: Mapping[str, Json] | None) -> str:
@@ -179,7 +171,7 @@ def _row(call: CallRecord, of: AttemptRecord | None, *, is_last: bool) -> Row:
         "user_agent": fit_name(call.user_agent),
         "request_id": call.request_id or "",
         "trace": call.trace_id or "",
-        "tags": fit_tags(tags.given),
+        "tags": _TAGS.encode(dict(tags.given)),
         "protocol": call.protocol,
         "operation": "" if call.operation is None else call.operation.action,
         "model": fit_name(call.model),
@@ -210,5 +202,5 @@ def _row(call: CallRecord, of: AttemptRecord | None, *, is_last: bool) -> Row:
         "service_tier": fit_name(usage.service_tier),
         "cost_nano": attempt.cost,
         "price_source": fit_name(attempt.price_source),
-        "dropped": fit_list(call.dropped) if is_last else "",
+        "dropped": fit_name(",".join(call.dropped), LONGEST_LIST) if is_last else "",
     }

@@ -98,8 +98,7 @@ class BedrockProvider(Provider):
         from nexus.providers.bedrock.signing import sign
 
         self._static = static_keys(self.settings)
-        ca_file = str(settings.ca_file) if settings.ca_file else None
-        profile, region, proxy = self.settings.profile, self._region, settings.proxy
+        profile, region, proxy, ca_file = self.settings.profile, self._region, settings.proxy, settings.trust.ca_file
         self._chain = self.credential(lambda _: Chain(name, profile, region, proxy=proxy, ca_file=ca_file))
         self._environment_token = environment_token
         self._sign = sign

@@ -61,10 +61,9 @@ class GoogleProvider(Provider):
 
         self.base_url = endpoints.vertex_base(settings.base_url or "", settings.location)
         self._parent = endpoints.vertex_parent(settings.project, settings.location)
-        ca_file = str(settings.ca_file) if settings.ca_file else None
 
         def tokens(stack: ExitStack) -> Renewed[Mapping[str, str]]:
-            source = TokenSource(name, settings.credentials, proxy=settings.proxy, ca_file=ca_file)
+            source = TokenSource(name, settings.credentials, proxy=settings.proxy, ca_file=settings.trust.ca_file)
             return Renewed(name, stack.enter_context(closing(source)).fetch)
 
         self._tokens = self.credential(tokens)

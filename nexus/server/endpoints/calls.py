@@ -77,7 +77,7 @@ class CallHandler(OperationHandler):
         except Exception as error:  # noqa: BLE001 - a bug must not leave anything held, nor the call unrecorded
             self.log_exception(None, error, None)
             state.error = error if isinstance(error, NexusError) else stand_in(error)
-            self._name_route(state)
+            self.set_headers(_route_fields(state))
             self.answer_error(state.error)
             self._finish_call(state)
             return
@@ -166,18 +166,11 @@ class CallHandler(OperationHandler):
         # The usage of a complete answer is known by now.
         left = held.budget_left(None if head.stream else state.usage) if held is not None else None
         own_limits = with_own_limits(head.headers, self.dialect.name, standings, time.time())
-        self.set_headers({self.dialect.id_header: self.id, **own_limits, **budget_header(left)})
+        route = {} if self.own_head else _route_fields(state)
+        self.set_headers({self.dialect.id_header: self.id, **own_limits, **budget_header(left), **route})
         self.name_request()
-        if not self.own_head:
-            self._name_route(state)
         if head.stream:
             self.set_headers({"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **self._framing(state).headers})
-
-    def _name_route(self, state: CallState) -> None:
-        fields = {own.TRIED: state.tried} if state.tried else {}
-        if state.attempts:
-            fields |= {own.ROUTE: str(state.route), own.ATTEMPTS: str(len(state.attempts))}
-        self.set_headers({name: in_ascii(value) for name, value in fields.items()})
 
     async def _flush(self, state: CallState, piece: bytes, *, last: bool = False) -> None:
         """Writes a piece and waits until it is sent. Raises StreamClosedError if the client disconnected or stalls."""
@@ -207,7 +200,7 @@ class CallHandler(OperationHandler):
         if isinstance(error, Cancelled):
             return
         if not self._headers_written:
-            self._name_route(state)
+            self.set_headers(_route_fields(state))
             state.status = error.status
             self.answer_error(error)
             return
@@ -255,3 +248,11 @@ class CallHandler(OperationHandler):
             state.error.with_traceback(None).__context__ = state.error.__cause__ = None
         state.part()
         self.state = None
+
+
+def _route_fields(state: CallState) -> dict[str, str]:
+    """The headers that name the route of a call, and all that was tried."""
+    fields = {own.TRIED: state.tried} if state.tried else {}
+    if state.attempts:
+        fields |= {own.ROUTE: str(state.route), own.ATTEMPTS: str(len(state.attempts))}
+    return {name: in_ascii(value) for name, value in fields.items()}

@@ -67,7 +67,7 @@ class DataHandler(BaseHandler):
 def document(server: Server, runtime: Runtime, viewer: Viewer) -> dict[str, Json]:
     """Returns all data for the page. Raises NoResult."""
     now, only = time.time(), viewer.only
-    view = _view(server, only, now)
+    view = server.calendar.completed(server.recorder.view(only), now, filters_of(only))
     routes = runtime.gateway.routes.seen_by(viewer.identity)
     states = [_state_of(route, server.kept.router.cooldowns, now, tells_why=only is None) for route in routes]
     days = _days(server, view, viewer, now)
@@ -84,11 +84,6 @@ def document(server: Server, runtime: Runtime, viewer: Viewer) -> dict[str, Json
         "gauges": [asdict(gauge) for gauge in _gauges(server, runtime, routes, viewer, now)],
         **_texts(runtime, routes, viewer),
     }
-
-
-def _view(server: Server, only: Who | None, now: float) -> Mapping[str, Any]:
-    """Returns the activity of everyone or of one caller: since the start, and from before if the ledger has it."""
-    return server.calendar.completed(server.recorder.view(only), now, filters_of(only))
 
 
 def _state(server: Server, view: Mapping[str, Any]) -> dict[str, Json]:
