@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nexus.headers.own import STORED_PROVIDER, UPSTREAM_KEY
+from nexus.response_store.local import LocalStore
 from tests.limits import redis_server
 from tests.peers import Peer, read_request, whole
 from tests.serving import ALICE, BOB, KEY, Nexus, Reply
@@ -364,4 +365,6 @@ def test_a_container_belongs_to_its_owner_and_its_account(
 
 
 def stored(place: Place) -> int:
-    return len(place.nexus.server.kept.ids)  # type: ignore[arg-type]
+    ids = place.nexus.server.kept.ids
+    assert isinstance(ids, LocalStore)
+    return len(ids._entries)
