@@ -6,8 +6,8 @@ words that it knows (colibri #725), and these servers use others. Thinking is sw
 (``messages/needed_thinking``). Sources: llama.cpp #27367 (a 500 from Qwen's template), vLLM #41114, #48874 and #57324
 (tools of Claude Code that a system message adds), QwenLM/Qwen #2244, claude-code #63469, kiro-gateway #197; Kimi's
 words: oh-my-pi #1077, claude-code #69379; Alibaba's: claude-code #29531; DeepSeek's about a tool of Claude Code:
-cc-switch #7236; MiniMax's: MiniMax-M2.7 #43; LM Studio's about Claude Code's tools: lmstudio-bug-tracker #2220 and
-#2236.
+cc-switch #7236; MiniMax's: MiniMax-M2.7 #43; SenseNova's: Codewhale #4978; LM Studio's about Claude Code's tools:
+lmstudio-bug-tracker #2220 and #2236.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _ROWS: Mapping[str, _Row] = {
         needs_thinking=True,
     ),
     "refuses_adaptive": _row(
-        r"\bthinking\b.{0,40}\badaptive\W{1,3}is not\s+supported",
+        r"\bthinking\b.{0,40}\badaptive\W{1,3}is not\s+supported|\btype\W{1,2}must be in \[\W?enabled\b",
         "adaptive thinking is refused; a budget is requested",
         refuses_adaptive=True,
     ),

@@ -167,13 +167,15 @@ def other_dialect(refused: VendorFailure, dialect: str) -> str | None:
 
 
 _FUNCTIONS = pattern(
-    r"only \W?type\W{1,4}function\W{1,3}tools are supported|invalid value: \W?(custom|namespace)\b", re.IGNORECASE
+    r"only \W?type\W{1,4}function\W{1,3}tools are supported|invalid value: \W?(custom|namespace)\b"
+    r"|\btype\W{1,2} of tool must be \W?function\b",
+    re.IGNORECASE,
 )
 
 
 def takes_functions_only(refused: VendorFailure, dialect: str) -> bool:
     """Whether a server of Responses rejects other tools than functions, which they become for its chat completions.
-    CommandCode's words (command-code #885) and Copilot's (gh-aw-firewall #8350)."""
+    CommandCode's words (command-code #885), Copilot's (gh-aw-firewall #8350) and llama.cpp's (unsloth #5141)."""
     return dialect == "responses" and refused.status == 400 and _FUNCTIONS.search(refused.message) is not None
 
 

@@ -148,6 +148,7 @@ NO_CUSTOM = [
     'Only `type:"function"` tools are supported on this endpoint.',
     "Invalid value: 'custom'",
     "Invalid value: 'namespace'. Supported values are: 'function'.",
+    "'type' of tool must be 'function'",
 ]
 
 

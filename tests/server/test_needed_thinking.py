@@ -103,16 +103,19 @@ def test_a_model_that_always_thinks_is_asked_to(
     assert [request.json.get("thinking") for request in anthropic_upstream.requests] == [thinking, ON, ON, large, ON]
 
 
-ALIBABAS = Behaviour(
-    status=400, message="Only 'enabled' and 'disabled' are supported for thinking; 'adaptive' is not supported."
+ALIBABAS = "Only 'enabled' and 'disabled' are supported for thinking; 'adaptive' is not supported."
+SENSENOVAS = '\'type\' must be in ["enabled", "disabled", "auto"]'
+
+
+@pytest.mark.parametrize(
+    ("words", "effort", "budget"),
+    [(ALIBABAS, "low", 4096), (SENSENOVAS, "max", 27648), (ALIBABAS, None, 20480)],
+    ids=["low", "max", "left out"],
 )
-
-
-@pytest.mark.parametrize(("effort", "budget"), [("low", 4096), ("max", 27648), (None, 20480)])
 def test_adaptive_thinking_becomes_a_budget(
-    effort: str | None, budget: int, nexus: Nexus, anthropic_upstream: FakeUpstream
+    words: str, effort: str | None, budget: int, nexus: Nexus, anthropic_upstream: FakeUpstream
 ) -> None:
-    anthropic_upstream.next(ALIBABAS)
+    anthropic_upstream.next(Behaviour(status=400, message=words))
     more = {} if effort is None else {"output_config": {"effort": effort}}
     hi = [{"role": "user", "content": "Hi"}]
     body = {"model": "house/deepseek-v4-pro", "max_tokens": 32000, "messages": hi, **more}
