@@ -35,6 +35,8 @@ def read_metadata(document: Mapping[str, Json], issuer: str, hosts: Collection[s
     """The endpoints in a metadata document. Raises ValueError with a message for users, which names hosts but no full
     URLs."""
     named = text(document.get("issuer"))
+    if not named:
+        raise ValueError("the answer is no discovery document: it names no issuer")
     if named != issuer:
         slash = "; only the trailing slash differs" if named.rstrip("/") == issuer.rstrip("/") else ""
         raise ValueError(f"the discovery document names another issuer{slash}")

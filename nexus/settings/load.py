@@ -101,7 +101,7 @@ def _decode(raw: bytes, file: str) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise SettingsError([Problem((), line, "is not UTF-8 text", file)]) from None
+        raise SettingsError([Problem((), line, "is not UTF-8 text; save the file as UTF-8", file)]) from None
 
 
 def _parse(text: str, file: str) -> dict[str, Any]:

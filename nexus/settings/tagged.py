@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
-from nexus.settings.types import Table, fail_at
+from nexus.settings.types import Table, did_you_mean, fail_at
 
 
 class Tagged(Table):
@@ -40,5 +40,7 @@ class Tagged(Table):
             return handler(value)  # type: ignore[no-any-return]
         found = cls.variant(value)
         if found is cls:
-            fail_at(((cls.tag,), cls.wrong_kind(value)))
+            near = {key: did_you_mean(key, (cls.tag,)) for key in value if cls.tag not in value}
+            typos = [((key,), f"unknown key{hint}") for key, hint in near.items() if hint]
+            fail_at(*(typos or [((cls.tag,), cls.wrong_kind(value))]))
         return found.model_validate({**(defaults or {}), **value})  # type: ignore[return-value]

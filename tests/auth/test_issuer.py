@@ -42,7 +42,7 @@ def test_the_document_url_is_derived_from_the_issuer(issuer: str) -> None:
 
 LIES: dict[str, tuple[dict[str, Any], str]] = {
     "another issuer": ({"issuer": "https://evil.example.com"}, "names another issuer"),
-    "no issuer": ({"issuer": None}, "names another issuer"),
+    "no issuer, as in a web page": ({"issuer": None}, "is no discovery document: it names no issuer"),
     "a slash more": ({"issuer": f"{ISSUER}/"}, "only the trailing slash differs"),
     "no keys": ({"jwks_uri": None}, "has no jwks_uri"),
     "keys elsewhere": (

@@ -153,6 +153,10 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         "[llm.providers.x]\nmodels.a = {}",
         ["1: llm.providers.x.type: is missing; it must be a provider type (known types: "],
     ),
+    "misspelled key of the type": (
+        '[llm.providers.x]\ntpye = "openai"',
+        ['2: llm.providers.x.tpye: unknown key; did you mean "type"?'],
+    ),
     "unknown type": (
         '[llm.providers.x]\ntype = "opnai"',
         ['2: llm.providers.x.type: unknown provider type; did you mean "openai"? (known types: '],
@@ -332,7 +336,7 @@ NOT_TOML = {
     ),
     "JSON": ('{"a": 1}', "nexus.toml:1: is not valid TOML: Invalid statement (column 1); the file is TOML, not JSON"),
     "unclosed array": ("a = 1\nb = [1\n", "nexus.toml:2: is not valid TOML: Unclosed array (at end of document)"),
-    "not UTF-8": (b"a = 1\nb = '\xff'", "nexus.toml:2: is not UTF-8 text"),
+    "not UTF-8": (b"a = 1\nb = '\xff'", "nexus.toml:2: is not UTF-8 text; save the file as UTF-8"),
     "deep arrays": ("a = " + "[" * 2000 + "]" * 2000, "nexus.toml: is nested too deeply"),
     "deep tables": (".".join("a" * 2000) + " = 1", "nexus.toml: is nested too deeply"),
     "absurd number": ("a = " + "9" * 5000, "nexus.toml:1: is not valid TOML: "),
