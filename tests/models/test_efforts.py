@@ -6,7 +6,7 @@ import pytest
 
 from nexus.conversation.parts import Effort, Message, Request, Text, Thinking
 from nexus.models import bedrock, claude, gemini, gpt
-from nexus.models.efforts import COMMON, GOOGLE
+from nexus.models.efforts import COMMON, GOOGLE, claude_budget
 from nexus.protocols.codec import Target
 from tests.laws.kit import write
 
@@ -60,3 +60,7 @@ def test_google_has_its_own_table(budget: int, level: str) -> None:
 def test_higher_efforts_never_have_smaller_budgets(ladder: Any) -> None:
     budgets = [1 << 30 if budget is None else budget for budget in ladder.budgets.values()]
     assert budgets == sorted(budgets)
+
+
+def test_a_budget_of_claude_is_below_the_limit_of_the_answer() -> None:
+    assert [claude_budget("high", limit) for limit in (20481, 20480)] == [20480, 10240]

@@ -224,14 +224,14 @@ def test_calls_are_not_cut_by_other_words(word: str) -> None:
     assert answer_from({"id": "r", "choices": [choice]}, StreamReader(origin())).stop == Stop("tool_use", raw=word)
 
 
-def test_a_call_after_reasoning_in_details_is_an_answer() -> None:
+def test_each_entry_of_reasoning_keeps_its_signature_before_a_call() -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    details = [{"type": "reasoning.text", "text": "Let me.", "index": 0, "signature": "s"}]
+    details = [{"type": "reasoning.text", "text": "Let me.", "signature": "s"}] * 2
     message = {"content": None, "reasoning_details": details, "tool_calls": [call]}
     parts = answer_from(
         {"choices": [{"message": message, "finish_reason": "tool_calls"}]}, StreamReader(origin())
     ).parts
-    assert [type(part) for part in parts] == [Reasoning, ToolCall]
+    assert [type(part) for part in parts] == [Reasoning, Reasoning, ToolCall]
 
 
 def test_calls_in_choices_of_their_own_belong_to_the_text() -> None:

@@ -117,6 +117,7 @@ DROPPED: dict[str, tuple[dict[str, Json], tuple[str, ...]]] = {
     "two equal limits": ({"max_tokens": 5, "max_completion_tokens": 5}, ()),
     "obfuscation": ({"stream_options": {"include_obfuscation": True}}, ("stream_options.include_obfuscation",)),
     "tool extras": ({"tools": [{**WEATHER, "defer_loading": True}]}, ("tools.defer_loading",)),
+    "custom tool extras": ({"tools": [{"type": "custom", "custom": {"name": "f"}, "later": 1}]}, ("tools.later",)),
     "message extras": ({"messages": [{**HI, "mood": "good", "annotations": []}]}, ("messages.mood",)),
     "the name of a tool": ({"messages": [HI, {"role": "tool", "tool_call_id": "c", "name": "n", "content": ""}]}, ()),
     "system name": ({"messages": [{"role": "system", "content": "s", "name": "n"}, HI]}, ("messages.name",)),
