@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexus.conversation.events import (
-    ContentDropped,
     Event,
     IllegalOrder,
     Order,
@@ -37,7 +36,6 @@ from nexus.conversation.usage import Usage
 START = ResponseStart("id", "model")
 END = ResponseEnd(Stop("end"))
 TEXT = Text("")
-USAGE = Usage(input=3, cache_read=5, output=2, reasoning=1)
 SIGNATURE = Signature("messages", "c2VhbA==")
 
 texts = st.text(max_size=8)
@@ -68,18 +66,6 @@ def test_folding_an_unfolded_answer_returns_it(answer: Response) -> None:
     for event in events:
         order.check(event)
     assert fold(events) == answer
-
-
-@given(answers)
-def test_text_cut_into_characters_folds_to_the_same_answer(answer: Response) -> None:
-    cut: list[Event] = []
-    for event in unfold(answer):
-        if isinstance(event, PartDelta):
-            cut += [PartDelta(event.index, character) for character in event.text]
-            cut += [Ping(), PartDelta(event.index, ""), ContentDropped("something")]
-        else:
-            cut.append(event)
-    assert fold(cut) == answer
 
 
 @pytest.mark.parametrize(

@@ -25,32 +25,6 @@ def answer(*parts: StreamPart, stop: Stop = END, usage: Usage = USAGE) -> Respon
     return Response("r1", "m", parts, stop, usage)
 
 
-def test_a_whole_answer_has_the_exact_shape() -> None:
-    whole = write_response(answer(Text("hi")), envelope())
-    assert whole == {
-        "id": "r1",
-        "object": "chat.completion",
-        "created": 7,
-        "model": "m",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "hi", "refusal": None},
-                "logprobs": None,
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": {
-            "prompt_tokens": 20,
-            "completion_tokens": 9,
-            "total_tokens": 29,
-            "prompt_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 4},
-            "completion_tokens_details": {"reasoning_tokens": 5},
-        },
-    }
-    check_response(whole)
-
-
 MESSAGES: dict[str, tuple[Response, dict[str, Json]]] = {
     "nothing": (answer(), {"content": "", "refusal": None}),
     "texts are joined": (answer(Text("a"), Text("b")), {"content": "ab", "refusal": None}),

@@ -146,17 +146,6 @@ class TestAnswers:
         assert plain(brought_back(through_the_sdk(content_of(whole(answer))))) == wanted
         assert plain(fold(list(unfold(answer))).parts) == wanted
 
-    @examples(80)
-    @given(events=streams(), part=st.floats(0, 1))
-    def test_a_cut_stream_has_no_end_and_no_unfinished_call(self, events: list[Event], part: float) -> None:
-        events = fitted(events)
-        told = events[: round(part * (len(events) - 1))]
-        chunks = written(told)
-        assert all("finishReason" not in chunk["candidates"][0] for chunk in chunks)
-        calls = [one for chunk in chunks for one in content_of(chunk)["parts"] if "functionCall" in one]
-        ended = [event for event in told if type(event).__name__ == "PartEnd"]
-        assert len(calls) <= len(ended)
-
     @examples(60)
     @given(events=streams(), sizes=st.lists(st.integers(1, 9), min_size=1))
     def test_a_json_array_has_the_same_chunks(self, events: list[Event], sizes: list[int]) -> None:

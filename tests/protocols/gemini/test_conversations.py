@@ -13,7 +13,6 @@ from nexus.conversation.parts import (
     Link,
     Message,
     Part,
-    Reasoning,
     Request,
     Signature,
     Text,
@@ -221,28 +220,6 @@ def test_media_that_a_result_cannot_hold_follow_it() -> None:
 
 
 # Signatures
-
-
-def test_own_signatures_go_back_on_their_parts() -> None:
-    own = Signature("gemini", SIG)
-    contents = wire(
-        HI,
-        assistant(
-            Reasoning("t", own),
-            Text("a", signature=own),
-            Text("", signature=own),
-            call("c1", signature=own),
-            call("c2"),
-        ),
-        user(result("c1"), result("c2")),
-    )
-    assert contents[1]["parts"] == [
-        {"text": "t", "thought": True, "thoughtSignature": SIG},
-        {"text": "a", "thoughtSignature": SIG},
-        {"text": "", "thoughtSignature": SIG},
-        {"functionCall": {"id": "c1", "name": "f", "args": {}}, "thoughtSignature": SIG},
-        {"functionCall": {"id": "c2", "name": "f", "args": {}}},
-    ]
 
 
 @pytest.mark.parametrize("case", ["text", "thinking", "tools"])

@@ -7,7 +7,7 @@ from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexus.conversation.events import Event, PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
+from nexus.conversation.events import PartEnd, PartStart, ResponseEnd, ResponseStart, UsageUpdate
 from nexus.conversation.fold import fold
 from nexus.conversation.parts import (
     Citation,
@@ -32,7 +32,6 @@ from tests.protocols.kit import events_from, losses, ordered, origin
 from .kit import RECORDED
 
 SIG = "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLW9uZQ=="
-SIG2 = "CiQB0e2Kb2Zha2Utc2lnbmF0dXJlLXR3bw=="
 OWN = Signature("gemini", "")
 FLASH = "gemini-3.8-flash"
 
@@ -256,19 +255,6 @@ def test_calls_arrive_complete() -> None:
     assert events[1:] == [PartStart(0, ToolCall("x", "f", '{"a":1}')), PartEnd(0)]
 
 
-def test_additional_candidates_are_reported_as_dropped() -> None:
-    events = StreamReader(origin()).read_whole(
-        {
-            "candidates": [
-                {"content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"},
-                {"index": 1, "content": {"parts": [{"text": "b"}]}, "finishReason": "STOP"},
-            ]
-        }
-    )
-    assert fold(events).parts == (Text("a"),)
-    assert losses(events) == ["candidates.1"]
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -384,33 +370,6 @@ def test_usage_adds_up_to_the_total(prompt: int, cached: int, tool: int, output:
     )
     assert usage.total == total
     assert (usage.output, usage.reasoning) == (output, thoughts)
-
-
-wire_parts = st.one_of(
-    st.builds(lambda text: {"text": text}, st.text(max_size=5)),
-    st.builds(lambda text: {"text": text, "thought": True}, st.text(max_size=5)),
-    st.builds(lambda text: {"text": text, "thoughtSignature": SIG}, st.text(max_size=3)),
-    st.builds(lambda n: {"functionCall": {"name": f"f{n}", "args": {"n": n}}}, st.integers(0, 3)),
-    st.just({"functionCall": {"name": "g", "id": "i"}, "thoughtSignature": SIG2}),
-    st.just({"executableCode": {"language": "PYTHON", "code": ""}}),
-)
-
-
-@given(st.lists(wire_parts, max_size=8), st.data())
-def test_an_answer_split_anywhere_folds_to_the_same(wire: list[dict[str, object]], data: st.DataObject) -> None:
-    whole = StreamReader(origin()).read_whole(json.loads(parts(*wire)))
-    one = reader()
-    events: list[Event] = []
-    for part in wire:
-        text = part.get("text")
-        if isinstance(text, str) and text and data.draw(st.booleans()):
-            cut = data.draw(st.integers(0, len(text)))
-            head = {key: value for key, value in part.items() if key != "thoughtSignature"} | {"text": text[:cut]}
-            events += one.feed(None, parts(head, finish=None))
-            part = part | {"text": text[cut:]}
-        events += one.feed(None, parts(part, finish=None))
-    events += one.feed(None, piece(candidates=[{"finishReason": "STOP"}]))
-    assert fold(ordered(events + one.finish())) == fold(whole)
 
 
 FAILED = ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE"]

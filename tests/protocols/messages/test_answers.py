@@ -177,15 +177,6 @@ def test_empty_answers_are_accepted(body: dict[str, Any]) -> None:
 
 # --- to a client -----------------------------------------------------------------------------------------------------
 
-FOREIGN = (
-    Reasoning("why", Signature("responses", "enc")),
-    Reasoning("plain"),
-    Reasoning("", Signature("converse", "red"), redacted=True),
-    ToolCall("c1", "f", '{"x":1}', signature=Signature("gemini", "s1")),
-    ToolCall("c2", "g", "", signature=Signature("gemini", "s2")),
-    Text("done", signature=Signature("gemini", "s3")),
-)
-
 
 def write_stream(events: list[Event], id: str = "chatcmpl-1") -> bytes:
     writer = StreamWriter(envelope(id=id, model="asked"))
@@ -198,31 +189,6 @@ def assembled(raw: bytes) -> dict[str, Any]:
     for name, data in told:
         check_event(name, data)
     return accumulated(told).to_dict()
-
-
-def test_a_whole_message_is_written() -> None:
-    response = Response("msg_1", "m", FOREIGN, Stop("tool_use"), Usage(1, 2, 3, 4, 5, 6))
-    body = write_response(response, envelope(id="msg_1"))
-    check_message(body)
-    assert body["id"] == "msg_1"
-    assert body["usage"] == {
-        "input_tokens": 1,
-        "cache_read_input_tokens": 2,
-        "cache_creation_input_tokens": 7,
-        "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4},
-        "output_tokens": 11,
-        "output_tokens_details": {"thinking_tokens": 6},
-    }
-    assert [block["type"] for block in body["content"]] == [
-        "thinking",
-        "thinking",
-        "redacted_thinking",
-        "thinking",
-        "tool_use",
-        "thinking",
-        "tool_use",
-        "text",
-    ]
 
 
 SIGNED = Text("done", signature=Signature("gemini", "s3"))

@@ -20,7 +20,6 @@ from tests.providers.bedrock.fakes import (
     CONVERSE_STREAM,
     MESSAGE_EVENTS,
     MESSAGE_STREAM,
-    NOVA,
     Fake,
     answer,
     chunk,
@@ -167,19 +166,6 @@ def test_garbage_is_a_protocol_error_after_the_valid_events(raw: bytes) -> None:
 def opened(url: str, cancel: Cancel | None = None, **more: Any) -> UpstreamReply:
     bedrock = provider(url)
     return bedrock.send(bedrock.prepare(provider_request(**more)), cancel or Cancel())
-
-
-@pytest.mark.parametrize("dialect", ["messages", "converse"])
-def test_a_stream_looks_like_server_sent_events(dialect: str) -> None:
-    raw = MESSAGE_STREAM if dialect == "messages" else CONVERSE_STREAM
-    with Fake([stream(raw, x_amzn_requestid="aws-1")]) as fake:
-        more: dict[str, Any] = {} if dialect == "messages" else {"dialect": "converse", "model": NOVA}
-        with opened(fake.url, stream=True, **more) as reply:
-            assert reply.headers["content-type"] == "text/event-stream"
-            assert reply.headers["request-id"] == "aws-1"
-            reply.end_within(5)
-            read = b"".join(iter(reply.read, b""))
-    assert read.count(b"event: ") == len(MESSAGE_EVENTS if dialect == "messages" else CONVERSE_EVENTS)
 
 
 def test_a_broken_connection_is_unreachable() -> None:
