@@ -113,6 +113,12 @@ def test_server_tool_results_in_a_user_turn_are_rejected() -> None:
     assert caught.value.param == "messages.0.content.0"
 
 
+def test_a_result_must_name_its_call() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read(SEARCH, {**FOUND, "tool_use_id": None})
+    assert caught.value.param == "messages.1.content.1.tool_use_id"
+
+
 SUMMED = {"type": "compaction", "content": "They spoke of rain.", "signature": "sig"}
 SUMMARY = Summary("Summary of the conversation so far:\n\nThey spoke of rain.")
 
