@@ -23,6 +23,7 @@ _SERVED = (
         "budgets",
         "codex_catalog",
         "converse_format",
+        "deferred_tools",
         "embeddings",
         "endpoints",
     ),
