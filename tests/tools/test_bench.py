@@ -22,9 +22,10 @@ from tools.bench.plots import plot
 from tools.bench.rows import FIRST, IDLE, LARGE, SMALL, START, medians, table
 from tools.bench.scripted import LANES
 from tools.bench.steps import compare
-from tools.bench.subjects import BARE, FLOOR, GLANCE, NEXUS, Kind, Subject
+from tools.bench.subjects import ALLOCATOR, BARE, FLOOR, GLANCE, NEXUS, Kind, Subject
 from tools.bench.work import BUDGET, over
 
+ROOT = Path(__file__).parents[2]
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="epoll, affinity and /proc are Linux's")
 
 
@@ -113,6 +114,12 @@ def test_counting_a_lane_twice_gives_the_same_figures() -> None:
     ours = [name for name in first if name.startswith(("gateway/", "chat/"))]
     assert len(ours) > 10
     assert {name: first[name] for name in ours} == {name: second.get(name) for name in ours}
+
+
+def test_nexus_is_measured_as_deploy_starts_it() -> None:
+    variable = "".join(f"{name}={value}" for name, value in ALLOCATOR.items())
+    for file, line in (("Dockerfile", f"ENV {variable}"), ("nexus.service", f"Environment={variable}")):
+        assert line in (ROOT / "deploy" / file).read_text().splitlines()
 
 
 def test_every_lane_has_a_budget() -> None:

@@ -18,6 +18,9 @@ PACE = "stream-100-20"
 PACES = (GLANCE, PACE)
 """Models that stream; see ``tools.bench.vendor``."""
 
+ALLOCATOR = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+"""The environment in which ``deploy/`` starts Nexus; the prototypes get it, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -58,7 +61,7 @@ def _nexus(folder: Path, vendor: str, *, workers: int = 1, books: bool = False, 
         file.write_text(config(port, vendor, models=PACES, workers=workers, books=books, redis=redis))
         command = [sys.executable, "-m", "nexus", "-c", str(file)]
         cores, load_cores = (ALL_CORES, ALL_CORES) if workers > 1 else (GATEWAY_CORES, LOAD_CORES)
-        with Program(command, port, cores, {"XDG_STATE_HOME": str(folder)}) as program:
+        with Program(command, port, cores, {"XDG_STATE_HOME": str(folder), **ALLOCATOR}) as program:
             subject = Subject("Nexus", port, program.pid, PATHS, HEADERS, lambda dialect, name: f"{dialect}/{name}")
             yield replace(subject, load_cores=frozenset(load_cores))
 
@@ -77,7 +80,7 @@ def _prototype(kind: str, vendor: str) -> Iterator[Subject]:
     with free_port() as port:
         command = [sys.executable, "-m", "tools.bench.prototypes", kind, str(port), vendor]
         paths = {"chat": "/v1/chat/completions"}
-        with Program(command, port, GATEWAY_CORES) as program:
+        with Program(command, port, GATEWAY_CORES, ALLOCATOR) as program:
             yield Subject(kind, port, program.pid, paths, {}, lambda dialect, name: f"{dialect}/{name}")
 
 
