@@ -6,20 +6,21 @@ OpenRouter's words: claude-code #89211, August 2026.
 
 from __future__ import annotations
 
-from nexus.protocols.messages.read_tools import TOOL_SEARCH, known_tools
+from nexus.protocols.messages.read_parts import found_tool
+from nexus.protocols.messages.read_tools import is_search, known_tools
 from nexus.protocols.rewrite import ANY, REMOVE, Edited, Rules, cut, remove
-from nexus.wire import Json, decode, encode, mapping, sequence, text
+from nexus.wire import decode, encode, mapping, sequence, text
 
 
 def loaded(raw: bytes) -> Edited:
     """The request as such a server accepts it."""
     document = mapping(decode(raw))
     known = known_tools(document)
-    searched = any(map(_is_search, sequence(document.get("tools"))))
+    searched = any(map(is_search, map(mapping, sequence(document.get("tools")))))
 
     def judge_tool(value: bytes) -> bytes | None:
         wire = mapping(decode(value))
-        if _is_search(wire):
+        if is_search(wire):
             return REMOVE
         if wire.get("defer_loading") is not True:
             return None
@@ -30,12 +31,8 @@ def loaded(raw: bytes) -> Edited:
     return Edited(raw).without(rules, "tools.defer_loading")
 
 
-def _is_search(tool: Json) -> bool:
-    return text(mapping(tool).get("type")).startswith(TOOL_SEARCH)
-
-
 def _as_text(value: bytes) -> bytes | None:
     block = mapping(decode(value))
     if block.get("type") != "tool_reference":
         return None
-    return encode({"type": "text", "text": f"Found tool: {text(block.get('tool_name'))}"})
+    return encode({"type": "text", "text": found_tool(text(block.get("tool_name")))})

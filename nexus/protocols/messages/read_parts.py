@@ -244,7 +244,12 @@ def _read_result_parts(content: Json, path: str, drops: Drops) -> tuple[Text | I
 
 
 def _read_reference(block: Body, path: str, drops: Drops) -> Text:
-    return Text(f"Found tool: {a_string(block, 'tool_name', path)}", cache=read_cache_control(block, path, drops))
+    return Text(found_tool(a_string(block, "tool_name", path)), cache=read_cache_control(block, path, drops))
+
+
+def found_tool(name: str) -> str:
+    """What a model without deferred tools reads in place of a reference to one that was found."""
+    return f"Found tool: {name}"
 
 
 _RESULT_READERS: dict[str, Callable[[Body, str, Drops], Text | Image | Document]] = {

@@ -19,30 +19,35 @@ _OWN = ("type", "name", "strict", "cache_control", "defer_loading")
 _CUSTOM = (*_OWN, "description", "input_schema")
 
 _WEB_SEARCH = "web_search_"
-TOOL_SEARCH = "tool_search_tool_"
+_TOOL_SEARCH = "tool_search_tool_"
 
 
 def read_tools(body: Body, drops: Drops) -> tuple[Tool, ...]:
     if body.get("tools") is None:
         return ()
     wires = [wire for wire, _ in objects_in(body["tools"], "tools")]
-    searches = {one for wire in wires if (one := text(wire.get("type"))).startswith(TOOL_SEARCH)}
+    searched = any(map(is_search, wires))
     known = known_tools(body) if any("defer_loading" in wire for wire in wires) else frozenset()
     tools: list[Tool] = []
     for at, wire in enumerate(wires):
         path, kind = f"tools.{at}", wire.get("type")
-        if text(kind) in searches:
+        if is_search(wire):
             drops.add(f"tools.{kind}")
             continue
         if maybe_bool(wire, "defer_loading", path):
             drops.add("tools.defer_loading")
-            if not searches and text(wire.get("name")) not in known:
+            if not searched and text(wire.get("name")) not in known:
                 continue
         if kind is None or kind == "custom":
             tools.append(_read_custom(wire, path, drops))
         else:
             tools += _read_own(wire, text(kind), path, drops)
     return tuple(tools)
+
+
+def is_search(tool: Body) -> bool:
+    """Whether it is Anthropic's tool that finds tools with deferred loading."""
+    return text(tool.get("type")).startswith(_TOOL_SEARCH)
 
 
 def known_tools(body: Body) -> Set[str]:
