@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 import pytest
 
 from nexus.errors import ClientError
 from nexus.protocols import loader
-from tests.laws.rich import RICH
+from tests.laws.rich import RICH, places
 from tests.protocols.sent import PLAIN, SENT
 
 FREE = {"args", "input", "inputSchema", "json", "labels", "logit_bias", "metadata", "parameters", "properties"}
@@ -20,12 +22,12 @@ FREE |= {"additionalModelRequestFields", "responseSchema", "web_search_options",
 """Objects that belong to the client, or whose members pass as they are."""
 
 
-def objects(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
-    if isinstance(value, dict):
-        yield path, value
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        if key not in FREE:
-            yield from objects(inner, (*path, key))
+def objects(value: Any) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+    yield (), value
+    for path in places(value):
+        held = reduce(getitem, path, value)
+        if isinstance(held, dict) and FREE.isdisjoint(path):
+            yield path, held
 
 
 @pytest.mark.parametrize("client", sorted(SENT))
