@@ -34,6 +34,8 @@ def store_codecs() -> None:
     """Otherwise each process of the first run in a folder tries a million characters per codec, for seconds."""
     for codec, found in {"utf-8": "[[0, 55295], [57344, 1114111]]", "iso8859-1": "[[0, 255]]"}.items():
         file = charmap_file(f"codec-v2-{codec}")
+        if file.exists():
+            continue
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(gzip.compress(f"[{found}, []]".encode()))
 
