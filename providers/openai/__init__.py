@@ -167,11 +167,12 @@ class OpenAIProvider(Provider):
             return Without(SUMMARY, without_summary, nothing if request.key_is_callers else keep)
         if request.action == "compact" and refused.status in (404, 405) and self._facts(request.model) is None:
             return Without("compaction", passed=True, dialect="responses")
-        if self.settings.responses is not False and (other := other_dialect(refused, request.dialect)):
-            record = partial(self._learned.record, request.model, ONLY + other)
-            return Without(ONLY + other, learn=record, passed=True, dialect=other)
-        if self.settings.responses is not False and takes_functions_only(refused, request.dialect):
-            return Without("tools other than functions", passed=True, dialect="chat")
+        if self.settings.responses is not False:
+            if (other := other_dialect(refused, request.dialect)) is not None:
+                record = partial(self._learned.record, request.model, ONLY + other)
+                return Without(ONLY + other, learn=record, passed=True, dialect=other)
+            if takes_functions_only(refused, request.dialect):
+                return Without("tools other than functions", passed=True, dialect="chat")
         quirk = quirk_of(refused, request.dialect, request.body)
         if quirk is None:
             return super().do_without(refused, request)
