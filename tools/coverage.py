@@ -27,7 +27,16 @@ _SERVED = (
         "embeddings",
         "endpoints",
     ),
-    *("gemini_format", "gemini_governed", "files", "learned_quirks", "needed_thinking", "openai_models", "raw"),
+    *(
+        "gemini_format",
+        "gemini_governed",
+        "files",
+        "learned_quirks",
+        "needed_thinking",
+        "openai_models",
+        "raw",
+        "rejected_members",
+    ),
     *("response_store", "stored", "unforced_claude", "virtual_models", "web_search"),
 )
 TESTS = (*(f"tests/{name}" for name in _PURE), *(f"tests/server/test_{name}.py" for name in _SERVED))

@@ -34,8 +34,9 @@ class Target:
     ``max_tokens`` is not configured and the model is known. With ``searches`` the vendor may search the web. ``gpt`` is
     None unless the model is known to be OpenAI's, ``summary`` is the kind of reasoning summary that may be requested,
     ``efforts`` are the levels of thinking that the server listed when it rejected another, None if it never did.
-    ``takes_reasoning`` says whether a Responses server accepts back the reasoning in the history, ``host`` is the name
-    of the host that serves the model.
+    ``takes_reasoning`` says whether a Responses server accepts back the reasoning in the history, ``rejected`` are the
+    paths of members that the server rejects and the answer does not depend on, ``host`` is the name of the host that
+    serves the model.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Target:
     summary: Literal["auto", "concise", "detailed", "off"] = "auto"
     efforts: tuple[str, ...] | None = None
     takes_reasoning: bool = True
+    rejected: tuple[str, ...] = ()
     host: str = ""
 
     @property

@@ -111,6 +111,12 @@ def write_owner(request: Request, server: ChatServer, drops: Drops) -> dict[str,
     return owner
 
 
+def rejected_members(target: Target) -> tuple[str, ...]:
+    """What a request that passes through must not have, because the server is known to reject it."""
+    owner = (("user",) if target.chat.no_user else ()) + (("metadata",) if target.chat.no_metadata else ())
+    return target.rejected + owner
+
+
 def read_format(value: Json, path: str, drops: Drops, inner: str = "") -> OutputFormat | None:
     """``inner`` is the member with the name and the schema. Raises InvalidRequest, UnsupportedFeature."""
     if value is None:

@@ -16,7 +16,7 @@ from nexus.protocols.operation import Action
 from nexus.provider import USER_AGENT, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue, Offered, entries, pages, parameter
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
-from nexus.providers.anthropic.refused import LEARNED, quirk_of, with_quirks
+from nexus.providers.anthropic.refused import quirk_of, with_quirks, words_about
 from nexus.settings.auth_scheme import VendorLoginSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
@@ -65,6 +65,7 @@ class AnthropicProvider(Provider):
         super().__init__(name, settings, shared)
         if not self.base_url.endswith("/v1"):
             self.base_url += "/v1"
+        self._is_anthropic = host_of(self.base_url) == LOGIN_HOST
         self._learned = self.learned_quirks(settings.api_key_command)
 
     def own_key(self, client: Mapping[str, str], dialect: str) -> SecretStr | None:
@@ -84,14 +85,14 @@ class AnthropicProvider(Provider):
         return _pages(UpstreamRequest(url, headers, b"", "GET"))
 
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
-        host = "Anthropic's API" if host_of(self.base_url) == LOGIN_HOST else f"the server of provider {self.name}"
+        host = "Anthropic's API" if self._is_anthropic else f"the server of provider {self.name}"
         target = Target(model, host=host, claude=profile(model))
         return configured(with_quirks(target, self._learned.quirks(model)), settings)
 
     def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
-        if (quirk := quirk_of(refused, request.body)) is None:
+        if (quirk := quirk_of(refused, request.body, is_anthropic=self._is_anthropic)) is None:
             return super().do_without(refused, request)
-        learn = partial(self._learned.record, request.model, quirk, LEARNED[quirk])
+        learn = partial(self._learned.record, request.model, quirk, words_about(quirk))
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=True)
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:

@@ -21,10 +21,11 @@ from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 from nexus.protocols.codec import Target
 from nexus.protocols.messages.hosted import has_systems
+from nexus.provider.rejected import Rejectable, rejected_by
 from nexus.wire import decode, mapping
 
 _STATUSES = (400, 422, 500)
-_ROLES = "no_system_role"
+_ROLES, _DEFERRED = "no_system_role", "refuses_deferred"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ _ROWS: Mapping[str, _Row] = {
         "patterns and lengths in tools' schemas are refused; they become text",
         plain_tools=True,
     ),
-    "refuses_deferred": _row(
+    _DEFERRED: _row(
         r"\bdeferred custom tools are only supported\b",
         "deferred tools are refused; those that a conversation has found are sent",
         refuses_deferred=True,
@@ -77,21 +78,41 @@ _ROWS: Mapping[str, _Row] = {
         refuses_system=True,
     ),
 }
-LEARNED = {quirk: row.says for quirk, row in _ROWS.items()}
-"""What a model's server rejected, each with the log message about its requests from now on."""
+_UNKNOWN_DEFERRED = pattern(r"\btools\W{1,3}\d.{0,20}\bdefer_loading\b.{0,20}not permitted")
+_MEMBERS = Rejectable(
+    (
+        *("context_management", "metadata", "service_tier", "speed", "thinking.display"),
+        *("tools.*.eager_input_streaming", "tools.*.input_examples"),
+        *(
+            f"{at}.*.cache_control.{name}"
+            for at in ("system", "tools", "messages.*.content")
+            for name in ("scope", "ttl")
+        ),
+    )
+)
+"""What Claude Code sends to every server and the answer does not depend on: 9router #1468, copilot-api #305, dotcraft
+#282, claude-code #51700 and #31033. Anthropic's own API has the same words, for requests without the beta."""
 
 
-def quirk_of(refused: VendorFailure, body: bytes) -> str | None:
+def quirk_of(refused: VendorFailure, body: bytes, *, is_anthropic: bool) -> str | None:
     """The quirk that the error reveals, or None."""
     if refused.status not in _STATUSES:
         return None
     quirk = next((quirk for quirk, row in _ROWS.items() if row.words.search(refused.message)), None)
+    if quirk is None and not is_anthropic:
+        return _DEFERRED if _UNKNOWN_DEFERRED.search(refused.message) else _MEMBERS.quirk_of(refused, body)
     return None if quirk == _ROLES and not has_systems(mapping(decode(body))) else quirk
+
+
+def words_about(quirk: str) -> str:
+    """The log message about a model's requests from now on."""
+    return _ROWS[quirk].says if quirk in _ROWS else "members are refused; they are left out"
 
 
 def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
     """The target as the server is known to accept requests for it, in addition to what the target says already."""
     if not quirks:
         return target
-    facts = {name: value for quirk in quirks for name, value in _ROWS[quirk].facts.items()}
-    return replace(target, claude=replace(target.claude, **facts))
+    facts = {name: value for quirk in quirks if quirk in _ROWS for name, value in _ROWS[quirk].facts.items()}
+    rejected = dict.fromkeys((*target.rejected, *(path for quirk in quirks for path in rejected_by(quirk))))
+    return replace(target, claude=replace(target.claude, **facts), rejected=tuple(rejected))

@@ -30,9 +30,9 @@ from nexus.providers.openai import catalogue as models
 from nexus.providers.openai.endpoints import endpoints_of
 from nexus.providers.openai.login import FORWARDED, LOGIN_URL, ChatGptLogin, login_in
 from nexus.providers.openai.refused import (
-    IN_PASSTHROUGH,
     ONLY,
     SUMMARY,
+    adapts_passthrough,
     holds_always,
     only_dialect,
     other_dialect,
@@ -178,7 +178,7 @@ class OpenAIProvider(Provider):
             return super().do_without(refused, request)
         keep = partial(self._learned.record, request.model, quirk)
         learn = keep if holds_always(quirk, refused) else nothing
-        return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=quirk in IN_PASSTHROUGH)
+        return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=adapts_passthrough(quirk))
 
     def _facts(self, model: str) -> gpt.GPT | None:
         """What is known about a model; None if it is not known to be OpenAI's."""

@@ -30,6 +30,7 @@ from nexus.late import pattern
 from nexus.models import gpt
 from nexus.models.efforts import LEVELS
 from nexus.protocols.codec import Target
+from nexus.provider.rejected import NOT_ENABLED, UNKNOWN, Rejectable, rejected_by
 from nexus.wire import decode, mapping
 
 SUMMARY = "reasoning.summary"
@@ -39,13 +40,13 @@ EFFORT, HISTORY, NEW_LIMIT = "no_reasoning_effort", "no_reasoning_history", "max
 ARGUMENTS, STRICT = "json_arguments", "no_strict"
 RULES, REQUIRED, WHOLE = "plain_tools", "listed_required", "no_whole_thinking"
 
-IN_PASSTHROUGH = frozenset({HISTORY, ARGUMENTS, NEW_LIMIT, STRICT, RULES, REQUIRED, WHOLE})
-"""The quirks to which passthrough requests are adapted too."""
+_IN_PASSTHROUGH = frozenset(
+    {HISTORY, ARGUMENTS, NEW_LIMIT, STRICT, RULES, REQUIRED, WHOLE, "no_stream_usage", "no_user", "no_metadata"}
+)
 
 _IN_BOTH = (EFFORT, "no_effort_none", ARGUMENTS, "thinking_type", "enable_thinking", "no_user", "no_metadata", RULES)
 """The quirks that also apply to Responses."""
 
-_UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
 _OPTIONAL = ("user", "seed", "metadata")
 """Members of the body that Mistral and others do not know."""
 
@@ -62,6 +63,18 @@ _EXCLUSIVE = "thinking beside tools"
 
 _LISTED = "levels of thinking: "
 """Begins a quirk that is not a fact of ChatServer: the levels that a model has, as the server listed them."""
+
+_MEMBERS = Rejectable(
+    (
+        *("access_programs", "client_metadata", "safety_identifier", "stream_options"),
+        *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"),
+        *(f"input.*.{name}" for name in ("internal_chat_message_metadata_passthrough", "metadata", "status")),
+    )
+)
+"""Codex' ``access_programs`` (opencodex #4853, codex #46398), ``client_metadata`` (Semoss #2532) and what it adds to
+items (codex #30161 and #29469); ``prompt_cache_key``, which OpenCode and Kimi Code send to every server (zed #36215,
+kimi-code #3660, opencode #45113), ``prompt_cache_options`` (rust-genai #274), ``safety_identifier`` (codex-lb #130) and
+``status`` of items (codex-proxy-rs #194)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,22 +131,22 @@ _ROWS = (
         b'"arguments"',
     ),
     *(
-        _row(HISTORY, rf"{name}\W{{0,3}}((is|was) |: )?{_UNKNOWN}|{_UNKNOWN}\W.{{0,60}}{name}", f'"{name}"'.encode())
+        _row(HISTORY, rf"{name}\W{{0,3}}((is|was) |: )?{UNKNOWN}|{UNKNOWN}\W.{{0,60}}{name}", f'"{name}"'.encode())
         for name in ("reasoning_content", "reasoning_details", "thinking_blocks", "extra_content", "thoughtSignature")
     ),
     _row(HISTORY, r"mismatch type \S*reasoningdetail", b'"reasoning_details"'),
-    _row(HISTORY, rf"messages?\b.{{0,80}}\breasoning\W{{0,3}}((is|was) |: )?{_UNKNOWN}", b'"reasoning":"'),
-    _row(HISTORY, rf"{_UNKNOWN}\W.{{0,60}}messages?\b.{{0,60}}\breasoning\b", b'"reasoning":"'),
+    _row(HISTORY, rf"messages?\b.{{0,80}}\breasoning\W{{0,3}}((is|was) |: )?{UNKNOWN}", b'"reasoning":"'),
+    _row(HISTORY, rf"{UNKNOWN}\W.{{0,60}}messages?\b.{{0,60}}\breasoning\b", b'"reasoning":"'),
     _row("no_stop", rf"{_XAI} \W?stop\b", b'"stop"'),
     _row("no_sampling", rf"{_XAI} \W?{_SAMPLING}\b"),
     _row("no_sampling", rf"invalid {_SAMPLING}: only \S+ is allowed"),
     _row("no_sampling", rf"\W{_SAMPLING}\W (is|does) not support"),
-    _row("no_stream_usage", rf"{_UNKNOWN}\W.{{0,60}}stream_options|stream_options\W.{{0,40}}{_UNKNOWN}", b"stream_opt"),
+    _row("no_stream_usage", rf"{UNKNOWN}\W.{{0,60}}stream_options|stream_options\W.{{0,40}}{UNKNOWN}", b"stream_opt"),
     *(
         _row(
             f"no_{name}",
-            rf"(^ ?|\bbody\W{{1,6}}|\bproperty \W?|\(\W){name}\W{{0,6}}((is|was) |msg\W{{1,4}})?{_UNKNOWN}|"
-            rf"{_UNKNOWN}.{{0,40}}: \W?{name}\b",
+            rf"(^ ?|\bbody\W{{1,6}}|\bproperty \W?|\(\W){name}\W{{0,6}}((is|was) |msg\W{{1,4}})?{UNKNOWN}|"
+            rf"{UNKNOWN}.{{0,40}}: \W?{name}\b",
             f'"{name}":'.encode(),
         )
         for name in _OPTIONAL
@@ -194,7 +207,14 @@ def quirk_of(refused: VendorFailure, dialect: str, body: bytes) -> str | None:
         return None
     found = (row.quirk for row in _ROWS if row.sent in body and row.words.search(words))
     quirk = next((quirk for quirk in found if dialect == "chat" or quirk in _IN_BOTH), None)
+    if quirk is None:
+        return _MEMBERS.quirk_of(refused, body)
     return (_listed(refused.message, body) or quirk) if quirk == EFFORT else quirk
+
+
+def adapts_passthrough(quirk: str) -> bool:
+    """Whether requests that pass through are adapted to the quirk, too."""
+    return quirk in _IN_PASSTHROUGH or bool(rejected_by(quirk))
 
 
 def _listed(message: str, body: bytes) -> str | None:
@@ -207,8 +227,8 @@ def _listed(message: str, body: bytes) -> str | None:
 
 
 def holds_always(quirk: str, refused: VendorFailure) -> bool:
-    """False if an effort was rejected as a value, so that other values may work."""
-    return quirk != EFFORT or _VALUE.search(refused.message) is None
+    """False if an effort was rejected as a value, so that other values may work; or a member for one organization."""
+    return NOT_ENABLED not in refused.message and (quirk != EFFORT or _VALUE.search(refused.message) is None)
 
 
 def without_summary(target: Target) -> Target:
@@ -223,6 +243,8 @@ def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
         if quirk.startswith(_LISTED):
             listed = quirk.removeprefix(_LISTED).split(", ")
             efforts = tuple(level for level in (LEVELS if efforts is None else efforts) if level in listed)
+        elif members := rejected_by(quirk):
+            target = replace(target, rejected=tuple(dict.fromkeys((*target.rejected, *members))))
         elif quirk == _EXCLUSIVE:
             target = replace(target, gpt=replace(gpt.known(target.model) or gpt.LATER, chat="with_none"))
         elif not quirk.startswith(ONLY):

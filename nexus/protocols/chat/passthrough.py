@@ -3,7 +3,8 @@
 The only addition is the request for usage on streams, and the only removals are the chunk that answers it, if the
 client did not ask, and another vendor's reasoning: what is in fields of ours, and all of it for a server that
 rejects such history, and ``strict`` of tools for a server that rejects it. The output limit is renamed for a server
-that rejects its old name, and broken arguments in the history are wrapped in an object for a server that rejects them.
+that rejects its old name, broken arguments in the history are wrapped in an object for a server that rejects them, and
+members that a server rejects and the answer does not depend on are removed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import replace_member, set_member
 from nexus.protocols.json_schema.rules import encoded_without_rules
 from nexus.protocols.json_schema.walk import with_required
+from nexus.protocols.openai_request import rejected_members
+from nexus.protocols.rejected import without
 from nexus.protocols.rewrite import ANY, Edited, Judge, Rules, cut, fit_strings, remove, removing
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_foreign
 from nexus.protocols.sse import Frame, with_data
@@ -58,8 +61,10 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
     if target.chat.no_strict:
         edited = edited.without(_WITHOUT_STRICT, "tools.strict")
     if target.chat.no_reasoning_history and has_history:
-        return edited.without({"messages": {ANY: _WITHOUT_HISTORY}}, "messages.reasoning")
-    return edited
+        edited = edited.without({"messages": {ANY: _WITHOUT_HISTORY}}, "messages.reasoning")
+    if target.chat.no_stream_usage:
+        edited = edited.without({"stream_options": remove}, "stream_options")
+    return without(edited, rejected_members(target))
 
 
 def _in_tools(edit: Judge) -> Rules:

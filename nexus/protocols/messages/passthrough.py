@@ -30,6 +30,7 @@ from nexus.protocols.messages.signatures import THINKING
 from nexus.protocols.messages.stops import explanation
 from nexus.protocols.messages.turns import call_ids, container_id
 from nexus.protocols.messages.usage import merge_usage, read_usage
+from nexus.protocols.rejected import without
 from nexus.protocols.rewrite import ANY, REMOVE, Edited, fit_strings
 from nexus.protocols.signatures import MAY_BE_TAGGED, is_tagged, without_blocks, without_foreign
 from nexus.protocols.sse import Frame, with_data
@@ -59,6 +60,7 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
         edited = edited.without({"tools": {ANY: {"input_schema": encoded_without_rules}}}, "tools.input_schema")
     if target.claude.refuses_deferred:
         edited = edited.then(loaded)
+    edited = without(edited, target.rejected)
     if target.claude.refuses_adaptive or target.claude.needs_thinking:
         edited = edited.then(with_budget)
     if target.claude.needs_thinking:

@@ -22,6 +22,7 @@ from nexus.protocols.messages.thinking import ThinkingPlan, plan_thinking
 from nexus.protocols.messages.tools import write_tooling
 from nexus.protocols.messages.turns import write_turns
 from nexus.protocols.messages.write_parts import Block, write_text
+from nexus.protocols.rejected import leave_out
 from nexus.protocols.renaming import rename
 from nexus.wire import Json, only
 
@@ -70,6 +71,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         drops.add(*(("thinking",) if request.thinking is not None else ()))
     body = only(members) | _write_sampling(request, plan, target.claude, drops)
     _limit_breakpoints(body, drops)
+    leave_out(body, target.rejected, drops)
     renaming = renaming.with_keys(tooling.answer_tool, tooling.answer_keys)
     return VendorRequest(
         body,

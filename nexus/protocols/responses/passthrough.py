@@ -2,8 +2,9 @@
 
 Only ``model`` is changed, in the request and in the response object (``response`` in some events), and only if there is
 a name to replace it. Another vendor's reasoning is removed, because OpenAI cannot decrypt it and rejects the plain text
-of other servers (cockpit-tools #2012); items lose ids that OpenAI rejects; a summary by Nexus becomes its text; and for
-a server that rejects broken arguments in the history, they are wrapped in an object.
+of other servers (cockpit-tools #2012); items lose ids that OpenAI rejects; a summary by Nexus becomes its text; for a
+server that rejects broken arguments in the history, they are wrapped in an object; and members that a server rejects
+and the answer does not depend on are removed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from nexus.protocols.dialect import Passing
 from nexus.protocols.edit import replace_member, replace_string
 from nexus.protocols.error_words import kind_of_event
 from nexus.protocols.json_schema.rules import encoded_without_rules
+from nexus.protocols.openai_request import rejected_members
+from nexus.protocols.rejected import without
 from nexus.protocols.responses.compact import MAY_HOLD_SUMMARY, read_compaction
 from nexus.protocols.responses.earlier_answers import given_ids
 from nexus.protocols.responses.read_error import is_answer, read_stream_error
@@ -56,7 +59,7 @@ def edit_request(raw: bytes, document: Mapping[str, Json], target: Target) -> Ed
             edited = edited.without(_reasoning(lambda _: True), REASONING)
     if target.chat.plain_tools:
         edited = edited.without({"tools": {ANY: {"parameters": encoded_without_rules}}}, "tools.parameters")
-    return edited
+    return without(edited, rejected_members(target))
 
 
 def _readable_item(value: bytes) -> bytes | None:

@@ -16,6 +16,7 @@ from nexus.protocols.cutter import cut_for
 from nexus.protocols.dispositions import fields_for, left_out, tier_for
 from nexus.protocols.openai_request import TIERS, is_off, offered_efforts, write_effort, write_owner, write_schema
 from nexus.protocols.openai_schemas import fit_schemas
+from nexus.protocols.rejected import leave_out
 from nexus.protocols.responses.fields import WRITES
 from nexus.protocols.responses.tool_choice import write_tool_choice
 from nexus.protocols.responses.tools import write_tools
@@ -55,6 +56,7 @@ def write_request(request: Request, target: Target) -> VendorRequest:
         "prompt_cache_key": request.prompt_cache_key,
     }
     body |= only(optional)
+    leave_out(body, target.rejected, drops)
     if any(tool.cache for tool in request.tools):
         drops.add("cache")
     cut = cut_for(request, request.stop, drops, LEAST_OUTPUT)

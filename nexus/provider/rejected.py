@@ -1,0 +1,44 @@
+"""Recognizes members of a request on which the answer does not depend, in the error of a server that rejects them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from nexus.errors.failure import VendorFailure
+from nexus.late import pattern
+
+UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
+"""How servers call what they do not know."""
+
+NOT_ENABLED = "not enabled"
+"""How OpenAI calls what an organization lacks."""
+
+_QUIRK = "rejected members: "
+
+
+class Rejectable:
+    """Members that servers may reject, by their paths from the top; ``*`` stands for every element of an array."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._members = tuple((path, f'"{path.rpartition(".")[2]}"'.encode(), _words(path)) for path in paths)
+
+    def quirk_of(self, refused: VendorFailure, body: bytes) -> str | None:
+        """Names the members that the error rejects and the body has; None if there are none."""
+        said = f"{refused.vendor_param} {refused.message}"
+        named = [path for path, sent, words in self._members if sent in body and words.search(said)]
+        return _QUIRK + ", ".join(named) if named else None
+
+
+def rejected_by(quirk: str) -> tuple[str, ...]:
+    """The paths that a quirk of a ``Rejectable`` names; none for other quirks."""
+    return tuple(quirk.removeprefix(_QUIRK).split(", ")) if quirk.startswith(_QUIRK) else ()
+
+
+def _words(path: str) -> re.Pattern[str]:
+    # In Anthropic's words a path has the type of an element after its number, and that of a cache hint.
+    name = path.replace(".", r"\W{1,3}").replace(r"*\W{1,3}", r"\d{1,9}\W{1,3}(\w{1,40}\.)?")
+    name = name.replace("cache_control", r"cache_control(\.\w{1,40})?")
+    return pattern(
+        rf"\b{name}\b.{{0,80}}({UNKNOWN}|{NOT_ENABLED})|{UNKNOWN}.{{0,80}}\b{name}\b", re.IGNORECASE | re.DOTALL
+    )

@@ -1,0 +1,137 @@
+"""Members of a request that a server rejects by name and the answer does not depend on: agents send them to every
+server, so Nexus leaves them out and sends the request again.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Serve
+from tests.server.test_learned_quirks import CONFIG, PREFERRED
+from tests.serving import BODIES, KEY, PATHS
+from tools.fake_upstream import Behaviour, FakeUpstream
+
+KEPT = {"prompt_cache_key": "talk-1", "user": "alice", "metadata": {"team": "a"}}
+OWN = {"access_programs": {"cyber": "standard"}, "client_metadata": {"x-codex-installation-id": "1"}}
+
+
+def item(**members: Any) -> dict[str, Any]:
+    return {"input": [{"role": "user", "content": "Hi", **members}]}
+
+
+REJECTED = [
+    # The client, whether the server has Responses, what the client sends, the server's words ("": the fake's own, as
+    # OpenAI's), and what it then lacks.
+    ("chat", "", KEPT, "property 'prompt_cache_key' is unsupported", "prompt_cache_key"),
+    ("chat", "", KEPT, "Validation: Unsupported parameter(s): `prompt_cache_key`", "prompt_cache_key"),
+    ("chat", "", KEPT, "Unrecognized request argument supplied: prompt_cache_key", "prompt_cache_key"),
+    ("chat", "", KEPT, "body.user: Extra inputs are not permitted", "user"),
+    ("chat", "", KEPT, "Unknown parameter: 'metadata'.", "metadata"),
+    ("chat", "", {"stream_options": {"include_usage": True}}, "stream_options is not supported", "stream_options"),
+    ("chat", PREFERRED, KEPT, "Unsupported parameter: prompt_cache_key", "prompt_cache_key"),
+    ("responses", PREFERRED, OWN, "[invalid_request_error] unknown parameter `access_programs`", "access_programs"),
+    ("responses", PREFERRED, OWN, "Unknown parameter: 'client_metadata'.", "client_metadata"),
+    ("responses", PREFERRED, KEPT, '{"detail":"Unsupported parameter: metadata"}', "metadata"),
+    ("responses", PREFERRED, item(metadata={"a": "b"}), "", "input.metadata"),
+    ("responses", PREFERRED, item(status="completed"), "", "input.status"),
+]
+"""Groq's (zed #36215), NVIDIA's and Azure's (kimi-code #3660), Mistral's, OpenAI's, Console Go's (opencodex #4853)."""
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize(("client", "more", "given", "words", "lost"), REJECTED)
+def test_a_rejected_member_on_which_the_answer_does_not_depend_is_left_out_from_then_on(
+    serve: Serve,
+    openai_upstream: FakeUpstream,
+    client: str,
+    more: str,
+    given: dict[str, Any],
+    words: str,
+    lost: str,
+    stream: bool,
+) -> None:
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more=more))
+    body = {**BODIES[client], "model": "house/qwen", "stream": stream, **given}
+    if words:
+        openai_upstream.next(Behaviour(status=400, message=words))
+    answers = [nexus.post(PATHS[client], body) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert all(lost in answer.headers["x-nexus-dropped"].split(", ") for answer in answers)
+    with_it, *without = [request.json for request in openai_upstream.requests]
+    *inside, name = lost.split(".")
+    for sent, there in ((with_it, True), *((one, False) for one in without)):
+        holder = sent["input"][0] if inside else sent
+        assert (name in holder) == there
+        assert set(given) - {lost} <= sent.keys()
+
+
+def test_a_member_that_an_organization_lacks_is_sent_again_the_next_time(
+    serve: Serve, openai_upstream: FakeUpstream
+) -> None:
+    """Another key may belong to another organization (codex #46398)."""
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more=PREFERRED))
+    body = {**BODIES["responses"], "model": "house/qwen", **OWN}
+    words = "The access_programs parameter is not enabled for this organization."
+    openai_upstream.next(Behaviour(status=400, message=words, error_param="access_programs.cyber"))
+    assert [nexus.post(PATHS["responses"], body).status for _ in range(2)] == [200, 200]
+    assert ["access_programs" in request.json for request in openai_upstream.requests] == [True, False, True]
+
+
+def test_usage_that_only_nexus_requests_is_no_longer_requested_where_it_is_rejected(
+    serve: Serve, openai_upstream: FakeUpstream
+) -> None:
+    nexus = serve(CONFIG.format(key=KEY, url=openai_upstream.base_url, more=""))
+    openai_upstream.next(Behaviour(status=422, message="body.stream_options: Extra inputs are not permitted"))
+    body = {**BODIES["chat"], "model": "house/qwen", "stream": True}
+    answers = [nexus.post(PATHS["chat"], body) for _ in range(2)]
+    assert [(answer.status, "x-nexus-dropped" in answer.headers) for answer in answers] == [(200, False)] * 2
+    assert ["stream_options" in request.json for request in openai_upstream.requests] == [True, False, False]
+
+
+CLAUDES = """
+[llm.providers.house]
+type = "anthropic"
+api_key = "{key}"
+base_url = "{url}"
+models = ["qwen"]
+"""
+TOOL = {"name": "look", "input_schema": {"type": "object"}, "eager_input_streaming": True}
+FOUND = {"name": "find", "input_schema": {"type": "object"}, "defer_loading": True}
+SYSTEM = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+EXTRA = "{}: Extra inputs are not permitted"
+OF_CLAUDE_CODE: list[tuple[dict[str, Any], str, str]] = [
+    # What Claude Code sends, how the server names it ("": the fake rejects it), and what the request lacks then.
+    ({"context_management": {"edits": []}}, "", "context_management"),
+    ({"metadata": {"user_id": "u"}}, "metadata", "metadata"),
+    ({"tools": [TOOL]}, "tools.0.custom.eager_input_streaming", "tools.eager_input_streaming"),
+    ({"system": SYSTEM}, "system.0.cache_control.ephemeral.ttl", "system.cache_control.ttl"),
+    ({"tools": [TOOL, FOUND]}, "tools.1.custom.defer_loading", "tools.defer_loading"),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize(("given", "named", "lost"), OF_CLAUDE_CODE, ids=[lost for *_, lost in OF_CLAUDE_CODE])
+def test_what_claude_code_sends_is_left_out_where_it_is_rejected(
+    serve: Serve, anthropic_upstream: FakeUpstream, given: dict[str, Any], named: str, lost: str, stream: bool
+) -> None:
+    nexus = serve(CLAUDES.format(key=KEY, url=anthropic_upstream.base_url))
+    body = {**BODIES["messages"], "model": "house/qwen", "stream": stream, **given}
+    if named:
+        anthropic_upstream.next(Behaviour(status=400, message=EXTRA.format(named)))
+    answers = [nexus.post(PATHS["messages"], body) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert all(lost in answer.headers["x-nexus-dropped"].split(", ") for answer in answers)
+    with_it, *without = [request.body.decode() for request in anthropic_upstream.requests]
+    name = lost.rpartition(".")[2]
+    assert name in with_it and not any(name in body for body in without)
+
+
+def test_a_member_that_a_translation_writes_is_left_out_where_it_is_rejected(
+    serve: Serve, anthropic_upstream: FakeUpstream
+) -> None:
+    nexus = serve(CLAUDES.format(key=KEY, url=anthropic_upstream.base_url))
+    body = {**BODIES["chat"], "model": "house/qwen", "user": "alice"}
+    anthropic_upstream.next(Behaviour(status=400, message=EXTRA.format("metadata")))
+    answers = [nexus.post(PATHS["chat"], body) for _ in range(2)]
+    assert [(answer.status, answer.headers["x-nexus-dropped"]) for answer in answers] == [(200, "metadata")] * 2
+    assert ["metadata" in request.json for request in anthropic_upstream.requests] == [True, False, False]
