@@ -36,9 +36,9 @@ def rejected_by(quirk: str) -> tuple[str, ...]:
 
 
 def _words(path: str) -> re.Pattern[str]:
-    # In Anthropic's words a path has the type of an element after its number, and that of a cache hint.
-    name = path.replace(".", r"\W{1,3}").replace(r"*\W{1,3}", r"\d{1,9}\W{1,3}(\w{1,40}\.)?")
-    name = name.replace("cache_control", r"cache_control(\.\w{1,40})?")
+    # Servers write a path with dots, brackets or as a list; many put the type of an element after its number.
+    name = path.replace(".", r"\W{1,6}").replace(r"*\W{1,6}", r"\d{1,9}\W{1,6}(\w{1,40}\W{1,6})?")
+    name = name.replace("cache_control", r"cache_control(\W{1,6}\w{1,40})?")
     return pattern(
         rf"\b{name}\b.{{0,80}}({UNKNOWN}|{NOT_ENABLED})|{UNKNOWN}.{{0,80}}\b{name}\b", re.IGNORECASE | re.DOTALL
     )

@@ -173,7 +173,7 @@ class OpenAIProvider(Provider):
                 return Without(ONLY + other, learn=record, passed=True, dialect=other)
             if takes_functions_only(refused, request.dialect):
                 return Without("tools other than functions", passed=True, dialect="chat")
-        quirk = quirk_of(refused, request.dialect, request.body)
+        quirk = quirk_of(refused, request.dialect, request.body, is_openai=self._is_openai)
         if quirk is None:
             return super().do_without(refused, request)
         keep = partial(self._learned.record, request.model, quirk)

@@ -69,12 +69,16 @@ _MEMBERS = Rejectable(
         *("access_programs", "client_metadata", "safety_identifier", "stream_options"),
         *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"),
         *(f"input.*.{name}" for name in ("internal_chat_message_metadata_passthrough", "metadata", "status")),
+        *(f"messages.*.{name}" for name in ("annotations", "metadata", "provider_specific_fields", "refusal")),
     )
 )
+_STATE = Rejectable(("store", "include"))
 """Codex' ``access_programs`` (opencodex #4853, codex #46398), ``client_metadata`` (Semoss #2532) and what it adds to
 items (codex #30161 and #29469); ``prompt_cache_key``, which OpenCode and Kimi Code send to every server (zed #36215,
-kimi-code #3660, opencode #45113), ``prompt_cache_options`` (rust-genai #274), ``safety_identifier`` (codex-lb #130) and
-``status`` of items (codex-proxy-rs #194)."""
+kimi-code #3660, opencode #45113), ``prompt_cache_options`` (rust-genai #274), ``safety_identifier`` (codex-lb #130),
+``status`` of items (codex-proxy-rs #194); what answers have and clients send back (holmesgpt #1943, litellm #30882).
+``_STATE`` is what other servers than OpenAI's need not be told, because they neither store nor encrypt (opencode
+#32108)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +204,7 @@ def refuses_summary(refused: VendorFailure) -> bool:
     return refused.status == 400 and refused.vendor_param == SUMMARY
 
 
-def quirk_of(refused: VendorFailure, dialect: str, body: bytes) -> str | None:
+def quirk_of(refused: VendorFailure, dialect: str, body: bytes, *, is_openai: bool = False) -> str | None:
     """The quirk that the error reveals, or None."""
     words = f"{refused.vendor_param} {refused.message}"
     if refused.status not in _STATUSES:
@@ -208,7 +212,7 @@ def quirk_of(refused: VendorFailure, dialect: str, body: bytes) -> str | None:
     found = (row.quirk for row in _ROWS if row.sent in body and row.words.search(words))
     quirk = next((quirk for quirk in found if dialect == "chat" or quirk in _IN_BOTH), None)
     if quirk is None:
-        return _MEMBERS.quirk_of(refused, body)
+        return _MEMBERS.quirk_of(refused, body) or (None if is_openai else _STATE.quirk_of(refused, body))
     return (_listed(refused.message, body) or quirk) if quirk == EFFORT else quirk
 
 
