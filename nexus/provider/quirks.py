@@ -12,6 +12,9 @@ from nexus.dataclasses import dataclass, field
 _MOST_MODELS = 1000
 """Maximum number of models with learned quirks, because callers may name any model if ``unknown = "allow"``."""
 
+_MOST_QUIRKS = 64
+"""Maximum number for one model: some name what a server rejected of a caller's request."""
+
 _FOUND = "found a quirk of the server that is not configured; requests are adapted"
 
 
@@ -31,7 +34,7 @@ class LearnedQuirks:
     def record(self, model: str, quirk: str, words: str = _FOUND) -> None:
         """Records and logs a quirk; ``words`` is the log message, ``model`` "" the whole server."""
         known = self.quirks(model)
-        if quirk not in known and len(self._quirks) < _MOST_MODELS:
+        if quirk not in known and len(known) < _MOST_QUIRKS and len(self._quirks) < _MOST_MODELS:
             self._quirks[model] = known | {quirk}
             fields = {"provider": self.provider, "model": model or None, "quirk": quirk}
             self.log.warning(words, extra={"fields": fields})

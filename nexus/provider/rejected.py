@@ -27,7 +27,12 @@ class Rejectable:
         """Names the members that the error rejects and the body has; None if there are none."""
         said = f"{refused.vendor_param} {refused.message}"
         named = [path for path, sent, words in self._members if sent in body and words.search(said)]
-        return _QUIRK + ", ".join(named) if named else None
+        return quirk_about(*named) if named else None
+
+
+def quirk_about(*paths: str) -> str:
+    """The quirk of a server that rejects the members at ``paths``."""
+    return _QUIRK + ", ".join(paths)
 
 
 def rejected_by(quirk: str) -> tuple[str, ...]:

@@ -20,8 +20,8 @@ from nexus.dataclasses import dataclass, replace
 from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 from nexus.protocols.codec import Target
-from nexus.protocols.messages.hosted import has_systems
-from nexus.provider.rejected import Rejectable, rejected_by
+from nexus.protocols.messages.hosted import betas_in, has_systems
+from nexus.provider.rejected import UNKNOWN, Rejectable, quirk_about, rejected_by
 from nexus.wire import decode, mapping
 
 _STATUSES = (400, 422, 500)
@@ -79,9 +79,13 @@ _ROWS: Mapping[str, _Row] = {
     ),
 }
 _UNKNOWN_DEFERRED = pattern(r"\btools\W{1,3}\d.{0,20}\bdefer_loading\b.{0,20}not permitted")
+_WRONG_USER = pattern(r"\buser_id\b.{0,40}\bdoes not match pattern")
+"""DeepSeek's words about the JSON in which Claude Code names its session (awesome-deepseek-agent #67)."""
+
+_NO_METADATA = quirk_about("metadata")
 _MEMBERS = Rejectable(
     (
-        *("context_management", "metadata", "service_tier", "speed", "thinking.display"),
+        *("context_management", "diagnostics", "metadata", "service_tier", "speed", "thinking.display"),
         *("tools.*.eager_input_streaming", "tools.*.input_examples"),
         *(
             f"{at}.*.cache_control.{name}"
@@ -100,8 +104,32 @@ def quirk_of(refused: VendorFailure, body: bytes, *, is_anthropic: bool) -> str 
         return None
     quirk = next((quirk for quirk, row in _ROWS.items() if row.words.search(refused.message)), None)
     if quirk is None and not is_anthropic:
-        return _DEFERRED if _UNKNOWN_DEFERRED.search(refused.message) else _MEMBERS.quirk_of(refused, body)
+        if _UNKNOWN_DEFERRED.search(refused.message):
+            return _DEFERRED
+        return _NO_METADATA if _WRONG_USER.search(refused.message) else _MEMBERS.quirk_of(refused, body)
     return None if quirk == _ROLES and not has_systems(mapping(decode(body))) else quirk
+
+
+BETAS = "anthropic-beta"
+_BETAS = "rejected betas: "
+"""Begins the quirk of a server that rejects betas of the client's."""
+
+_REJECTS = pattern(rf"{UNKNOWN}|\bsupport", re.IGNORECASE)
+
+
+def betas_quirk(refused: VendorFailure, header: str) -> str | None:
+    """The betas in the header that the error rejects; None if there are none. Sources: new-api #2975 and #4911,
+    claude-code #53855, of gateways in front of other hosts of Claude; OpenRouter's words: cc-switch #1888."""
+    if refused.status != 400 or not _REJECTS.search(refused.message):
+        return None
+    named = [beta for beta in betas_in(header, ()) if beta in refused.message]
+    return _BETAS + ", ".join(named) if named else None
+
+
+def accepted_betas(header: str, quirks: frozenset[str]) -> str:
+    """The header without the betas that the server is known to reject."""
+    rejected = {beta for quirk in quirks if quirk.startswith(_BETAS) for beta in quirk.removeprefix(_BETAS).split(", ")}
+    return ",".join(beta for beta in betas_in(header, ()) if beta not in rejected) if rejected else header
 
 
 def words_about(quirk: str) -> str:

@@ -116,25 +116,27 @@ TOOL = {"name": "look", "input_schema": {"type": "object"}, "eager_input_streami
 FOUND = {"name": "find", "input_schema": {"type": "object"}, "defer_loading": True}
 SYSTEM = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
 EXTRA = "{}: Extra inputs are not permitted"
+DEEPSEEKS = "Invalid 'user_id': string does not match pattern. Expected a string that matches '^[a-zA-Z0-9_-]+$'."
 OF_CLAUDE_CODE: list[tuple[dict[str, Any], str, str]] = [
-    # What Claude Code sends, how the server names it ("": the fake rejects it), and what the request lacks then.
+    # What Claude Code sends, the words of the server ("": the fake's own), and what the request lacks then.
     ({"context_management": {"edits": []}}, "", "context_management"),
-    ({"metadata": {"user_id": "u"}}, "metadata", "metadata"),
-    ({"tools": [TOOL]}, "tools.0.custom.eager_input_streaming", "tools.eager_input_streaming"),
-    ({"system": SYSTEM}, "system.0.cache_control.ephemeral.ttl", "system.cache_control.ttl"),
-    ({"tools": [TOOL, FOUND]}, "tools.1.custom.defer_loading", "tools.defer_loading"),
+    ({"metadata": {"user_id": "u"}}, EXTRA.format("metadata"), "metadata"),
+    ({"metadata": {"user_id": "{}"}}, DEEPSEEKS, "metadata"),
+    ({"tools": [TOOL]}, EXTRA.format("tools.0.custom.eager_input_streaming"), "tools.eager_input_streaming"),
+    ({"system": SYSTEM}, EXTRA.format("system.0.cache_control.ephemeral.ttl"), "system.cache_control.ttl"),
+    ({"tools": [TOOL, FOUND]}, EXTRA.format("tools.1.custom.defer_loading"), "tools.defer_loading"),
 ]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
-@pytest.mark.parametrize(("given", "named", "lost"), OF_CLAUDE_CODE, ids=[lost for *_, lost in OF_CLAUDE_CODE])
+@pytest.mark.parametrize(("given", "words", "lost"), OF_CLAUDE_CODE, ids=[lost for *_, lost in OF_CLAUDE_CODE])
 def test_what_claude_code_sends_is_left_out_where_it_is_rejected(
-    serve: Serve, anthropic_upstream: FakeUpstream, given: dict[str, Any], named: str, lost: str, stream: bool
+    serve: Serve, anthropic_upstream: FakeUpstream, given: dict[str, Any], words: str, lost: str, stream: bool
 ) -> None:
     nexus = serve(CLAUDES.format(key=KEY, url=anthropic_upstream.base_url))
     body = {**BODIES["messages"], "model": "house/qwen", "stream": stream, **given}
-    if named:
-        anthropic_upstream.next(Behaviour(status=400, message=EXTRA.format(named)))
+    if words:
+        anthropic_upstream.next(Behaviour(status=400, message=words))
     answers = [nexus.post(PATHS["messages"], body) for _ in range(2)]
     assert [answer.status for answer in answers] == [200, 200]
     assert all(lost in answer.headers["x-nexus-dropped"].split(", ") for answer in answers)
@@ -152,3 +154,30 @@ def test_a_member_that_a_translation_writes_is_left_out_where_it_is_rejected(
     answers = [nexus.post(PATHS["chat"], body) for _ in range(2)]
     assert [(answer.status, answer.headers["x-nexus-dropped"]) for answer in answers] == [(200, "metadata")] * 2
     assert ["metadata" in request.json for request in anthropic_upstream.requests] == [True, False, False]
+
+
+REFUSED_BETAS = [
+    ("Unexpected value(s) `advisor-tool-2026-03-01`, `new-1` for the `anthropic-beta` header.", "claude-code-1"),
+    (
+        "No endpoints available that support Anthropic's context management features (new-1).",
+        "claude-code-1,advisor-tool-2026-03-01",
+    ),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize(("words", "kept"), REFUSED_BETAS)
+def test_betas_that_a_server_names_are_left_out(
+    serve: Serve, anthropic_upstream: FakeUpstream, words: str, kept: str, stream: bool
+) -> None:
+    """Gateways in front of Claude elsewhere (new-api #2975), and OpenRouter (cc-switch #1888)."""
+    nexus = serve(CLAUDES.format(key=KEY, url=anthropic_upstream.base_url))
+    betas = "claude-code-1, advisor-tool-2026-03-01, new-1"
+    anthropic_upstream.next(Behaviour(status=400, message=words))
+    for body in (BODIES["messages"], BODIES["messages"]):
+        reply = nexus.post(
+            PATHS["messages"], {**body, "model": "house/qwen", "stream": stream}, {"anthropic-beta": betas}
+        )
+        assert reply.status == 200
+    sent = [request.header("anthropic-beta") for request in anthropic_upstream.requests]
+    assert sent == [betas, kept, kept]
