@@ -5,6 +5,7 @@ import gc
 import importlib
 import logging
 import os
+import signal
 import ssl
 import tempfile
 from collections.abc import Callable, Generator, Iterator
@@ -53,6 +54,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # Modules and tests are never garbage, and searching them for garbage takes a seventh of the collection time.
     gc.disable()
     lower_levels()
+    # Those that a background job or nohup ignores would be ignored by the servers that tests start.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     # Programs that tests start must not leave files in this machine's state folder.
     os.environ["XDG_STATE_HOME"] = STATE.name
     # Proxy and CA variables of this machine must not affect tests.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from nexus.dataclasses import replace
 from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
+from nexus.protocols.codec import Target
 
 UNKNOWN = r"(extra inputs|not permitted|(not|un)[ -]?support|unrecogni[sz]ed|unknown|unexpected)"
 """How servers call what they do not know."""
@@ -38,6 +40,12 @@ def quirk_about(*paths: str) -> str:
 def rejected_by(quirk: str) -> tuple[str, ...]:
     """The paths that a quirk of a ``Rejectable`` names; none for other quirks."""
     return tuple(quirk.removeprefix(_QUIRK).split(", ")) if quirk.startswith(_QUIRK) else ()
+
+
+def with_rejected(target: Target, quirks: frozenset[str]) -> Target:
+    """The target without what the quirks of a ``Rejectable`` name; others change nothing."""
+    named = [path for quirk in quirks for path in rejected_by(quirk)]
+    return replace(target, rejected=tuple(dict.fromkeys((*target.rejected, *named)))) if named else target
 
 
 def _words(path: str) -> re.Pattern[str]:

@@ -15,8 +15,9 @@ from nexus.protocols.codec import Target
 from nexus.protocols.operation import Action
 from nexus.provider import USER_AGENT, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue, Offered, entries, pages, parameter
+from nexus.provider.claude_members import with_accepted_betas, without_rejected
 from nexus.providers.anthropic.login import LOGIN_HOST, login_in
-from nexus.providers.anthropic.refused import BETAS, accepted_betas, betas_quirk, quirk_of, with_quirks, words_about
+from nexus.providers.anthropic.refused import LEARNED, quirk_of, with_quirks
 from nexus.settings.auth_scheme import VendorLoginSettings
 from nexus.settings.model import ModelSettings
 from nexus.settings.provider import ProviderSettings
@@ -90,21 +91,16 @@ class AnthropicProvider(Provider):
         return configured(with_quirks(target, self._learned.quirks(model)), settings)
 
     def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
-        quirk = quirk_of(refused, request.body, is_anthropic=self._is_anthropic)
-        betas = None if self._is_anthropic else betas_quirk(refused, request.headers.get(BETAS, ""))
-        if quirk is None and betas is not None:
-            # Learned at once, because headers are no part of what is changed.
-            self._learned.record(request.model, betas, "betas are refused; they are left out")
-            return Without(betas, passed=True)
-        if quirk is None:
-            return super().do_without(refused, request)
-        learn = partial(self._learned.record, request.model, quirk, words_about(quirk))
-        return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=True)
+        if (quirk := quirk_of(refused, request.body)) is not None:
+            learn = partial(self._learned.record, request.model, quirk, LEARNED[quirk])
+            return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn, passed=True)
+        # Anthropic's own words to its clients are the same, for requests that lack a beta.
+        without = None if self._is_anthropic else without_rejected(refused, request, self._learned)
+        return without or super().do_without(refused, request)
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:
+        request = with_accepted_betas(request, self._learned)
         headers = {"anthropic-version": VERSION} | forwarding.forwarded(request.headers, _FORWARDED)
-        if betas := accepted_betas(headers.pop(BETAS, ""), self._learned.quirks(request.model)):
-            headers[BETAS] = betas
         headers |= request.content_type | USER_AGENT
         headers |= self.credentials(request)
         path = _PATHS.get(request.action, request.path)

@@ -20,12 +20,12 @@ from nexus.dataclasses import dataclass, replace
 from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 from nexus.protocols.codec import Target
-from nexus.protocols.messages.hosted import betas_in, has_systems
-from nexus.provider.rejected import UNKNOWN, Rejectable, quirk_about, rejected_by
+from nexus.protocols.messages.hosted import has_systems
+from nexus.provider.rejected import with_rejected
 from nexus.wire import decode, mapping
 
 _STATUSES = (400, 422, 500)
-_ROLES, _DEFERRED = "no_system_role", "refuses_deferred"
+_ROLES = "no_system_role"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ _ROWS: Mapping[str, _Row] = {
         "patterns and lengths in tools' schemas are refused; they become text",
         plain_tools=True,
     ),
-    _DEFERRED: _row(
-        r"\bdeferred custom tools are only supported\b",
+    "refuses_deferred": _row(
+        r"\bdeferred custom tools are only supported\b|\btools\W{1,3}\d.{0,20}\bdefer_loading\b.{0,20}not permitted",
         "deferred tools are refused; those that a conversation has found are sent",
         refuses_deferred=True,
     ),
@@ -78,69 +78,21 @@ _ROWS: Mapping[str, _Row] = {
         refuses_system=True,
     ),
 }
-_UNKNOWN_DEFERRED = pattern(r"\btools\W{1,3}\d.{0,20}\bdefer_loading\b.{0,20}not permitted")
-_WRONG_USER = pattern(r"\buser_id\b.{0,40}\bdoes not match pattern")
-"""DeepSeek's words about the JSON in which Claude Code names its session (awesome-deepseek-agent #67)."""
-
-_NO_METADATA = quirk_about("metadata")
-_MEMBERS = Rejectable(
-    (
-        *("context_management", "diagnostics", "metadata", "service_tier", "speed", "thinking.display"),
-        *("tools.*.eager_input_streaming", "tools.*.input_examples"),
-        *(
-            f"{at}.*.cache_control.{name}"
-            for at in ("system", "tools", "messages.*.content")
-            for name in ("scope", "ttl")
-        ),
-    )
-)
-"""What Claude Code sends to every server and the answer does not depend on: 9router #1468, copilot-api #305, dotcraft
-#282, claude-code #51700 and #31033. Anthropic's own API has the same words, for requests without the beta."""
+LEARNED = {quirk: row.says for quirk, row in _ROWS.items()}
+"""What a model's server rejected, each with the log message about its requests from now on."""
 
 
-def quirk_of(refused: VendorFailure, body: bytes, *, is_anthropic: bool) -> str | None:
+def quirk_of(refused: VendorFailure, body: bytes) -> str | None:
     """The quirk that the error reveals, or None."""
     if refused.status not in _STATUSES:
         return None
     quirk = next((quirk for quirk, row in _ROWS.items() if row.words.search(refused.message)), None)
-    if quirk is None and not is_anthropic:
-        if _UNKNOWN_DEFERRED.search(refused.message):
-            return _DEFERRED
-        return _NO_METADATA if _WRONG_USER.search(refused.message) else _MEMBERS.quirk_of(refused, body)
     return None if quirk == _ROLES and not has_systems(mapping(decode(body))) else quirk
-
-
-BETAS = "anthropic-beta"
-_BETAS = "rejected betas: "
-"""Begins the quirk of a server that rejects betas of the client's."""
-
-_REJECTS = pattern(rf"{UNKNOWN}|\bsupport", re.IGNORECASE)
-
-
-def betas_quirk(refused: VendorFailure, header: str) -> str | None:
-    """The betas in the header that the error rejects; None if there are none. Sources: new-api #2975 and #4911,
-    claude-code #53855, of gateways in front of other hosts of Claude; OpenRouter's words: cc-switch #1888."""
-    if refused.status != 400 or not _REJECTS.search(refused.message):
-        return None
-    named = [beta for beta in betas_in(header, ()) if beta in refused.message]
-    return _BETAS + ", ".join(named) if named else None
-
-
-def accepted_betas(header: str, quirks: frozenset[str]) -> str:
-    """The header without the betas that the server is known to reject."""
-    rejected = {beta for quirk in quirks if quirk.startswith(_BETAS) for beta in quirk.removeprefix(_BETAS).split(", ")}
-    return ",".join(beta for beta in betas_in(header, ()) if beta not in rejected) if rejected else header
-
-
-def words_about(quirk: str) -> str:
-    """The log message about a model's requests from now on."""
-    return _ROWS[quirk].says if quirk in _ROWS else "members are refused; they are left out"
 
 
 def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
     """The target as the server is known to accept requests for it, in addition to what the target says already."""
     if not quirks:
         return target
-    facts = {name: value for quirk in quirks if quirk in _ROWS for name, value in _ROWS[quirk].facts.items()}
-    rejected = dict.fromkeys((*target.rejected, *(path for quirk in quirks for path in rejected_by(quirk))))
-    return replace(target, claude=replace(target.claude, **facts), rejected=tuple(rejected))
+    facts = {name: value for quirk in quirks & LEARNED.keys() for name, value in _ROWS[quirk].facts.items()}
+    return replace(with_rejected(target, quirks), claude=replace(target.claude, **facts))

@@ -27,6 +27,7 @@ from nexus.protocols.messages.hosted import Extra
 from nexus.protocols.rewrite import Edited
 from nexus.provider import USER_AGENT, Listing, Provider, ProviderRequest, configured
 from nexus.provider.catalogue import Catalogue
+from nexus.provider.claude_members import with_accepted_betas, without_rejected
 from nexus.provider.request import Without
 from nexus.providers.bedrock.bodies import count_invoke_body, invoke_body
 from nexus.providers.bedrock.catalogue import LISTS, catalogue, control_url
@@ -142,11 +143,12 @@ class BedrockProvider(Provider):
     def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
         quirk = quirk_of(refused, request.dialect)
         if quirk is None:
-            return super().do_without(refused, request)
+            return without_rejected(refused, request, self._learned) or super().do_without(refused, request)
         learn = partial(self._learned.record, request.model, quirk)
         return Without(quirk, partial(with_quirks, quirks=frozenset({quirk})), learn)
 
     def prepare(self, request: ProviderRequest) -> UpstreamRequest:
+        request = with_accepted_betas(request, self._learned)
         action = _ACTIONS.get(request.action) or _PATHS[request.dialect, request.stream]
         body, dropped = _body(request, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))
         headers = {

@@ -18,6 +18,7 @@ from nexus.errors.failure import VendorFailure
 from nexus.late import pattern
 from nexus.models import gpt
 from nexus.protocols.codec import Target
+from nexus.provider.rejected import with_rejected
 
 _FIELD = r"doesn't support the ([\w.]*\.)?"
 _ROWS: Mapping[str, tuple[re.Pattern[str], Mapping[str, Any]]] = {
@@ -55,6 +56,7 @@ def quirk_of(refused: VendorFailure, dialect: str) -> str | None:
 def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
     if not quirks:
         return target
-    known = {name: value for quirk in quirks for name, value in _ROWS[quirk][1].items()}
+    known = {name: value for quirk in quirks & _ROWS.keys() for name, value in _ROWS[quirk][1].items()}
     claudes = {name: value for quirk in quirks for name, value in _CLAUDE.get(quirk, {}).items()}
+    target = with_rejected(target, quirks)
     return replace(target, converse=replace(target.converse, **known), claude=replace(target.claude, **claudes))

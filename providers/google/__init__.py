@@ -27,8 +27,10 @@ from nexus.protocols.embeddings import Format
 from nexus.protocols.error_words import decode_error
 from nexus.protocols.gemini import read_error
 from nexus.protocols.messages.hosted import Extra
-from nexus.provider import USER_AGENT, Account, Labels, Listing, Provider, ProviderRequest, configured
+from nexus.provider import USER_AGENT, Account, Labels, Listing, Provider, ProviderRequest, Without, configured
 from nexus.provider.catalogue import Catalogue
+from nexus.provider.claude_members import with_accepted_betas, without_rejected
+from nexus.provider.rejected import with_rejected
 from nexus.providers.google import catalogue as models
 from nexus.providers.google import claude, endpoints
 from nexus.providers.google.settings import GoogleSettings
@@ -51,6 +53,7 @@ class GoogleProvider(Provider):
 
     def __init__(self, name: str, settings: GoogleSettings, shared: Shared | None = None) -> None:
         super().__init__(name, settings, shared)
+        self._learned = self.learned_quirks(settings.project, settings.location)
         self._tokens: Renewed[Mapping[str, str]] | None = None
         self._parent = ""
         self.vendor = "gcp.gemini" if settings.project is None else "gcp.vertex_ai"
@@ -104,9 +107,13 @@ class GoogleProvider(Provider):
     def target(self, dialect: str, model: str, settings: ModelSettings) -> Target:
         host = "Vertex AI" if self._on_vertex else "the Gemini API"
         if dialect == "messages":
-            return configured(Target(model, host=host, claude=claude.profile(model)), settings)
+            target = Target(model, host=host, claude=claude.profile(model))
+            return configured(with_rejected(target, self._learned.quirks(model)), settings)
         facts = _gemini_on_vertex(model) if self._on_vertex else gemini.profile(model)
         return configured(Target(model, host=host, gemini=facts), settings)
+
+    def do_without(self, refused: VendorFailure, request: ProviderRequest) -> Without | None:
+        return without_rejected(refused, request, self._learned) or super().do_without(refused, request)
 
     def reserved(self) -> frozenset[str]:
         return super().reserved() | {LABELS}
@@ -136,6 +143,7 @@ class GoogleProvider(Provider):
         return "embedContent" if format is embeddings.EMBED_CONTENT else "predict"
 
     def _prepare_claude(self, request: ProviderRequest) -> UpstreamRequest:
+        request = with_accepted_betas(request, self._learned)
         fitted = claude.fit(request, Extra(frozenset(self.settings.betas), frozenset(self.settings.fields)))
         counts = request.action == "count_tokens"
         model = endpoints.claude_model("count-tokens" if counts else request.model)

@@ -30,7 +30,7 @@ from nexus.late import pattern
 from nexus.models import gpt
 from nexus.models.efforts import LEVELS
 from nexus.protocols.codec import Target
-from nexus.provider.rejected import NOT_ENABLED, UNKNOWN, Rejectable, rejected_by
+from nexus.provider.rejected import NOT_ENABLED, UNKNOWN, Rejectable, rejected_by, with_rejected
 from nexus.wire import decode, mapping
 
 SUMMARY = "reasoning.summary"
@@ -247,10 +247,10 @@ def with_quirks(target: Target, quirks: frozenset[str]) -> Target:
         if quirk.startswith(_LISTED):
             listed = quirk.removeprefix(_LISTED).split(", ")
             efforts = tuple(level for level in (LEVELS if efforts is None else efforts) if level in listed)
-        elif members := rejected_by(quirk):
-            target = replace(target, rejected=tuple(dict.fromkeys((*target.rejected, *members))))
         elif quirk == _EXCLUSIVE:
             target = replace(target, gpt=replace(gpt.known(target.model) or gpt.LATER, chat="with_none"))
-        elif not quirk.startswith(ONLY):
+        elif not quirk.startswith(ONLY) and not rejected_by(quirk):
             facts.append(quirk)
-    return replace(target, efforts=efforts, chat=replace(target.chat, **dict.fromkeys(facts, True)))
+    return replace(
+        with_rejected(target, quirks), efforts=efforts, chat=replace(target.chat, **dict.fromkeys(facts, True))
+    )

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Serve
 from tests.server.test_learned_quirks import CONFIG, PREFERRED
+from tests.server.vendors import LANES, Lane, Stand
 from tests.serving import BODIES, KEY, PATHS
 from tools.fake_upstream import Behaviour, FakeUpstream
 
@@ -181,3 +182,29 @@ def test_betas_that_a_server_names_are_left_out(
         assert reply.status == 200
     sent = [request.header("anthropic-beta") for request in anthropic_upstream.requests]
     assert sent == [betas, kept, kept]
+
+
+CLOUDS = [lane for lane in LANES if lane.name in ("vertex claude", "bedrock claude")]
+
+
+@pytest.mark.parametrize("lane", CLOUDS, ids=lambda lane: lane.name)
+def test_a_cloud_gets_no_member_that_it_rejects(lane: Lane, stand: Stand) -> None:
+    vendor = stand(lane)
+    vendor.upstream.next(Behaviour(status=400, message=EXTRA.format("metadata")))
+    given: dict[str, dict[str, Any]] = {"messages": {"metadata": {"user_id": "u"}}, "chat": {"user": "u"}}
+    bodies = {client: {**BODIES[client], "model": "v/m", **more} for client, more in given.items()}
+    answers = [vendor.nexus.post(PATHS[client], body) for client, body in bodies.items()]
+    assert [(answer.status, answer.headers["x-nexus-dropped"]) for answer in answers] == [(200, "metadata")] * 2
+    assert ["metadata" in request.json for request in vendor.upstream.requests] == [True, False, False]
+
+
+def test_vertex_gets_no_beta_that_it_rejects(stand: Stand) -> None:
+    vendor = stand(CLOUDS[0])
+    beta = "context-1m-2025-08-07"
+    vendor.upstream.next(
+        Behaviour(status=400, message=f"Unexpected value(s) `{beta}` for the `anthropic-beta` header.")
+    )
+    for _ in range(2):
+        body = {**BODIES["messages"], "model": "v/m"}
+        assert vendor.nexus.post(PATHS["messages"], body, {"anthropic-beta": beta}).status == 200
+    assert [request.header("anthropic-beta") for request in vendor.upstream.requests] == [beta, None, None]
