@@ -62,7 +62,7 @@ def write_answer(
     vectors: Sequence[Sequence[float]], tokens: int, asked: EmbeddingsRequest, document: Mapping[str, Json]
 ) -> dict[str, Json]:
     data: list[Json] = [
-        {"object": "embedding", "index": index, "embedding": _packed(vector) if asked.base64 else list(vector)}
+        {"object": "embedding", "index": index, "embedding": packed(vector) if asked.base64 else list(vector)}
         for index, vector in enumerate(vectors)
     ]
     usage: Json = {"prompt_tokens": tokens, "total_tokens": tokens}
@@ -102,7 +102,7 @@ def _is_base64(value: Json) -> bool:
     return bool(value == "base64")
 
 
-def _packed(vector: Sequence[float]) -> str:
+def packed(vector: Sequence[float]) -> str:
     """32-bit floats, little-endian, as OpenAI's SDKs read them."""
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 

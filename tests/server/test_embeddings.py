@@ -1,5 +1,8 @@
 """Embeddings from every vendor with its own format, requested through OpenAI's SDK."""
 
+import base64
+import json
+import struct
 from typing import Any
 
 import openai
@@ -224,3 +227,23 @@ def test_unsupported_google_requests_are_rejected(lane: Asked) -> None:
         reply = nexus.post(f"/llm/google/v1beta/models/v/m:{verb}", body)
         assert (reply.status, reply.json["error"]["status"]) == (400, "INVALID_ARGUMENT"), (name, reply.body)
         assert upstream.requests == [], name
+
+
+@pytest.mark.parametrize("count", [2, 3000], ids=["whole", "in pieces"])
+def test_numbers_of_a_server_that_ignores_base64_are_packed(stand: Stand, count: int) -> None:
+    """The SDKs for JavaScript and .NET read nothing else."""
+    standing = stand(Lane("local", "openai", "nomic-embed", None, "models.chat = {}\n"))
+    numbers = [0.25, -1.5] * 50
+    data = [{"object": "embedding", "index": index, "embedding": numbers} for index in range(count)]
+    usage = {"prompt_tokens": 7, "total_tokens": 7}
+    vendors = {"object": "list", "data": data, "model": "nomic-embed", "usage": usage}
+    records = standing.nexus.records()
+    for form in ("base64", "float"):
+        standing.upstream.next(Behaviour(body=json.dumps(vendors).encode()))
+        body = {"model": "v/m", "input": ["a"] * 2, "encoding_format": form}
+        reply = standing.nexus.post("/llm/openai/v1/embeddings", body)
+        packed = base64.b64encode(struct.pack("<100f", *numbers)).decode()
+        wanted = packed if form == "base64" else numbers
+        assert reply.json == {**vendors, "data": [{**one, "embedding": wanted} for one in data]}
+    wait_until(lambda: len(records) == 2)
+    assert [one.answer.usage.total_input for one in records if one.answer and one.answer.usage] == [7, 7]

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from nexus.errors import VendorError
 from nexus.protocols.answer_relay import Passthrough, Tap
 from nexus.protocols.chat.call_ids import plain_id
+from nexus.protocols.chat.packed import PackedVectors
 from nexus.protocols.chat.passed import Passed
 from nexus.protocols.chat.read_error import is_answer, read_stream_error
 from nexus.protocols.chat.stops import finish_word
@@ -258,4 +259,8 @@ _HOLDS = {
 """The members of a delta that can be set without being content, each with its test."""
 
 
-PASSING = Passing(edit_request, ChatPassthrough, Passed)
+def _passed(document: Mapping[str, Json], tap: Tap) -> Passed:
+    return (PackedVectors if document.get("encoding_format") == "base64" else Passed)(document, tap)
+
+
+PASSING = Passing(edit_request, ChatPassthrough, _passed)
