@@ -19,7 +19,7 @@ from nexus.provider.rejected import UNKNOWN, Rejectable, quirk_about, with_rejec
 from nexus.provider.request import ProviderRequest, Without
 
 BETAS = "anthropic-beta"
-NO_METADATA = quirk_about("metadata")
+_NO_METADATA = quirk_about("metadata")
 _MEMBERS = Rejectable(
     (
         *("context_management", "diagnostics", "metadata", "service_tier", "speed", "thinking.display"),
@@ -41,7 +41,7 @@ def without_rejected(refused: VendorFailure, request: ProviderRequest, learned: 
     """How to retry without the members or betas that the error rejects; None if it names none."""
     if request.dialect != "messages" or refused.status != 400:
         return None
-    wrong_user = NO_METADATA if _WRONG_USER.search(refused.message) else None
+    wrong_user = _NO_METADATA if _WRONG_USER.search(refused.message) else None
     if (quirk := wrong_user or _MEMBERS.quirk_of(refused, request.body)) is not None:
         learn = partial(learned.record, request.model, quirk, "members are refused; they are left out")
         return Without(quirk, partial(with_rejected, quirks=frozenset({quirk})), learn, passed=True)
